@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include <stdbool.h>
+
+#include "wire/frame.h"
+
+/*
+ * DATA frames, written and read. The gateway writes them straight into packet memory: begin,
+ * add a message at a time and copy its payload to the address returned, end. Freestanding, as
+ * frame.h.
+ */
+
+/* One lane of one session as its worker keeps it, host order. */
+struct weir_data_lane {
+	uint16_t stream;
+	uint16_t partition;
+	uint32_t epoch;
+	uint64_t first;	   /* sequence at which the lane began in this epoch */
+	uint64_t messages; /* sent before this frame, in this session */
+	uint64_t bytes;
+};
+
+/* One message, host order: what is written, and what is read. */
+struct weir_data_item {
+	uint64_t seq;
+	uint64_t ingest_ns;
+	const uint8_t *source;	/* 4 or 16 bytes by `flags`; NULL without WEIR_MESSAGE_ADDRESS */
+	const uint8_t *payload; /* set by weir_data_next(); weir_data_add() does not use it */
+	uint16_t length;
+	uint16_t source_port;
+	uint8_t flags; /* WEIR_MESSAGE_* */
+	uint8_t tos;
+};
+
+struct weir_data_writer {
+	struct weir_writer *writer;
+	struct weir_frame_data *frame;
+	uint64_t seq;
+	uint64_t ingest_ns; /* of the first message */
+	uint32_t used;	    /* bytes of the frame so far */
+	uint32_t room;	    /* of the frame at most */
+	uint32_t bytes;	    /* payload so far */
+	uint16_t count;
+};
+
+/* Source address bytes that flags announce. */
+static inline uint32_t weir_message_address(uint8_t flags)
+{
+	if (!(flags & WEIR_MESSAGE_ADDRESS))
+		return 0;
+	return flags & WEIR_MESSAGE_IPV6 ? 16 : 4;
+}
+
+/* Bytes that a message takes in a frame. */
+static inline uint32_t weir_message_size(uint16_t length, uint8_t flags)
+{
+	uint32_t size = (uint32_t)sizeof(struct weir_frame_message) + weir_message_address(flags);
+
+	return (size + length + 3) & ~UINT32_C(3);
+}
+
+/*
+ * Largest payload that fits a datagram of `max_datagram` bytes alone in its frame, whatever its
+ * source address.
+ */
+static inline uint32_t weir_data_max_payload(uint32_t max_datagram)
+{
+	uint32_t frame = (max_datagram - WEIR_DATAGRAM_HEADER) & ~(uint32_t)(WEIR_FRAME_ALIGN - 1);
+
+	return frame -
+	       (uint32_t)(sizeof(struct weir_frame_data) + sizeof(struct weir_frame_message)) - 16;
+}
+
+/*
+ * Start a frame whose first covered sequence is `seq`: where the lane's last frame ended, unless
+ * something between was given up. False when not even an empty frame fits. Nothing is appended
+ * before weir_data_end().
+ */
+static inline bool weir_data_begin(struct weir_data_writer *data, struct weir_writer *writer,
+	const struct weir_data_lane *lane, uint64_t seq)
+{
+	uint32_t room = (writer->size - writer->length) & ~(uint32_t)(WEIR_FRAME_ALIGN - 1);
+	struct weir_frame_data *frame =
+		(struct weir_frame_data *)(void *)(writer->data + writer->length);
+
+	if (room < sizeof(*frame))
+		return false;
+	data->writer = writer;
+	data->frame = frame;
+	data->seq = seq;
+	data->ingest_ns = 0;
+	data->used = sizeof(*frame);
+	data->room = room < UINT16_MAX ? room : UINT16_MAX - (WEIR_FRAME_ALIGN - 1);
+	data->bytes = 0;
+	data->count = 0;
+	frame->stream = weir_be16(lane->stream);
+	frame->partition = weir_be16(lane->partition);
+	frame->epoch = weir_be32(lane->epoch);
+	frame->seq = weir_be64(seq);
+	frame->lane_first = weir_be64(lane->first);
+	frame->lane_messages = weir_be64(lane->messages);
+	frame->lane_bytes = weir_be64(lane->bytes);
+	frame->time_left_us = 0;
+	frame->reserved = 0;
+	return true;
+}
+
+/* Microseconds from the first message's arrival; never negative, saturates. */
+static inline uint32_t weir_data_delta_us(uint64_t first_ns, uint64_t ingest_ns)
+{
+	uint64_t us = ingest_ns > first_ns ? (ingest_ns - first_ns) / 1000 : 0;
+
+	return us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
+}
+
+/*
+ * Append a message; sequences must rise. Returns where its `length` bytes of payload go (the
+ * caller writes all of them), or NULL when it does not fit or lies 65,536 or more sequences after
+ * the frame's first: then end this frame and begin another.
+ */
+static inline uint8_t *weir_data_add(
+	struct weir_data_writer *data, const struct weir_data_item *item)
+{
+	uint32_t address = weir_message_address(item->flags);
+	uint32_t size = weir_message_size(item->length, item->flags);
+	uint8_t *place = (uint8_t *)data->frame + data->used;
+	struct weir_frame_message *message = (struct weir_frame_message *)(void *)place;
+	uint64_t delta = item->seq - data->seq;
+
+	if (size > data->room - data->used || delta > UINT16_MAX || data->count == UINT16_MAX)
+		return NULL;
+	if (data->count == 0)
+		data->ingest_ns = item->ingest_ns;
+	__builtin_memset(place + size - 4, 0, 4);
+	message->length = weir_be16(item->length);
+	message->seq_delta = weir_be16((uint16_t)delta);
+	message->ingest_delta_us = weir_be32(weir_data_delta_us(data->ingest_ns, item->ingest_ns));
+	message->source_port = weir_be16(item->source_port);
+	message->flags = item->flags;
+	message->tos = item->tos;
+	place += sizeof(*message);
+	if (address != 0)
+		__builtin_memcpy(place, item->source, address);
+	data->used += size;
+	data->bytes += item->length;
+	data->count++;
+	return place + address;
+}
+
+/*
+ * Close the frame: it covers the sequences up to, not including, `end_seq`; those without a
+ * message were left out for this group. `end_seq` is after the last message and at most 2^32 - 1
+ * after the first sequence. `flags` are WEIR_DATA_*.
+ */
+static inline void weir_data_end(struct weir_data_writer *data, uint64_t end_seq, uint8_t flags)
+{
+	struct weir_writer *writer = data->writer;
+	struct weir_frame_data *frame = data->frame;
+	uint32_t length = weir_frame_padded(data->used);
+
+	if (length != data->used)
+		__builtin_memset((uint8_t *)frame + data->used, 0, length - data->used);
+	frame->header.type = WEIR_FRAME_DATA;
+	frame->header.flags = flags;
+	frame->header.length = weir_be16((uint16_t)length);
+	frame->covered = weir_be32((uint32_t)(end_seq - data->seq));
+	frame->ingest_ns = weir_be64(data->ingest_ns);
+	frame->count = weir_be16(data->count);
+	writer->length += length;
+	writer->frames++;
+	((struct weir_datagram_header *)(void *)writer->data)->frame_count =
+		weir_be16(writer->frames);
+}
+
+/* Messages of a DATA frame from an opened datagram; borrows it. */
+struct weir_data_cursor {
+	const uint8_t *next;
+	uint64_t seq;
+	uint64_t ingest_ns;
+	uint16_t left;
+};
+
+static inline void weir_data_open(
+	struct weir_data_cursor *cursor, const struct weir_frame_data *frame)
+{
+	cursor->next = frame->messages;
+	cursor->seq = weir_be64(frame->seq);
+	cursor->ingest_ns = weir_be64(frame->ingest_ns);
+	cursor->left = weir_be16(frame->count);
+}
+
+/* The next message; false after the last. Its pointers point into the datagram. */
+static inline bool weir_data_next(struct weir_data_cursor *cursor, struct weir_data_item *item)
+{
+	const struct weir_frame_message *message;
+	uint32_t address;
+
+	if (cursor->left == 0)
+		return false;
+	cursor->left--;
+	message = (const struct weir_frame_message *)(const void *)cursor->next;
+	address = weir_message_address(message->flags);
+	item->seq = cursor->seq + weir_be16(message->seq_delta);
+	item->ingest_ns = cursor->ingest_ns + (uint64_t)weir_be32(message->ingest_delta_us) * 1000;
+	item->length = weir_be16(message->length);
+	item->source_port = weir_be16(message->source_port);
+	item->flags = message->flags;
+	item->tos = message->tos;
+	item->source = address != 0 ? cursor->next + sizeof(*message) : NULL;
+	item->payload = cursor->next + sizeof(*message) + address;
+	cursor->next += weir_message_size(item->length, item->flags);
+	return true;
+}
