@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/parts.h"
+
+enum { PATH_SIZE = 160, HINT_SIZE = 256 };
+
+/* What has been named so far: each a JSON object whose members are the paths of the first use. */
+struct sets {
+	json_t *ports;
+	json_t *devices;
+	json_t *streams;
+	json_t *groups;
+	json_t *consumers;
+	json_t *feeds; /* stream's name: how many groups it feeds */
+};
+
+/* Enter `key` as used by `value`, or refuse the value because an earlier one has it. */
+static int claim(json_t *set, const char *key, const struct weir_value *value, const char *hint)
+{
+	const json_t *first = json_object_get(set, key);
+	char complaint[PATH_SIZE + 32], path[PATH_SIZE];
+
+	if (first != NULL) {
+		snprintf(complaint, sizeof(complaint), "taken already, by %s",
+			json_string_value(first));
+		return weir_value_refuse(value, hint, complaint);
+	}
+	weir_value_path(value, path, sizeof(path));
+	if (json_object_set_new(set, key, json_string(path)) < 0)
+		return weir_value_no_memory(value);
+	return 0;
+}
+
+static int claim_member(
+	json_t *set, const struct weir_value *object, const char *key, const char *hint)
+{
+	struct weir_value member;
+
+	if (!weir_value_member(object, key, &member))
+		return 0;
+	return claim(set, json_string_value(member.json), &member, hint);
+}
+
+static int refuse_unknown(const struct weir_value *value, const char *kind, const char **names)
+{
+	const char *written = json_string_value(value->json);
+	const char *nearest = weir_names_nearest(names, written);
+	char list[HINT_SIZE - 64], hint[HINT_SIZE], complaint[48];
+
+	weir_names_list(names, list, sizeof(list));
+	if (names[0] == NULL)
+		snprintf(hint, sizeof(hint), "there are none; add it to \"%ss\"", kind);
+	else if (nearest != NULL)
+		snprintf(hint, sizeof(hint), "did you mean \"%s\"? there are: %s", nearest, list);
+	else
+		snprintf(hint, sizeof(hint), "there are: %s", list);
+	snprintf(complaint, sizeof(complaint), "the name of no %s", kind);
+	return weir_value_refuse(value, hint, complaint);
+}
+
+static int refuse_stream(const struct weir_config *config, const struct weir_value *value)
+{
+	const char **names = calloc(config->stream_count + 1, sizeof(*names));
+	int rc;
+
+	if (names == NULL)
+		return weir_value_no_memory(value);
+	for (unsigned int i = 0; i < config->stream_count; i++)
+		names[i] = config->streams[i].name;
+	rc = refuse_unknown(value, "stream", names);
+	free(names);
+	return rc;
+}
+
+static int refuse_port(const struct weir_config *config, const struct weir_value *value)
+{
+	const char *names[WEIR_MAX_PORTS + 1] = {NULL};
+
+	for (unsigned int i = 0; i < config->port_count; i++)
+		names[i] = config->ports[i].name;
+	return refuse_unknown(value, "port", names);
+}
+
+/* A group's streams exist, once each, and none feeds too many groups. */
+static int check_group_streams(
+	const struct weir_config *config, const struct weir_value *group, const struct sets *sets)
+{
+	struct weir_value list;
+	json_t *seen = json_object();
+	int rc = seen == NULL ? weir_value_no_memory(group) : 0;
+
+	weir_value_member(group, "streams", &list);
+	for (size_t i = 0; rc == 0 && i < weir_value_count(&list); i++) {
+		struct weir_value element = weir_value_element(&list, i);
+		const char *name = json_string_value(element.json);
+		json_int_t feeds = json_integer_value(json_object_get(sets->feeds, name)) + 1;
+
+		if (json_object_get(sets->streams, name) == NULL)
+			rc = refuse_stream(config, &element);
+		else if (feeds > WEIR_STREAM_GROUPS)
+			rc = weir_value_refuse(&element,
+				"let groups share: a group may have many consumers",
+				"a stream that feeds 64 groups already");
+		else if (json_object_set_new(sets->feeds, name, json_integer(feeds)) < 0)
+			rc = weir_value_no_memory(&element);
+		else
+			rc = claim(seen, name, &element, "name each stream once");
+	}
+	json_decref(seen);
+	return rc;
+}
+
+static int check_consumer(const struct weir_config *config,
+	const struct weir_config_consumer *consumer, const struct weir_value *value,
+	const struct sets *sets, json_t *receivers)
+{
+	char address[WEIR_ADDRESS_TEXT], receiver[WEIR_ADDRESS_TEXT + 8];
+	struct weir_value member;
+	int rc = claim_member(
+		sets->consumers, value, "name", "consumers' names are unique within all groups");
+
+	if (rc < 0)
+		return rc;
+	if (weir_value_member(value, "egress", &member) &&
+		json_object_get(sets->ports, consumer->egress) == NULL)
+		return refuse_port(config, &member);
+	weir_address_format(&consumer->address, address, sizeof(address));
+	snprintf(receiver, sizeof(receiver), "%s %u", address, consumer->port);
+	weir_value_member(value, "address", &member);
+	return claim(receivers, receiver, &member,
+		"a group gives each message to one consumer: give each an address and port of its "
+		"own");
+}
+
+static int check_consumers(const struct weir_config *config, const struct weir_config_group *group,
+	const struct weir_value *value, const struct sets *sets)
+{
+	struct weir_value list;
+	json_t *receivers;
+	int rc = 0;
+
+	if (!weir_value_member(value, "consumers", &list))
+		return 0;
+	receivers = json_object();
+	if (receivers == NULL)
+		return weir_value_no_memory(&list);
+	for (unsigned int i = 0; rc == 0 && i < group->consumer_count; i++) {
+		struct weir_value element = weir_value_element(&list, i);
+
+		if (json_object_size(sets->consumers) == WEIR_MAX_CONSUMERS)
+			rc = weir_value_fail(&element, "at most 16384 in all groups together",
+				"more than 16384 consumers");
+		else
+			rc = check_consumer(
+				config, &group->consumers[i], &element, sets, receivers);
+	}
+	json_decref(receivers);
+	return rc;
+}
+
+static int check_groups(
+	const struct weir_config *config, const struct weir_value *root, const struct sets *sets)
+{
+	struct weir_value list, port;
+	int rc = 0;
+
+	if (!weir_value_member(root, "groups", &list))
+		return 0;
+	for (unsigned int i = 0; rc == 0 && i < config->group_count; i++) {
+		const struct weir_config_group *group = &config->groups[i];
+		struct weir_value element = weir_value_element(&list, i);
+
+		if (group->class == WEIR_CLASS_NATIVE && config->native.udp_port == 0) {
+			weir_value_member(&element, "class", &port);
+			return weir_value_fail(&port, "give native.udp_port, such as 4150",
+				"a native group, but native.udp_port is 0");
+		}
+		rc = claim_member(sets->groups, &element, "name", "groups' names are unique");
+		if (rc == 0)
+			rc = check_group_streams(config, &element, sets);
+		if (rc == 0)
+			rc = check_consumers(config, group, &element, sets);
+	}
+	return rc;
+}
+
+static int check_streams(
+	const struct weir_config *config, const struct weir_value *root, const struct sets *sets)
+{
+	struct weir_value list;
+	int rc = 0;
+
+	if (!weir_value_member(root, "streams", &list))
+		return 0;
+	for (unsigned int i = 0; rc == 0 && i < config->stream_count; i++) {
+		struct weir_value element = weir_value_element(&list, i);
+
+		rc = claim_member(sets->streams, &element, "name", "streams' names are unique");
+	}
+	return rc;
+}
+
+/* A twin and the ports' interfaces are all names in the kernel's one list. */
+static int check_twin(const struct weir_config_port *port, const struct weir_value *value,
+	const struct sets *sets)
+{
+	struct weir_value twin, name;
+
+	if (!weir_value_member(value, "twin", &twin))
+		return 0;
+	if (!weir_value_member(&twin, "name", &name))
+		name = twin;
+	return claim(sets->devices, port->twin.name, &name,
+		"give \"name\": an interface name of the twin's own");
+}
+
+static int check_port(const struct weir_config_port *port, const struct weir_value *value,
+	const struct sets *sets)
+{
+	static const char *const keys[] = {"device", "interface", "tx_file"};
+	char memif[sizeof(port->socket) + 16];
+	struct weir_value member;
+	int rc = claim_member(sets->ports, value, "name", "ports' names are unique");
+
+	for (unsigned int i = 0; rc == 0 && i < sizeof(keys) / sizeof(keys[0]); i++)
+		rc = claim_member(sets->devices, value, keys[i],
+			"one port each: more queues do what a second port would");
+	if (rc == 0)
+		rc = check_twin(port, value, sets);
+	if (rc < 0 || !weir_value_member(value, "socket", &member))
+		return rc;
+	snprintf(memif, sizeof(memif), "%s %u", port->socket, port->memif_id);
+	return claim(sets->devices, memif, &member, "give each port on a socket its own \"id\"");
+}
+
+static int check_ports(
+	const struct weir_config *config, const struct weir_value *root, const struct sets *sets)
+{
+	struct weir_value list;
+	int rc = 0;
+
+	weir_value_member(root, "ports", &list);
+	for (unsigned int i = 0; rc == 0 && i < config->port_count; i++) {
+		struct weir_value element = weir_value_element(&list, i);
+
+		rc = check_port(&config->ports[i], &element, sets);
+	}
+	return rc;
+}
+
+int weir_check_names(const struct weir_config *config, const struct weir_value *root)
+{
+	struct sets sets = {.ports = json_object(),
+		.devices = json_object(),
+		.streams = json_object(),
+		.groups = json_object(),
+		.consumers = json_object(),
+		.feeds = json_object()};
+	int rc;
+
+	if (sets.ports == NULL || sets.devices == NULL || sets.streams == NULL ||
+		sets.groups == NULL || sets.consumers == NULL || sets.feeds == NULL)
+		rc = weir_value_no_memory(root);
+	else
+		rc = check_ports(config, root, &sets);
+	if (rc == 0)
+		rc = check_streams(config, root, &sets);
+	if (rc == 0)
+		rc = check_groups(config, root, &sets);
+	json_decref(sets.ports);
+	json_decref(sets.devices);
+	json_decref(sets.streams);
+	json_decref(sets.groups);
+	json_decref(sets.consumers);
+	json_decref(sets.feeds);
+	return rc;
+}

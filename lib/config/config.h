@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/address.h"
+#include "base/error.h"
+#include "wire/key.h"
+#include "wire/match_build.h"
+
+/*
+ * The configuration, parsed and checked, as plain values. One JSON file makes one `struct
+ * weir_config`; it is never changed afterwards, so any thread may read it. Who loads it frees it.
+ *
+ * Objects are known by name, unique within their kind; consumers' names are unique within all
+ * groups. Positions in the arrays are the order of the file and mean nothing else, except for
+ * streams: where two match the same packet, the first in the file gets it.
+ */
+
+#define WEIR_NAME_SIZE	    32 /* with its NUL; [A-Za-z0-9_.-]+ */
+#define WEIR_MAX_WORKERS    64
+#define WEIR_MAX_PORTS	    32
+#define WEIR_MAX_STREAMS    4096
+#define WEIR_MAX_PARTITIONS 4096 /* of one stream */
+#define WEIR_MAX_GROUPS	    1024
+#define WEIR_STREAM_GROUPS  64 /* groups that one stream may feed */
+#define WEIR_MAX_CONSUMERS  16384
+#define WEIR_MAX_VLAN	    4094
+#define WEIR_VLAN_ANY	    0xffff /* matches tagged and untagged */
+#define WEIR_VLAN_NONE	    0	   /* matches untagged only (and priority tags, VID 0) */
+
+#define WEIR_CONFIG_MAX_BYTES (8u << 20) /* of JSON text */
+
+enum weir_driver {
+	WEIR_DRIVER_PCI,
+	WEIR_DRIVER_AF_PACKET,
+	WEIR_DRIVER_AF_XDP,
+	WEIR_DRIVER_TAP,
+	WEIR_DRIVER_MEMIF,
+	WEIR_DRIVER_PCAP,
+	WEIR_DRIVER_NULL,
+};
+
+enum weir_tier { WEIR_TIER_CRITICAL, WEIR_TIER_STANDARD, WEIR_TIER_BULK, WEIR_TIERS };
+
+enum weir_class { WEIR_CLASS_BLIND, WEIR_CLASS_NATIVE };
+
+enum weir_source_mode { WEIR_SOURCE_REWRITE, WEIR_SOURCE_KEEP };
+
+enum weir_idle { WEIR_IDLE_AUTO, WEIR_IDLE_SPIN, WEIR_IDLE_SLEEP };
+
+/* How a poll-mode worker and its port's memory are set up; changes need a restart. */
+struct weir_config_workers {
+	uint16_t cpus[WEIR_MAX_WORKERS]; /* one worker each, pinned */
+	unsigned int count;
+	enum weir_idle idle;
+	uint32_t stall_ms;     /* a worker silent for longer is named */
+	uint32_t long_loop_us; /* loops over this are counted */
+};
+
+struct weir_config_memory {
+	bool hugepages;	       /* false: --no-huge without asking */
+	uint32_t buffers;      /* receive mbufs in all */
+	uint32_t buffer_bytes; /* data room of each, without headroom */
+};
+
+struct weir_config_twin {
+	bool enabled;
+	char name[16];		       /* TAP interface; default "weir-<port>" cut to 15 */
+	struct weir_prefix *addresses; /* host bits kept here: address with its subnet's length */
+	unsigned int address_count;
+};
+
+struct weir_config_port {
+	char name[WEIR_NAME_SIZE];
+	enum weir_driver driver;
+	char device[64];    /* PCI address "0000:03:00.0" (pci) */
+	char interface[16]; /* kernel interface (af_packet, af_xdp) or the one to make (tap) */
+	char rx_file[256];  /* pcap: read from; "" for none */
+	char tx_file[256];  /* pcap: write to; "" for none */
+	bool loop;	    /* pcap: repeat rx_file for ever */
+	char socket[108];   /* memif: control socket */
+	uint32_t memif_id;
+	bool memif_server;
+	uint16_t queues;      /* receive queues; 0: one a worker, as the device allows */
+	uint16_t descriptors; /* per queue */
+	uint16_t mtu;	      /* 0: as the device has it */
+	uint32_t frame_bytes; /* null: length of the packets that it makes */
+	bool promiscuous;
+	bool has_mac;
+	uint8_t mac[6]; /* set on the device when has_mac */
+	struct weir_config_twin twin;
+};
+
+/* A list in a match means any of it; an absent list (count 0) means all. */
+struct weir_config_match {
+	uint16_t vlan;	     /* innermost VID, or WEIR_VLAN_ANY / WEIR_VLAN_NONE */
+	uint16_t outer_vlan; /* outer VID of QinQ, or WEIR_VLAN_ANY / WEIR_VLAN_NONE */
+	struct weir_prefix *destinations;
+	unsigned int destination_count;
+	struct weir_prefix *sources;
+	unsigned int source_count;
+	struct weir_port_range *udp_ports; /* destination ports */
+	unsigned int udp_port_count;
+};
+
+struct weir_config_stream {
+	char name[WEIR_NAME_SIZE];
+	struct weir_config_match match;
+	struct weir_key_spec key;
+	enum weir_tier tier;
+	uint16_t partitions;
+	uint32_t ring_messages; /* per partition; power of two */
+	uint64_t ring_bytes;	/* per partition; datagram payload */
+	uint32_t age_ms;	/* held longer than this: expired; 0: no limit */
+	uint32_t buffers;	/* budget for all its partitions; never 0: a stream that names
+				   none got an equal share of what the others leave */
+};
+
+/* 0 means no limit. */
+struct weir_config_rate {
+	uint64_t packets_per_s;
+	uint64_t bits_per_s;	/* of IP packets: layer-3 bytes * 8 */
+	uint32_t burst_packets; /* 0: 10 ms worth, at least 32 */
+	uint32_t burst_bytes;	/* 0: 10 ms worth, at least 32 full packets */
+};
+
+struct weir_config_consumer {
+	char name[WEIR_NAME_SIZE];
+	struct weir_address address;
+	uint16_t port; /* UDP */
+	enum weir_source_mode source;
+	struct weir_config_rate rate;
+	char egress[WEIR_NAME_SIZE]; /* port to leave by without asking the kernel; "" : routes */
+	bool has_mac;
+	uint8_t mac[6]; /* next hop's, with `egress` */
+};
+
+struct weir_config_group {
+	char name[WEIR_NAME_SIZE];
+	enum weir_class class;
+	char (*streams)[WEIR_NAME_SIZE];
+	unsigned int stream_count;
+	uint32_t sample;	     /* 1 in N; 1: all */
+	struct weir_prefix *sources; /* only from these; none: all */
+	unsigned int source_count;
+	struct weir_config_consumer *consumers; /* blind: the receivers; native: none, they join */
+	unsigned int consumer_count;
+	struct weir_config_rate consumer_rate; /* native: limit for each that joins */
+	unsigned int max_consumers;	       /* native */
+};
+
+/* Critical goes first only while it keeps below these; above, it shares like standard. */
+struct weir_config_tiers {
+	struct weir_config_rate critical; /* per worker */
+	uint32_t standard_weight;	  /* quantum ratio in deficit round robin */
+	uint32_t bulk_weight;
+};
+
+struct weir_config_native {
+	uint16_t udp_port; /* stream protocol; 0: no native consumers */
+	uint32_t heartbeat_ms;
+	uint32_t liveness_ms;
+	uint16_t max_frame; /* largest UDP payload sent, bytes */
+};
+
+struct weir_config_reach {
+	uint32_t probe_ms; /* neighbours of consumers are probed this often */
+	uint32_t hold_ms;  /* unreachable for at least this long before a retry */
+};
+
+struct weir_config {
+	struct weir_config_workers workers;
+	struct weir_config_memory memory;
+	char control_socket[108];
+	struct weir_config_tiers tiers;
+	struct weir_config_native native;
+	struct weir_config_reach reach;
+	struct weir_config_port *ports;
+	unsigned int port_count;
+	struct weir_config_stream *streams;
+	unsigned int stream_count;
+	struct weir_config_group *groups;
+	unsigned int group_count;
+	char *json;	 /* the text it was made from, as canonical JSON */
+	char digest[65]; /* SHA-256 of `json`, hexadecimal */
+};
+
+/*
+ * Parse and check a whole configuration. On success 0 and *config is the caller's to free; on
+ * failure a negative errno, *config is NULL and `error` has the JSON path, reason and hint.
+ * Nothing outside is looked at: no file, no device, no address is resolved.
+ */
+int weir_config_parse(
+	const char *text, size_t length, struct weir_config **config, struct weir_error *error);
+/* The same from a file. */
+int weir_config_load(const char *path, struct weir_config **config, struct weir_error *error);
+void weir_config_free(struct weir_config *config);
+
+/*
+ * Receive buffers that no stream may budget: those in the ports' receive queues (queues, or one
+ * a worker, times descriptors) and 8,192 under way in mesh, transmit queues and caches. The
+ * parser has seen to it that this and the streams' budgets fit in memory.buffers.
+ */
+uint64_t weir_config_reserve(const struct weir_config *config);
+
+/* Index of the named object, or -1. */
+int weir_config_find_port(const struct weir_config *config, const char *name);
+int weir_config_find_stream(const struct weir_config *config, const char *name);
+int weir_config_find_group(const struct weir_config *config, const char *name);
+
+/*
+ * The first part of `next` that cannot be taken over by a running gateway, as a JSON path
+ * ("$.ports[1].driver", "$.workers.cpus"), or NULL when all of it can. The text lasts until the
+ * same thread asks again.
+ */
+const char *weir_config_needs_restart(
+	const struct weir_config *running, const struct weir_config *next);
+
+/* Names as in the JSON text; NULL outside the range. */
+const char *weir_driver_name(enum weir_driver driver);
+const char *weir_tier_name(enum weir_tier tier);
+const char *weir_class_name(enum weir_class class);
+const char *weir_source_mode_name(enum weir_source_mode mode);
+const char *weir_idle_name(enum weir_idle idle);

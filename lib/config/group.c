@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <stdio.h>
+#include <string.h>
+
+#include "config/parts.h"
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+static const struct weir_field consumer_fields[] = {
+	{WEIR_MEMBER(struct weir_config_consumer, name), .read = weir_read_object_name,
+		.hint = "a name for the consumer, such as \"collector-1\"", .required = true},
+	{WEIR_MEMBER(struct weir_config_consumer, address), .read = weir_read_host,
+		.hint = "the receiver's address, such as \"198.51.100.7\"", .required = true},
+	{WEIR_MEMBER(struct weir_config_consumer, port), .read = weir_read_number, .minimum = 1,
+		.maximum = UINT16_MAX, .required = true},
+	{WEIR_MEMBER(struct weir_config_consumer, source), .read = weir_read_name,
+		.names = weir_source_mode_names},
+	{WEIR_MEMBER(struct weir_config_consumer, rate), .read = weir_read_rate},
+	{WEIR_MEMBER(struct weir_config_consumer, egress), .read = weir_read_object_name},
+	{WEIR_MEMBER(struct weir_config_consumer, mac), .read = weir_read_mac},
+};
+
+static bool is_link_local(const struct weir_address *address)
+{
+	if (address->family == 4)
+		return address->bytes[0] == 169 && address->bytes[1] == 254;
+	return address->bytes[0] == 0xfe && (address->bytes[1] & 0xc0) == 0x80;
+}
+
+static int read_consumer(const struct weir_value *value, struct weir_config_consumer *consumer)
+{
+	struct weir_value member;
+	int rc = weir_fields_read(value, consumer_fields, COUNT_OF(consumer_fields), consumer);
+
+	if (rc < 0)
+		return rc;
+	consumer->has_mac = weir_value_member(value, "mac", &member);
+	if (consumer->has_mac && consumer->egress[0] == '\0')
+		return weir_value_fail(&member,
+			"add \"egress\", the port that the MAC address is reached by",
+			"\"mac\" without \"egress\"");
+	if (is_link_local(&consumer->address) && consumer->egress[0] == '\0' &&
+		weir_value_member(value, "address", &member))
+		return weir_value_refuse(&member,
+			"add \"egress\", the port whose link it is on, or give a routed address",
+			"a link-local address, which is on no certain link");
+	return 0;
+}
+
+static int read_consumers(
+	const struct weir_value *value, const struct weir_field *field, void *target)
+{
+	static const struct weir_list_rule rule = {.size = sizeof(struct weir_config_consumer),
+		.maximum = WEIR_MAX_CONSUMERS,
+		.hint = "1 to 16384 objects, each a consumer"};
+	struct weir_config_group *group = target;
+	void *array = NULL;
+	int rc = weir_read_list(value, &rule, &array, &group->consumer_count);
+
+	(void)field;
+	group->consumers = array;
+	for (unsigned int i = 0; rc == 0 && i < group->consumer_count; i++) {
+		struct weir_value element = weir_value_element(value, i);
+
+		rc = read_consumer(&element, &group->consumers[i]);
+	}
+	return rc;
+}
+
+static int read_stream_names(
+	const struct weir_value *value, const struct weir_field *field, void *target)
+{
+	static const struct weir_list_rule rule = {.size = WEIR_NAME_SIZE,
+		.maximum = WEIR_MAX_STREAMS,
+		.may_be_lone = true,
+		.hint = "1 to 4096 names of streams"};
+	static const struct weir_field name = {.key = "name", .size = WEIR_NAME_SIZE};
+	struct weir_config_group *group = target;
+	void *array = NULL;
+	int rc = weir_read_list(value, &rule, &array, &group->stream_count);
+
+	(void)field;
+	group->streams = array;
+	for (unsigned int i = 0; rc == 0 && i < group->stream_count; i++) {
+		struct weir_value element = weir_value_element(value, i);
+
+		rc = weir_read_object_name(&element, &name, group->streams[i]);
+	}
+	return rc;
+}
+
+static int read_sources(
+	const struct weir_value *value, const struct weir_field *field, void *target)
+{
+	struct weir_config_group *group = target;
+
+	(void)field;
+	return weir_read_prefixes(value, &group->sources, &group->source_count);
+}
+
+static const struct weir_field group_fields[] = {
+	{WEIR_MEMBER(struct weir_config_group, name), .read = weir_read_object_name,
+		.hint = "a name for the group, such as \"billing\"", .required = true},
+	{WEIR_MEMBER(struct weir_config_group, class), .read = weir_read_name,
+		.names = weir_class_names},
+	{.key = "streams",
+		.read = read_stream_names,
+		.hint = "the names of the streams that it gets",
+		.required = true},
+	{WEIR_MEMBER(struct weir_config_group, sample), .read = weir_read_number, .minimum = 1,
+		.maximum = 1000000},
+	{.key = "source", .read = read_sources},
+	{.key = "consumers", .read = read_consumers},
+	{WEIR_MEMBER(struct weir_config_group, consumer_rate), .read = weir_read_rate},
+	{WEIR_MEMBER(struct weir_config_group, max_consumers), .read = weir_read_number,
+		.minimum = 1, .maximum = 1024},
+};
+
+static int check_class(const struct weir_value *value, const struct weir_config_group *group)
+{
+	static const char *const native_only[] = {"consumer_rate", "max_consumers"};
+	struct weir_value member;
+
+	if (group->class == WEIR_CLASS_NATIVE) {
+		if (weir_value_member(value, "consumers", &member))
+			return weir_value_fail(&member,
+				"leave it out: native consumers join; or use class \"blind\"",
+				"class \"native\" does not use \"consumers\"");
+		return 0;
+	}
+	for (unsigned int i = 0; i < COUNT_OF(native_only); i++)
+		if (weir_value_member(value, native_only[i], &member))
+			return weir_value_fail(&member,
+				"leave it out, or use class \"native\"; a blind consumer has its "
+				"own rate",
+				"class \"blind\" does not use \"%s\"", native_only[i]);
+	if (group->consumer_count == 0)
+		return weir_value_fail(value,
+			"add \"consumers\": [{\"name\": ..., \"address\": ..., \"port\": ...}]",
+			"class \"blind\" needs \"consumers\"");
+	return 0;
+}
+
+int weir_read_groups(const struct weir_value *value, const struct weir_field *field, void *config)
+{
+	static const struct weir_config_group defaults = {
+		.class = WEIR_CLASS_BLIND, .sample = 1, .max_consumers = 16};
+	static const struct weir_list_rule rule = {.size = sizeof(struct weir_config_group),
+		.maximum = WEIR_MAX_GROUPS,
+		.may_be_empty = true,
+		.hint = "a list of up to 1024 objects, each a group"};
+	struct weir_config *whole = config;
+	void *array = NULL;
+	int rc = weir_read_list(value, &rule, &array, &whole->group_count);
+
+	(void)field;
+	whole->groups = array;
+	for (unsigned int i = 0; rc == 0 && i < whole->group_count; i++) {
+		struct weir_value element = weir_value_element(value, i);
+
+		whole->groups[i] = defaults;
+		rc = weir_fields_read(
+			&element, group_fields, COUNT_OF(group_fields), &whole->groups[i]);
+		if (rc == 0)
+			rc = check_class(&element, &whole->groups[i]);
+	}
+	return rc;
+}

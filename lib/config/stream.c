@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <stdio.h>
+#include <string.h>
+
+#include "config/parts.h"
+#include "wire/key_text.h"
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+enum { HINT_SIZE = 256 };
+
+static int read_kind(const struct weir_value *value, const struct weir_field *field, void *target)
+{
+	const char *names[WEIR_KEY_KINDS + 1] = {NULL};
+	struct weir_field kind = {.key = field->key, .size = 4, .names = names};
+	struct weir_key_spec *key = target;
+	unsigned int position = 0;
+	int rc;
+
+	for (unsigned int i = 0; i < WEIR_KEY_KINDS; i++)
+		names[i] = weir_key_kind_name(i);
+	rc = weir_read_name(value, &kind, &position);
+	key->kind = (uint8_t)position;
+	return rc;
+}
+
+static const struct weir_field key_fields[] = {
+	{.key = "type",
+		.read = read_kind,
+		.hint = "what makes the key, such as \"ipfix\"",
+		.required = true},
+	{WEIR_MEMBER(struct weir_key_spec, offset), .read = weir_read_number, .maximum = 9000},
+	{WEIR_MEMBER(struct weir_key_spec, length), .read = weir_read_number, .minimum = 1,
+		.maximum = 32},
+};
+
+static int read_key(const struct weir_value *value, const struct weir_field *field, void *target)
+{
+	static const char hint[] =
+		"write {\"type\": \"bytes\", \"offset\": 0, \"length\": 4}: which payload bytes";
+	struct weir_key_spec *key = target;
+	struct weir_value member;
+	int rc;
+
+	key->kind = WEIR_KEY_KINDS;
+	rc = json_is_object(value->json)
+		     ? weir_fields_read(value, key_fields, COUNT_OF(key_fields), key)
+		     : read_kind(value, field, key);
+	if (rc < 0)
+		return rc;
+	if (key->kind == WEIR_KEY_BYTES && key->length == 0)
+		return weir_value_fail(value, hint, "key \"bytes\" without a length");
+	if (key->kind == WEIR_KEY_BYTES)
+		return 0;
+	if (weir_value_member(value, "offset", &member) ||
+		weir_value_member(value, "length", &member))
+		return weir_value_fail(&member, "leave it out, or use type \"bytes\"",
+			"key \"%s\" has no %s", weir_key_kind_name(key->kind), member.key);
+	return 0;
+}
+
+static int read_messages(
+	const struct weir_value *value, const struct weir_field *field, void *target)
+{
+	char hint[HINT_SIZE];
+	uint32_t messages = 0, below;
+	int rc = weir_read_number(value, field, &messages);
+
+	if (rc < 0)
+		return rc;
+	memcpy(target, &messages, sizeof(messages));
+	if ((messages & (messages - 1)) == 0)
+		return 0;
+	for (below = 1; below * 2 < messages;)
+		below *= 2;
+	snprintf(hint, sizeof(hint), "the nearest are %u and %u", below, below * 2);
+	return weir_value_refuse(value, hint, "not a power of two");
+}
+
+#define RING(name, reader, from, to)                                                               \
+	{                                                                                          \
+		.key = #name, .read = reader,                                                      \
+		.offset = offsetof(struct weir_config_stream, ring_##name),                        \
+		.size = sizeof(((struct weir_config_stream *)NULL)->ring_##name), .minimum = from, \
+		.maximum = to                                                                      \
+	}
+
+static const struct weir_field ring_fields[] = {
+	RING(messages, read_messages, 16, 1048576),
+	/* The largest datagram must fit. */
+	RING(bytes, weir_read_bytes, 65536, 68719476736),
+	{WEIR_MEMBER(struct weir_config_stream, age_ms), .read = weir_read_number,
+		.maximum = 3600000},
+};
+
+static int read_ring(const struct weir_value *value, const struct weir_field *field, void *stream)
+{
+	(void)field;
+	return weir_fields_read(value, ring_fields, COUNT_OF(ring_fields), stream);
+}
+
+static const struct weir_field stream_fields[] = {
+	{WEIR_MEMBER(struct weir_config_stream, name), .read = weir_read_object_name,
+		.hint = "a name for the stream, such as \"flows\"", .required = true},
+	{WEIR_MEMBER(struct weir_config_stream, match), .read = weir_read_match},
+	{WEIR_MEMBER(struct weir_config_stream, key), .read = read_key},
+	{WEIR_MEMBER(struct weir_config_stream, partitions), .read = weir_read_number, .minimum = 1,
+		.maximum = WEIR_MAX_PARTITIONS},
+	{WEIR_MEMBER(struct weir_config_stream, tier), .read = weir_read_name,
+		.names = weir_tier_names},
+	{.key = "ring", .read = read_ring},
+	{WEIR_MEMBER(struct weir_config_stream, buffers), .read = weir_read_number, .minimum = 64,
+		.maximum = 16777216},
+};
+
+int weir_read_streams(const struct weir_value *value, const struct weir_field *field, void *config)
+{
+	static const struct weir_config_stream defaults = {
+		.match = {.vlan = WEIR_VLAN_ANY, .outer_vlan = WEIR_VLAN_ANY},
+		.key = {.kind = WEIR_KEY_5TUPLE},
+		.tier = WEIR_TIER_STANDARD,
+		.partitions = 16,
+		.ring_messages = 4096,
+		.ring_bytes = 16 * 1048576,
+		.age_ms = 10000};
+	static const struct weir_list_rule rule = {.size = sizeof(struct weir_config_stream),
+		.maximum = WEIR_MAX_STREAMS,
+		.may_be_empty = true,
+		.hint = "a list of up to 4096 objects, each a stream"};
+	struct weir_config *whole = config;
+	void *array = NULL;
+	int rc = weir_read_list(value, &rule, &array, &whole->stream_count);
+
+	(void)field;
+	whole->streams = array;
+	for (unsigned int i = 0; rc == 0 && i < whole->stream_count; i++) {
+		struct weir_value element = weir_value_element(value, i);
+
+		whole->streams[i] = defaults;
+		rc = weir_fields_read(
+			&element, stream_fields, COUNT_OF(stream_fields), &whole->streams[i]);
+	}
+	return rc;
+}
