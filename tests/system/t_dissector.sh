@@ -1,0 +1,96 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# scripts/weir.lua shows every frame of the protocol with its values, and complains of a broken one.
+
+set -euo pipefail
+
+root=$(cd "$(dirname "$0")/../.." && pwd)
+build=${WEIR_BUILD:-$root/build}
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/weir-test.XXXXXX")
+trap 'rm -rf "$tmp"' EXIT
+
+command -v tshark >/dev/null || {
+	echo "skipped: no tshark"
+	exit 77
+}
+
+failures=0
+
+show() {
+	tshark -X "lua_script:$root/scripts/weir.lua" -r "$1" "${@:2}" 2>"$tmp/errors"
+	if grep -qi 'lua' "$tmp/errors"; then
+		cat "$tmp/errors" >&2
+		failures=$((failures + 1))
+	fi
+}
+
+# same NAME EXPECTED ACTUAL
+same() {
+	if [ "$2" != "$3" ]; then
+		printf '%s\n  expected: %s\n  shown:    %s\n' "$1" "$2" "$3" >&2
+		failures=$((failures + 1))
+	fi
+}
+
+# values NAME FILTER EXPECTED FIELD...: the fields of the packets that the filter lets through
+values() {
+	local name=$1 filter=$2 expected=$3 field
+	local -a columns=()
+	shift 3
+	for field in "$@"; do
+		columns+=(-e "$field")
+	done
+	same "$name" "$expected" "$(show "$tmp/frames.pcap" -Y "$filter" -T fields -E separator=' ' \
+		"${columns[@]}")"
+}
+
+"$build/lib/client/frames_pcap" "$tmp/frames.pcap"
+"$build/lib/client/frames_pcap" "$tmp/other.pcap" 33333
+
+session=0xa1b2c3d4e5f60003
+
+same "every packet is dissected" "1 2 3 4 6 7 8 9 10 11,5 99 " \
+	"$(show "$tmp/frames.pcap" -T fields -e weir.type | tr '\n' ' ' | sed 's/  *$/ /')"
+same "another port is recognised by the magic" 12 \
+	"$(show "$tmp/other.pcap" -Y weir -T fields -e frame.number | wc -l)"
+same "the columns name the frames" "PAUSE, LEAVE" \
+	"$(show "$tmp/frames.pcap" -Y weir.pause.counter -T fields -e _ws.col.Info)"
+values "only the packet that was cut is malformed" weir.malformed 12 frame.number
+values "nothing else fails in the dissector" '(_ws.malformed || _ws.lua.error) && !weir.malformed' \
+	"" frame.number
+values "an unknown frame is named so" weir.unknown "11 99" frame.number weir.type
+values hello "weir.type == 1" "0x1122334455667788 billing c1 1400 0x00000003" \
+	weir.hello.nonce weir.hello.group weir.hello.name weir.hello.max_datagram weir.hello.options
+values cookie "weir.type == 2" "0x1122334455667788 $(seq -f %.0f 192 223 | xargs printf '%02x')" \
+	weir.cookie.nonce weir.cookie.cookie
+values welcome "weir.type == 3" "$session 42 1790000000000000000 100 3000" \
+	weir.welcome.session weir.welcome.incarnation weir.welcome.clock_ns \
+	weir.welcome.heartbeat_ms weir.welcome.liveness_ms
+values error "weir.error.code == 3" "1000 group billing has all its 4 consumers" \
+	weir.error.retry_ms weir.error.text
+values subscribe "weir.type == 6" "$session 1 0 netflow" \
+	weir.session weir.subscribe.counter weir.subscribe.start weir.subscribe.name
+values subscribed "weir.type == 7" "7 16 netflow" \
+	weir.subscribed.stream weir.subscribed.partitions weir.subscribed.name
+values data "weir.data.seq == 1000" "3 7 5 2 4 990 10 640 1000,1002 2055,4739" \
+	weir.slot weir.data.stream weir.data.partition weir.data.epoch weir.data.covered \
+	weir.data.lane_first weir.data.lane_messages weir.data.lane_bytes weir.message.seq \
+	weir.message.source_port
+values "messages of data" "weir.message.payload == 61:62:63" \
+	"192.0.2.1 2001:db8::1 616263,68656c6c6f" \
+	weir.message.ipv4 weir.message.ipv6 weir.message.payload
+values heartbeat "weir.heartbeat.starved == 1" "1004 990 12 648" \
+	weir.heartbeat.next_seq weir.heartbeat.lane_first weir.heartbeat.lane_messages \
+	weir.heartbeat.lane_bytes
+values credit "weir.type == 10 && !weir.malformed" "4108 4194952 12 648 4096" \
+	weir.credit.limit_messages weir.credit.limit_bytes weir.credit.consumed_messages \
+	weir.credit.consumed_bytes weir.credit.capacity
+values "pause and leave" "weir.pause.scope == 2" "3 7 16" \
+	weir.pause.counter weir.pause.stream weir.leave.reason
+
+if [ $failures -ne 0 ]; then
+	echo "$failures failed" >&2
+	exit 1
+fi
+echo "17 checks passed"

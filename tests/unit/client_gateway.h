@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "client/session.h"
+#include "wire/frame.h"
+
+/*
+ * A gateway in memory for the client's tests: it records what the client sends, and sends what
+ * the test tells it to. Virtual time; nothing happens by itself.
+ */
+
+#define GATEWAY_LANES	 4 /* partitions of the one stream, number 7, "netflow" */
+#define GATEWAY_STREAM	 7
+#define GATEWAY_HEART_MS 100
+#define GATEWAY_LIVE_MS	 1000
+#define GATEWAY_MS	 UINT64_C(1000000)
+
+struct gateway_lane {
+	uint32_t epoch;
+	uint64_t first;
+	uint64_t next_seq;
+	uint64_t messages;
+	uint64_t bytes;
+};
+
+struct gateway {
+	struct weir_session *client;
+	uint64_t now_ns;
+	uint64_t random;  /* state */
+	uint64_t session; /* given with WELCOME */
+	bool is_deaf;	  /* what the client sends is lost */
+	bool is_lying;	  /* bytes of what it sends are changed at random, past the header */
+	/* What the client said last, and how often. */
+	unsigned int hellos;
+	unsigned int cookies; /* hellos with the right cookie */
+	unsigned int subscribes;
+	unsigned int credits;
+	unsigned int pauses;
+	unsigned int leaves;
+	unsigned int wrong; /* datagrams that no gateway would take */
+	uint64_t nonce;
+	uint64_t limit_messages;
+	uint64_t limit_bytes;
+	uint64_t consumed_messages;
+	uint32_t pause_counter;
+	uint8_t pause_scope;
+	/* Of this session: what has been sent. */
+	struct gateway_lane lanes[GATEWAY_LANES];
+	uint64_t sent_messages;
+	uint64_t sent_bytes;
+	uint16_t payload; /* bytes of each message that gateway_data() makes */
+};
+
+/* With default options where `options` leaves zeros; group and name are filled in. */
+void gateway_open(struct gateway *gateway, struct weir_consumer_options options);
+void gateway_close(struct gateway *gateway);
+/* The client's side of the wire. */
+void gateway_take(struct gateway *gateway, const void *data, size_t length);
+/* Hand a finished datagram to the client. */
+void gateway_send(struct gateway *gateway, const struct weir_writer *writer);
+/* Let time pass, running what falls due on the way. */
+void gateway_wait(struct gateway *gateway, uint64_t ms);
+
+void gateway_cookie(struct gateway *gateway);
+/* A new session. */
+void gateway_welcome(struct gateway *gateway);
+void gateway_subscribed(struct gateway *gateway);
+/* From HELLO to credit. */
+void gateway_join(struct gateway *gateway);
+void gateway_error(
+	struct gateway *gateway, uint64_t session, enum weir_frame_code code, uint32_t retry_ms);
+void gateway_leave(struct gateway *gateway, enum weir_frame_code reason);
+/* `count` messages at the end of a lane in one frame, delivered or lost on the way. */
+void gateway_data(struct gateway *gateway, uint16_t partition, uint16_t count, bool is_lost);
+/* A frame as it is said, with lane positions as they are; nothing is counted. */
+void gateway_data_raw(struct gateway *gateway, uint16_t partition, const struct gateway_lane *lane,
+	uint64_t seq, uint32_t covered, uint16_t count);
+/* All lanes that were sent to. */
+void gateway_heartbeat(struct gateway *gateway, uint8_t flags);
+/* Messages that may still be sent. */
+uint64_t gateway_credit(const struct gateway *gateway);
+uint64_t gateway_random(void *context);

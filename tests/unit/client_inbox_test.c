@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <string.h>
+
+#include <CUnit/Basic.h>
+
+#include "client/inbox.h"
+#include "client/lanes.h"
+
+#define LONGEST 1400
+
+static uint64_t next_random(uint64_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return *state;
+}
+
+/* Any mixture of lengths within the window must fit, and comes out as it went in. */
+static void test_a_window_always_fits_and_keeps_its_order(void)
+{
+	uint64_t random = 88172645463325252u;
+
+	for (uint32_t window = 1; window <= 40; window += 3) {
+		uint32_t bytes = 4 * LONGEST;
+		uint64_t pushed = 0, popped = 0;
+		uint32_t used = 0;
+		struct weir_inbox inbox;
+
+		CU_ASSERT_EQUAL_FATAL(weir_inbox_open(&inbox, window, bytes, LONGEST), 0);
+		for (unsigned int step = 0; step < 20000; step++) {
+			uint16_t length = (uint16_t)(next_random(&random) % (LONGEST + 1));
+			const struct weir_inbox_entry *oldest;
+			struct weir_inbox_entry *entry;
+
+			if (pushed - popped < window && used + length <= bytes) {
+				entry = weir_inbox_push(&inbox, length);
+				CU_ASSERT_PTR_NOT_NULL_FATAL(entry);
+				entry->seq = pushed;
+				memset(entry->data, (int)pushed, length);
+				pushed++;
+				used += length;
+				continue;
+			}
+			oldest = weir_inbox_peek(&inbox);
+			CU_ASSERT_EQUAL_FATAL(oldest->seq, popped);
+			if (oldest->length > 0) {
+				CU_ASSERT_EQUAL(oldest->data[0], (uint8_t)popped);
+				CU_ASSERT_EQUAL(oldest->data[oldest->length - 1], (uint8_t)popped);
+			}
+			used -= oldest->length;
+			weir_inbox_pop(&inbox);
+			popped++;
+		}
+		weir_inbox_close(&inbox);
+	}
+}
+
+static void test_what_does_not_fit_is_refused_and_harms_nothing(void)
+{
+	struct weir_inbox inbox;
+	uint64_t count = 0;
+
+	CU_ASSERT_EQUAL_FATAL(weir_inbox_open(&inbox, 4, 5600, LONGEST), 0);
+	while (weir_inbox_push(&inbox, LONGEST) != NULL && count < 1000)
+		count++;
+	CU_ASSERT(count >= 4 && count < 10);
+	for (; count > 0; count--)
+		weir_inbox_pop(&inbox);
+	CU_ASSERT_PTR_NULL(weir_inbox_peek(&inbox));
+	CU_ASSERT_PTR_NOT_NULL(weir_inbox_push(&inbox, LONGEST));
+	weir_inbox_close(&inbox);
+}
+
+static void test_every_lane_is_found_again(void)
+{
+	struct weir_client_lanes lanes = {0};
+
+	CU_ASSERT_PTR_NULL(weir_client_lanes_find(&lanes, 0, 0));
+	for (uint32_t i = 0; i < WEIR_CLIENT_LANES_MAX; i++) {
+		struct weir_client_lane *lane = weir_client_lanes_add(
+			&lanes, (uint16_t)(i % 17 * 256), (uint16_t)(i / 17), "s");
+
+		CU_ASSERT_PTR_NOT_NULL_FATAL(lane);
+		lane->next_seq = i;
+	}
+	CU_ASSERT_PTR_NULL(weir_client_lanes_add(&lanes, 60000, 0, "s"));
+	for (uint32_t i = 0; i < WEIR_CLIENT_LANES_MAX; i++) {
+		struct weir_client_lane *lane = weir_client_lanes_find(
+			&lanes, (uint16_t)(i % 17 * 256), (uint16_t)(i / 17));
+
+		CU_ASSERT_PTR_NOT_NULL_FATAL(lane);
+		CU_ASSERT_EQUAL(lane->next_seq, i);
+	}
+	weir_client_lanes_clear(&lanes);
+	CU_ASSERT_PTR_NULL(weir_client_lanes_find(&lanes, 0, 0));
+	weir_client_lanes_close(&lanes);
+}
+
+int main(void)
+{
+	CU_TestInfo tests[] = {
+		{"a window always fits and keeps its order",
+			test_a_window_always_fits_and_keeps_its_order},
+		{"what does not fit is refused and harms nothing",
+			test_what_does_not_fit_is_refused_and_harms_nothing},
+		{"every lane is found again", test_every_lane_is_found_again},
+		CU_TEST_INFO_NULL,
+	};
+	CU_SuiteInfo suites[] = {
+		{"client inbox and lanes", NULL, NULL, NULL, NULL, tests},
+		CU_SUITE_INFO_NULL,
+	};
+
+	if (CU_initialize_registry() != CUE_SUCCESS || CU_register_suites(suites) != CUE_SUCCESS)
+		return 2;
+	CU_basic_set_mode(CU_BRM_VERBOSE);
+	if (CU_basic_run_tests() != CUE_SUCCESS)
+		return 2;
+	return CU_get_number_of_failures() != 0;
+}
