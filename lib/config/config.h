@@ -87,7 +87,7 @@ struct weir_config_port {
 	uint16_t queues;      /* receive queues; 0: one a worker, as the device allows */
 	uint16_t descriptors; /* per queue */
 	uint16_t mtu;	      /* 0: as the device has it */
-	uint32_t frame_bytes; /* null: length of the packets that it makes */
+	uint32_t frame_bytes;     /* null: length of the packets that it makes; 0: it makes none */
 	bool promiscuous;
 	bool has_mac;
 	uint8_t mac[6]; /* set on the device when has_mac */

@@ -5,11 +5,12 @@
 #include "config/parts.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-#define BIT(driver)	(1u << WEIR_DRIVER_##driver)
+#define BIT(driver)     (1u << WEIR_DRIVER_##driver)
 
 enum {
 	PCI = BIT(PCI),
-	KERNEL = BIT(AF_PACKET) | BIT(AF_XDP), /* on an interface that the kernel has */
+	XDP = BIT(AF_XDP), /* on an interface that the kernel has, but takes all it receives */
+	KERNEL = BIT(AF_PACKET) | XDP,
 	TAP = BIT(TAP),
 	MEMIF = BIT(MEMIF),
 	PCAP = BIT(PCAP),
@@ -37,7 +38,7 @@ static const struct use {
 	{"queues", ALL & ~PCAP, 0, NULL},
 	{"promiscuous", PCI | KERNEL | TAP, 0, NULL},
 	{"mac", WIRE, 0, NULL},
-	{"twin", PCI | TAP | MEMIF, 0, NULL},
+	{"twin", PCI | XDP | TAP | MEMIF, 0, NULL},
 };
 
 static int read_role(const struct weir_value *value, const struct weir_field *field, void *target)
@@ -119,7 +120,7 @@ static int refuse_unused(
 			used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s",
 				used == 0 ? "" : ", ", weir_driver_names[i]);
 	snprintf(hint, sizeof(hint), "leave it out; it is for driver %s", names);
-	if (strcmp(use->key, "twin") == 0 && ((1u << driver) & KERNEL))
+	if (strcmp(use->key, "twin") == 0 && driver == WEIR_DRIVER_AF_PACKET)
 		snprintf(hint, sizeof(hint),
 			"the kernel keeps an %s interface; give the address "
 			"to the interface itself",
@@ -165,7 +166,7 @@ static int check_files(const struct weir_value *value, const struct weir_config_
 static int read_port(const struct weir_value *value, struct weir_config_port *port)
 {
 	static const struct weir_config_port defaults = {
-		.queues = 1, .descriptors = 1024, .frame_bytes = 64};
+		.queues = 1, .descriptors = 1024};
 	static const uint8_t no_mac[6];
 	int rc;
 

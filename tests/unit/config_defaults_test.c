@@ -68,7 +68,7 @@ static void test_a_port_left_bare_has_defaults(void)
 	CU_ASSERT_EQUAL(port->queues, 1);
 	CU_ASSERT_EQUAL(port->descriptors, 1024);
 	CU_ASSERT_EQUAL(port->mtu, 0);
-	CU_ASSERT_EQUAL(port->frame_bytes, 64);
+	CU_ASSERT_EQUAL(port->frame_bytes, 0);
 	CU_ASSERT_FALSE(port->promiscuous);
 	CU_ASSERT_FALSE(port->has_mac);
 	CU_ASSERT_FALSE(port->twin.enabled);
