@@ -65,7 +65,8 @@ const char *weir_address_format(const struct weir_address *address, char *text, 
 {
 	int family = address->family == 6 ? AF_INET6 : AF_INET;
 
-	if (address->family == 0 || inet_ntop(family, address->bytes, text, (socklen_t)size) == NULL)
+	if (address->family == 0 ||
+		inet_ntop(family, address->bytes, text, (socklen_t)size) == NULL)
 		snprintf(text, size, "%s", "");
 	return text;
 }

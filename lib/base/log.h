@@ -27,8 +27,8 @@ enum weir_log_level weir_log_get_level(void);
 void weir_log(enum weir_log_level level, const char *module, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-#define weir_log_error(module, ...) weir_log(WEIR_LOG_ERROR, module, __VA_ARGS__)
+#define weir_log_error(module, ...)   weir_log(WEIR_LOG_ERROR, module, __VA_ARGS__)
 #define weir_log_warning(module, ...) weir_log(WEIR_LOG_WARNING, module, __VA_ARGS__)
-#define weir_log_notice(module, ...) weir_log(WEIR_LOG_NOTICE, module, __VA_ARGS__)
-#define weir_log_info(module, ...) weir_log(WEIR_LOG_INFO, module, __VA_ARGS__)
-#define weir_log_debug(module, ...) weir_log(WEIR_LOG_DEBUG, module, __VA_ARGS__)
+#define weir_log_notice(module, ...)  weir_log(WEIR_LOG_NOTICE, module, __VA_ARGS__)
+#define weir_log_info(module, ...)    weir_log(WEIR_LOG_INFO, module, __VA_ARGS__)
+#define weir_log_debug(module, ...)   weir_log(WEIR_LOG_DEBUG, module, __VA_ARGS__)

@@ -15,9 +15,9 @@
 #include "wire/frame.h"
 
 /* Larger than any datagram: one that was cut would be taken for malformed. */
-#define SLOT	  (WEIR_DATAGRAM_MAX + WEIR_FRAME_ALIGN)
-#define BURST	  32 /* datagrams read by one call */
-#define BURSTS	  8  /* at most, before the application gets its turn */
+#define SLOT      (WEIR_DATAGRAM_MAX + WEIR_FRAME_ALIGN)
+#define BURST     32 /* datagrams read by one call */
+#define BURSTS    8  /* at most, before the application gets its turn */
 #define NAME_HOST 18 /* characters of the host in a made-up name */
 
 /* The session with a socket and a clock. */

@@ -19,7 +19,7 @@ struct weir_client_lane {
 
 struct weir_client_lanes {
 	struct weir_client_lane *slots; /* owned; open addressing */
-	size_t size;			/* power of two, or 0 */
+	size_t size;                    /* power of two, or 0 */
 	size_t count;
 };
 

@@ -244,7 +244,7 @@ int weir_session_pause(struct weir_session *session, bool paused, uint64_t now_n
 void weir_session_stats(const struct weir_session *session, struct weir_consumer_stats *stats)
 {
 	*stats = session->stats;
-	stats->state = session->phase == SESSION_CLOSED	  ? WEIR_CONSUMER_CLOSED
+	stats->state = session->phase == SESSION_CLOSED   ? WEIR_CONSUMER_CLOSED
 		       : session->phase == SESSION_JOINED ? WEIR_CONSUMER_JOINED
 							  : WEIR_CONSUMER_CONNECTING;
 	stats->session = session->id;

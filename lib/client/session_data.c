@@ -9,8 +9,8 @@ struct lane_news {
 	uint16_t stream;
 	uint16_t partition;
 	uint32_t epoch;
-	uint64_t first;		       /* where it began in this epoch */
-	uint64_t seq;		       /* everything below was sent or given up */
+	uint64_t first;                /* where it began in this epoch */
+	uint64_t seq;                  /* everything below was sent or given up */
 	struct session_amount before;  /* sent on the lane when `seq` was reached */
 	struct session_amount carried; /* sent with this frame itself */
 };

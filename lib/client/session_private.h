@@ -16,7 +16,7 @@
  *   session_options.c  checking and copying what the application asked for
  */
 
-#define SESSION_EVENTS	    256
+#define SESSION_EVENTS      256
 #define SESSION_NAMES_MAX   8192 /* stream names met in the life of a consumer */
 #define SESSION_NS_PER_MS   UINT64_C(1000000)
 #define SESSION_BACKOFF_MS  100 /* between HELLOs, doubled each time */
@@ -71,20 +71,20 @@ struct weir_session {
 	struct session_stream *streams; /* owned; as the gateway told them, by its identifiers */
 	size_t stream_count;
 	bool is_list_old; /* data came of a stream not in it: to be asked for again */
-	char **names;	  /* owned, and each string; interned, they live as long as the consumer */
+	char **names;     /* owned, and each string; interned, they live as long as the consumer */
 	size_t name_count;
 
 	struct weir_client_lanes lanes;
 	struct session_amount position; /* known to have been sent, all lanes */
-	struct session_amount limit;	/* last granted */
-	uint64_t pulled;		/* with pull: position up to which messages are asked for */
+	struct session_amount limit;    /* last granted */
+	uint64_t pulled;                /* with pull: position up to which messages are asked for */
 	uint32_t credit_counter;
 	uint32_t pause_counter; /* 0: never paused in this session */
-	uint32_t pause_seen;	/* confirmed by the gateway */
+	uint32_t pause_seen;    /* confirmed by the gateway */
 	bool is_paused;
 
 	struct weir_inbox inbox;
-	bool has_taken;		     /* the oldest in the inbox is in the application's hands */
+	bool has_taken;              /* the oldest in the inbox is in the application's hands */
 	struct session_amount held;  /* credit in use: in the inbox, or taken and not given back */
 	struct session_amount taken; /* with manual: the part of it that is taken */
 

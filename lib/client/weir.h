@@ -37,27 +37,27 @@ extern "C" {
  */
 struct weir_consumer;
 
-#define WEIR_CONSUMER_PORT	      4150
+#define WEIR_CONSUMER_PORT            4150
 #define WEIR_CONSUMER_WINDOW_MESSAGES 4096
 #define WEIR_CONSUMER_WINDOW_BYTES    (4u << 20)
 #define WEIR_CONSUMER_WINDOW_MAX      (1u << 20) /* messages */
-#define WEIR_CONSUMER_BYTES_MAX	      (1u << 30)
+#define WEIR_CONSUMER_BYTES_MAX       (1u << 30)
 
 /* Zero is the default everywhere. Strings are copied. */
 struct weir_consumer_options {
-	const char *gateway;	    /* IPv4 or IPv6 address; required */
-	const char *group;	    /* required */
-	const char *name;	    /* unique in the gateway; default: host name and process id */
+	const char *gateway;        /* IPv4 or IPv6 address; required */
+	const char *group;          /* required */
+	const char *name;           /* unique in the gateway; default: host name and process id */
 	const char *const *streams; /* of the group, at most 14; default: all of them */
 	uint32_t stream_count;
 	uint32_t window_messages; /* held at once, at most */
-	uint32_t window_bytes;	  /* payload; at least four times max_datagram */
-	uint16_t port;		  /* the gateway's */
-	uint16_t max_datagram;	  /* largest UDP payload to take: 512..9000, default 1400 */
-	int receive_buffer;	  /* SO_RCVBUF, bytes; default: twice window_bytes */
-	bool want_source;	  /* messages carry where they came from */
-	bool pull;		  /* nothing is sent but what weir_consumer_grant() asks for */
-	bool manual;		  /* credit comes back by weir_consumer_consume() only */
+	uint32_t window_bytes;    /* payload; at least four times max_datagram */
+	uint16_t port;            /* the gateway's */
+	uint16_t max_datagram;    /* largest UDP payload to take: 512..9000, default 1400 */
+	int receive_buffer;       /* SO_RCVBUF, bytes; default: twice window_bytes */
+	bool want_source;         /* messages carry where they came from */
+	bool pull;                /* nothing is sent but what weir_consumer_grant() asks for */
+	bool manual;              /* credit comes back by weir_consumer_consume() only */
 };
 
 enum {
@@ -73,10 +73,10 @@ struct weir_message {
 	uint16_t stream_id; /* short for the name, in this session */
 	uint16_t partition;
 	uint16_t source_port;  /* host order; 0 without want_source */
-	uint32_t epoch;	       /* rises when the partition changes hands */
+	uint32_t epoch;        /* rises when the partition changes hands */
 	uint8_t source_family; /* 4, 6, or 0 without want_source */
 	uint8_t source[16];    /* network order */
-	uint8_t flags;	       /* WEIR_FLAG_* */
+	uint8_t flags;         /* WEIR_FLAG_* */
 	uint8_t tos;
 	uint64_t sequence;  /* in its partition */
 	uint64_t missed;    /* sequences lost just before this one */
@@ -92,45 +92,45 @@ enum weir_consumer_state {
 enum weir_event_kind {
 	WEIR_EVENT_JOINED, /* a session is open; text: nothing */
 	WEIR_EVENT_LOST,   /* it is gone, and will be opened again; code and text say why */
-	WEIR_EVENT_GAP,	   /* `count` sequences from `first` will not come */
+	WEIR_EVENT_GAP,    /* `count` sequences from `first` will not come */
 	WEIR_EVENT_ERROR,  /* the gateway refuses; the library goes on trying */
 };
 
 struct weir_event {
 	enum weir_event_kind kind;
-	uint16_t code;	    /* LOST, ERROR: the protocol's error code */
+	uint16_t code;      /* LOST, ERROR: the protocol's error code */
 	uint16_t partition; /* GAP */
-	uint32_t epoch;	    /* GAP */
+	uint32_t epoch;     /* GAP */
 	const char *stream; /* GAP; valid until _close() */
-	uint64_t first;	    /* GAP */
-	uint64_t count;	    /* GAP */
-	char text[97];	    /* LOST, ERROR: printable */
+	uint64_t first;     /* GAP */
+	uint64_t count;     /* GAP */
+	char text[97];      /* LOST, ERROR: printable */
 };
 
 /* Counted since weir_consumer_open(), except where `session` is in the name. */
 struct weir_consumer_stats {
 	enum weir_consumer_state state;
-	uint64_t session;	/* identifier, 0 without */
-	uint64_t sessions;	/* opened */
-	uint64_t datagrams;	/* received */
-	uint64_t malformed;	/* of them dropped whole: wrong bytes */
-	uint64_t foreign;	/* dropped: not of this session */
-	uint64_t messages;	/* received and queued */
-	uint64_t bytes;		/* their payload */
-	uint64_t taken;		/* messages handed to the application */
+	uint64_t session;       /* identifier, 0 without */
+	uint64_t sessions;      /* opened */
+	uint64_t datagrams;     /* received */
+	uint64_t malformed;     /* of them dropped whole: wrong bytes */
+	uint64_t foreign;       /* dropped: not of this session */
+	uint64_t messages;      /* received and queued */
+	uint64_t bytes;         /* their payload */
+	uint64_t taken;         /* messages handed to the application */
 	uint64_t lost_messages; /* sent by the gateway, never received */
 	uint64_t lost_bytes;
-	uint64_t gaps;		/* ranges of sequences that will not come */
+	uint64_t gaps;          /* ranges of sequences that will not come */
 	uint64_t gap_sequences; /* sequences in them */
-	uint64_t duplicates;	/* messages dropped: seen before, or overtaken */
-	uint64_t stale;		/* messages dropped: of an epoch that has ended */
-	uint64_t overruns;	/* messages beyond the credit given: the gateway's fault */
-	uint64_t events_lost;	/* events dropped because none were taken */
+	uint64_t duplicates;    /* messages dropped: seen before, or overtaken */
+	uint64_t stale;         /* messages dropped: of an epoch that has ended */
+	uint64_t overruns;      /* messages beyond the credit given: the gateway's fault */
+	uint64_t events_lost;   /* events dropped because none were taken */
 	uint64_t credits_sent;
 	uint64_t send_errors;
 	uint64_t session_position; /* messages known to have been sent in this session */
-	uint64_t session_limit;	   /* messages granted in this session */
-	uint32_t held_messages;	   /* credit in use by the application and the queue */
+	uint64_t session_limit;    /* messages granted in this session */
+	uint32_t held_messages;    /* credit in use by the application and the queue */
 	uint32_t held_bytes;
 };
 

@@ -19,17 +19,17 @@
  * streams: where two match the same packet, the first in the file gets it.
  */
 
-#define WEIR_NAME_SIZE	    32 /* with its NUL; [A-Za-z0-9_.-]+ */
+#define WEIR_NAME_SIZE      32 /* with its NUL; [A-Za-z0-9_.-]+ */
 #define WEIR_MAX_WORKERS    64
-#define WEIR_MAX_PORTS	    32
+#define WEIR_MAX_PORTS      32
 #define WEIR_MAX_STREAMS    4096
 #define WEIR_MAX_PARTITIONS 4096 /* of one stream */
-#define WEIR_MAX_GROUPS	    1024
+#define WEIR_MAX_GROUPS     1024
 #define WEIR_STREAM_GROUPS  64 /* groups that one stream may feed */
 #define WEIR_MAX_CONSUMERS  16384
-#define WEIR_MAX_VLAN	    4094
-#define WEIR_VLAN_ANY	    0xffff /* matches tagged and untagged */
-#define WEIR_VLAN_NONE	    0	   /* matches untagged only (and priority tags, VID 0) */
+#define WEIR_MAX_VLAN       4094
+#define WEIR_VLAN_ANY       0xffff /* matches tagged and untagged */
+#define WEIR_VLAN_NONE      0      /* matches untagged only (and priority tags, VID 0) */
 
 #define WEIR_CONFIG_MAX_BYTES (8u << 20) /* of JSON text */
 
@@ -61,14 +61,14 @@ struct weir_config_workers {
 };
 
 struct weir_config_memory {
-	bool hugepages;	       /* false: --no-huge without asking */
+	bool hugepages;        /* false: --no-huge without asking */
 	uint32_t buffers;      /* receive mbufs in all */
 	uint32_t buffer_bytes; /* data room of each, without headroom */
 };
 
 struct weir_config_twin {
 	bool enabled;
-	char name[16];		       /* TAP interface; default "weir-<port>" cut to 15 */
+	char name[16];                 /* TAP interface; default "weir-<port>" cut to 15 */
 	struct weir_prefix *addresses; /* host bits kept here: address with its subnet's length */
 	unsigned int address_count;
 };
@@ -80,14 +80,14 @@ struct weir_config_port {
 	char interface[16]; /* kernel interface (af_packet, af_xdp) or the one to make (tap) */
 	char rx_file[256];  /* pcap: read from; "" for none */
 	char tx_file[256];  /* pcap: write to; "" for none */
-	bool loop;	    /* pcap: repeat rx_file for ever */
+	bool loop;          /* pcap: repeat rx_file for ever */
 	char socket[108];   /* memif: control socket */
 	uint32_t memif_id;
 	bool memif_server;
 	uint16_t queues;      /* receive queues; 0: one a worker, as the device allows */
 	uint16_t descriptors; /* per queue */
-	uint16_t mtu;	      /* 0: as the device has it */
-	uint32_t frame_bytes;     /* null: length of the packets that it makes; 0: it makes none */
+	uint16_t mtu;         /* 0: as the device has it */
+	uint32_t frame_bytes; /* null: length of the packets that it makes; 0: it makes none */
 	bool promiscuous;
 	bool has_mac;
 	uint8_t mac[6]; /* set on the device when has_mac */
@@ -96,7 +96,7 @@ struct weir_config_port {
 
 /* A list in a match means any of it; an absent list (count 0) means all. */
 struct weir_config_match {
-	uint16_t vlan;	     /* innermost VID, or WEIR_VLAN_ANY / WEIR_VLAN_NONE */
+	uint16_t vlan;       /* innermost VID, or WEIR_VLAN_ANY / WEIR_VLAN_NONE */
 	uint16_t outer_vlan; /* outer VID of QinQ, or WEIR_VLAN_ANY / WEIR_VLAN_NONE */
 	struct weir_prefix *destinations;
 	unsigned int destination_count;
@@ -113,18 +113,18 @@ struct weir_config_stream {
 	enum weir_tier tier;
 	uint16_t partitions;
 	uint32_t ring_messages; /* per partition; power of two */
-	uint64_t ring_bytes;	/* per partition; datagram payload */
-	uint32_t age_ms;	/* held longer than this: expired; 0: no limit */
-	uint32_t buffers;	/* budget for all its partitions; never 0: a stream that names
+	uint64_t ring_bytes;    /* per partition; datagram payload */
+	uint32_t age_ms;        /* held longer than this: expired; 0: no limit */
+	uint32_t buffers;       /* budget for all its partitions; never 0: a stream that names
 				   none got an equal share of what the others leave */
 };
 
 /* 0 means no limit. */
 struct weir_config_rate {
 	uint64_t packets_per_s;
-	uint64_t bits_per_s;	/* of IP packets: layer-3 bytes * 8 */
+	uint64_t bits_per_s;    /* of IP packets: layer-3 bytes * 8 */
 	uint32_t burst_packets; /* 0: 10 ms worth, at least 32 */
-	uint32_t burst_bytes;	/* 0: 10 ms worth, at least 32 full packets */
+	uint32_t burst_bytes;   /* 0: 10 ms worth, at least 32 full packets */
 };
 
 struct weir_config_consumer {
@@ -143,19 +143,19 @@ struct weir_config_group {
 	enum weir_class class;
 	char (*streams)[WEIR_NAME_SIZE];
 	unsigned int stream_count;
-	uint32_t sample;	     /* 1 in N; 1: all */
+	uint32_t sample;             /* 1 in N; 1: all */
 	struct weir_prefix *sources; /* only from these; none: all */
 	unsigned int source_count;
 	struct weir_config_consumer *consumers; /* blind: the receivers; native: none, they join */
 	unsigned int consumer_count;
 	struct weir_config_rate consumer_rate; /* native: limit for each that joins */
-	unsigned int max_consumers;	       /* native */
+	unsigned int max_consumers;            /* native */
 };
 
 /* Critical goes first only while it keeps below these; above, it shares like standard. */
 struct weir_config_tiers {
 	struct weir_config_rate critical; /* per worker */
-	uint32_t standard_weight;	  /* quantum ratio in deficit round robin */
+	uint32_t standard_weight;         /* quantum ratio in deficit round robin */
 	uint32_t bulk_weight;
 };
 
@@ -184,7 +184,7 @@ struct weir_config {
 	unsigned int stream_count;
 	struct weir_config_group *groups;
 	unsigned int group_count;
-	char *json;	 /* the text it was made from, as canonical JSON */
+	char *json;      /* the text it was made from, as canonical JSON */
 	char digest[65]; /* SHA-256 of `json`, hexadecimal */
 };
 

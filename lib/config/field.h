@@ -16,11 +16,11 @@ struct weir_field {
 	/* Checks the value and stores it; `target` is the structure plus `offset`. */
 	int (*read)(const struct weir_value *value, const struct weir_field *field, void *target);
 	uint16_t offset;
-	uint16_t size;	  /* of the member; 0: `read` gets the structure (offset 0) */
+	uint16_t size;    /* of the member; 0: `read` gets the structure (offset 0) */
 	uint64_t minimum; /* for numbers, inclusive */
 	uint64_t maximum;
 	const char *const *names; /* for weir_read_name: NULL-ended, in the enum's order */
-	const char *hint;	  /* for texts: what would be right */
+	const char *hint;         /* for texts: what would be right */
 	bool required;
 };
 

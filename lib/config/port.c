@@ -165,8 +165,7 @@ static int check_files(const struct weir_value *value, const struct weir_config_
 
 static int read_port(const struct weir_value *value, struct weir_config_port *port)
 {
-	static const struct weir_config_port defaults = {
-		.queues = 1, .descriptors = 1024};
+	static const struct weir_config_port defaults = {.queues = 1, .descriptors = 1024};
 	static const uint8_t no_mac[6];
 	int rc;
 

@@ -9,7 +9,7 @@
 enum { MAX_CPU = 1023 };
 
 #define TRILLION 1000000000000
-#define BILLION	 1000000000
+#define BILLION  1000000000
 
 static int read_cpus(const struct weir_value *value, const struct weir_field *field, void *target)
 {

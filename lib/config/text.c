@@ -7,8 +7,8 @@
 
 enum { HINT_SIZE = 256 };
 
-#define LETTERS	 "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-#define DIGITS	 "0123456789"
+#define LETTERS  "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define DIGITS   "0123456789"
 #define NAME_SET LETTERS DIGITS "_.-"
 
 /* Copy into the member, or say that it is no text, empty or too long. */

@@ -17,7 +17,7 @@
 struct weir_value {
 	json_t *json;
 	const struct weir_value *parent; /* NULL: the whole document, "$" */
-	const char *key;		 /* member of the parent; NULL: its element `index` */
+	const char *key;                 /* member of the parent; NULL: its element `index` */
 	size_t index;
 	struct weir_error *error; /* filled by weir_value_fail; may be NULL */
 };

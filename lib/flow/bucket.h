@@ -30,8 +30,8 @@ static inline uint64_t weir_bucket_price(uint64_t cost, uint64_t units)
 }
 
 /* Set or change the rate. Tokens already there stay, up to the new burst. */
-static inline void weir_bucket_set(struct weir_bucket *bucket, uint64_t units_per_s,
-	uint64_t burst_units)
+static inline void weir_bucket_set(
+	struct weir_bucket *bucket, uint64_t units_per_s, uint64_t burst_units)
 {
 	uint64_t second = 1000000000ull * WEIR_TICKS_PER_NS;
 	uint64_t cost = 0;
@@ -58,8 +58,8 @@ static inline void weir_bucket_forgive(struct weir_bucket *bucket, uint64_t now)
 }
 
 /* A new bucket, full. */
-static inline void weir_bucket_init(struct weir_bucket *bucket, uint64_t units_per_s,
-	uint64_t burst_units, uint64_t now)
+static inline void weir_bucket_init(
+	struct weir_bucket *bucket, uint64_t units_per_s, uint64_t burst_units, uint64_t now)
 {
 	weir_bucket_set(bucket, units_per_s, burst_units);
 	atomic_store(&bucket->paid_until, now - atomic_load(&bucket->burst));
@@ -102,8 +102,8 @@ static inline void weir_bucket_return(struct weir_bucket *bucket, uint64_t units
 {
 	uint64_t cost = atomic_load_explicit(&bucket->cost, memory_order_relaxed);
 
-	atomic_fetch_sub_explicit(&bucket->paid_until, weir_bucket_price(cost, units),
-		memory_order_relaxed);
+	atomic_fetch_sub_explicit(
+		&bucket->paid_until, weir_bucket_price(cost, units), memory_order_relaxed);
 }
 
 /* Take units whether they are there or not: the bucket may go into debt. */
@@ -123,7 +123,8 @@ static inline void weir_bucket_charge(struct weir_bucket *bucket, uint64_t units
 static inline bool weir_bucket_is_paid(struct weir_bucket *bucket, uint64_t now)
 {
 	return atomic_load_explicit(&bucket->cost, memory_order_relaxed) == 0 ||
-	       (int64_t)(now - atomic_load_explicit(&bucket->paid_until, memory_order_relaxed)) >= 0;
+	       (int64_t)(now - atomic_load_explicit(&bucket->paid_until, memory_order_relaxed)) >=
+		       0;
 }
 
 static inline bool weir_bucket_is_limited(const struct weir_bucket *bucket)

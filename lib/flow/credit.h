@@ -36,8 +36,8 @@ static inline bool weir_credit_grant(struct weir_credit_line *line, uint64_t lim
 }
 
 /* Lease up to `want` positions, and none when fewer than `least` are left. */
-static inline uint64_t weir_credit_lease(struct weir_credit_line *line, uint64_t least,
-	uint64_t want)
+static inline uint64_t weir_credit_lease(
+	struct weir_credit_line *line, uint64_t least, uint64_t want)
 {
 	uint64_t old = atomic_load_explicit(&line->leased, memory_order_relaxed);
 	uint64_t room;
@@ -48,8 +48,8 @@ static inline uint64_t weir_credit_lease(struct weir_credit_line *line, uint64_t
 			return 0;
 		if (room > want)
 			room = want;
-	} while (!atomic_compare_exchange_weak_explicit(&line->leased, &old, old + room,
-		memory_order_relaxed, memory_order_relaxed));
+	} while (!atomic_compare_exchange_weak_explicit(
+		&line->leased, &old, old + room, memory_order_relaxed, memory_order_relaxed));
 	return room;
 }
 

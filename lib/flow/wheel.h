@@ -19,9 +19,9 @@ struct weir_timer {
 
 struct weir_wheel {
 	struct weir_list slots[WEIR_WHEEL_SLOTS];
-	uint64_t reached;       /* slot number up to which timers have fired */
-	unsigned int shift;     /* a slot is 1 << shift time units */
-	unsigned int count;     /* timers in the wheel */
+	uint64_t reached;   /* slot number up to which timers have fired */
+	unsigned int shift; /* a slot is 1 << shift time units */
+	unsigned int count; /* timers in the wheel */
 };
 
 static inline void weir_wheel_init(struct weir_wheel *wheel, unsigned int shift, uint64_t now)
@@ -52,8 +52,8 @@ static inline void weir_wheel_cancel(struct weir_wheel *wheel, struct weir_timer
 }
 
 /* Fires in the first `expire` call at or after `expires`, rounded up to a slot. */
-static inline void weir_wheel_set(struct weir_wheel *wheel, struct weir_timer *timer,
-	uint64_t expires)
+static inline void weir_wheel_set(
+	struct weir_wheel *wheel, struct weir_timer *timer, uint64_t expires)
 {
 	uint64_t slot = (expires >> wheel->shift) + 1;
 

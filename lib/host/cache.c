@@ -10,7 +10,7 @@
 #include "base/list.h"
 #include "host/decode.h"
 
-#define LINK_BUCKETS	  256  /* power of two */
+#define LINK_BUCKETS      256  /* power of two */
 #define NEIGHBOUR_BUCKETS 4096 /* power of two */
 
 struct cached_address {

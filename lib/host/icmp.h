@@ -17,14 +17,14 @@
  */
 
 enum weir_icmp_cause {
-	WEIR_ICMP_PORT,	      /* the host is there, nobody listens */
-	WEIR_ICMP_HOST,	      /* no way to the host or its network */
+	WEIR_ICMP_PORT,       /* the host is there, nobody listens */
+	WEIR_ICMP_HOST,       /* no way to the host or its network */
 	WEIR_ICMP_PROHIBITED, /* a filter on the way refused it */
 };
 
 struct weir_icmp_unreachable {
 	enum weir_icmp_cause cause;
-	uint8_t code;		      /* as on the wire */
+	uint8_t code;                 /* as on the wire */
 	struct weir_address reporter; /* who sent the message */
 	/* Of the datagram that did not arrive. */
 	struct weir_address source;

@@ -14,7 +14,7 @@ struct weir_host {
 	struct mnl_socket *notifications;
 	struct weir_request request;
 	struct weir_host_cache *cache;
-	char *buffer;	     /* for notifications, WEIR_REQUEST_BUFFER bytes */
-	bool is_stale;	     /* notifications were lost since the cache was filled */
+	char *buffer;        /* for notifications, WEIR_REQUEST_BUFFER bytes */
+	bool is_stale;       /* notifications were lost since the cache was filled */
 	bool routes_changed; /* to be told at the end of weir_host_process() */
 };

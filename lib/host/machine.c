@@ -11,7 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define ISOLATED_CPUS	"/sys/devices/system/cpu/isolated"
+#define ISOLATED_CPUS   "/sys/devices/system/cpu/isolated"
 #define HUGEPAGE_FOLDER "/sys/kernel/mm/hugepages"
 
 /* A decimal number at *text, which is moved past it. At most 18 digits, so it cannot overflow. */

@@ -20,7 +20,7 @@
 struct weir_host;
 
 enum weir_host_change_kind {
-	WEIR_HOST_LINK,	      /* `ifindex` appeared, changed or went away */
+	WEIR_HOST_LINK,       /* `ifindex` appeared, changed or went away */
 	WEIR_HOST_ADDRESS,    /* the list of addresses of `ifindex` changed */
 	WEIR_HOST_NEIGHBOUR,  /* state or MAC of `address` on `ifindex` changed, or it went away */
 	WEIR_HOST_ROUTE,      /* any route may lead elsewhere now: ask again for those in use */
@@ -29,7 +29,7 @@ enum weir_host_change_kind {
 
 struct weir_host_change {
 	enum weir_host_change_kind kind;
-	int ifindex;		     /* 0 where it has no meaning */
+	int ifindex;                 /* 0 where it has no meaning */
 	struct weir_address address; /* WEIR_HOST_NEIGHBOUR only */
 };
 
@@ -63,14 +63,14 @@ struct weir_host_link {
 	char name[WEIR_LINK_NAME];
 	char kind[WEIR_LINK_NAME]; /* "vlan", "veth", "bond", "tun"...; "" for a plain device */
 	uint32_t mtu;
-	bool is_up;	 /* set up by the administrator */
+	bool is_up;      /* set up by the administrator */
 	bool is_running; /* up, and has its carrier */
 	bool is_loopback;
 	bool has_mac; /* its link layer address has six bytes */
 	uint8_t mac[6];
-	int parent;		/* ifindex under it (VLAN, macvlan), in this namespace; 0: none */
-	int master;		/* ifindex of the bridge, bond or VRF over it; 0: none */
-	uint16_t vlan;		/* VLAN id of an 802.1Q or 802.1ad device; 0: is none */
+	int parent;             /* ifindex under it (VLAN, macvlan), in this namespace; 0: none */
+	int master;             /* ifindex of the bridge, bond or VRF over it; 0: none */
+	uint16_t vlan;          /* VLAN id of an 802.1Q or 802.1ad device; 0: is none */
 	uint16_t vlan_protocol; /* EtherType of its tag, 0x8100 or 0x88a8; 0: is none */
 };
 
@@ -105,11 +105,11 @@ enum weir_route_type {
 
 struct weir_host_route {
 	enum weir_route_type type;
-	int ifindex;		      /* 0 where the type leads nowhere */
-	bool has_gateway;	      /* `next_hop` is a router */
+	int ifindex;                  /* 0 where the type leads nowhere */
+	bool has_gateway;             /* `next_hop` is a router */
 	struct weir_address next_hop; /* router or destination; IPv6 also for an IPv4 route by it */
 	struct weir_address source;   /* that the kernel would use; family 0: none */
-	uint32_t mtu;		      /* of the path if known, else of the link; 0: unknown */
+	uint32_t mtu;                 /* of the path if known, else of the link; 0: unknown */
 };
 
 /*
@@ -124,17 +124,17 @@ int weir_host_route(struct weir_host *host, const struct weir_address *destinati
 const char *weir_route_type_name(enum weir_route_type type);
 
 enum weir_neighbour_state {
-	WEIR_NEIGHBOUR_UNKNOWN,	  /* no entry, nobody asked yet */
+	WEIR_NEIGHBOUR_UNKNOWN,   /* no entry, nobody asked yet */
 	WEIR_NEIGHBOUR_RESOLVING, /* asked, no answer yet */
 	WEIR_NEIGHBOUR_REACHABLE, /* has a MAC that may be sent to, confirmed or not doubted yet */
-	WEIR_NEIGHBOUR_FAILED,	  /* did not answer */
+	WEIR_NEIGHBOUR_FAILED,    /* did not answer */
 	WEIR_NEIGHBOUR_STATES,
 };
 
 struct weir_host_neighbour {
 	enum weir_neighbour_state state;
 	uint8_t mac[6]; /* valid when REACHABLE, else zero */
-	uint16_t nud;	/* the kernel's NUD_* bits, for people; 0: no entry */
+	uint16_t nud;   /* the kernel's NUD_* bits, for people; 0: no entry */
 };
 
 /* From the cache; never fails, an unknown neighbour is UNKNOWN. */

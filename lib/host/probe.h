@@ -27,7 +27,7 @@ enum weir_probe_result {
 };
 
 struct weir_probe {
-	int fd;	   /* for epoll: EPOLLIN or EPOLLERR means ask for the result; -1: closed */
+	int fd;    /* for epoll: EPOLLIN or EPOLLERR means ask for the result; -1: closed */
 	int error; /* REFUSED: the errno it was refused with, ECONNREFUSED, EHOSTUNREACH... */
 	enum weir_probe_result result; /* once it is not PENDING it stays */
 };

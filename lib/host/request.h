@@ -14,7 +14,7 @@
 struct weir_request {
 	struct mnl_socket *socket;
 	uint32_t sequence;
-	char *buffer;					/* for answers */
+	char *buffer;                                   /* for answers */
 	char message[1024] __attribute__((aligned(8))); /* the one that is being made */
 };
 

@@ -23,9 +23,9 @@ struct weir_tap;
 
 struct weir_tap_options {
 	const char *name; /* at most 15 bytes; must not exist */
-	bool has_mac;	  /* else the kernel makes one up */
+	bool has_mac;     /* else the kernel makes one up */
 	uint8_t mac[6];
-	uint16_t mtu;			     /* 0: the kernel's 1500 */
+	uint16_t mtu;                        /* 0: the kernel's 1500 */
 	const struct weir_prefix *addresses; /* host bits kept: address, length of its subnet */
 	unsigned int address_count;
 };

@@ -23,7 +23,7 @@
  * system call, nothing but the caller's memory is touched. Any thread.
  */
 
-#define WEIR_FRAME_PORT	       4150   /* default UDP port of the gateway */
+#define WEIR_FRAME_PORT        4150   /* default UDP port of the gateway */
 #define WEIR_FRAME_MAGIC       0x5752 /* "WR" */
 #define WEIR_FRAME_VERSION     1
 #define WEIR_FRAME_ALIGN       8
@@ -34,10 +34,10 @@
 #define WEIR_DATAGRAM_MIN      512 /* a peer must be able to take this much */
 #define WEIR_DATAGRAM_DEFAULT  1400
 #define WEIR_DATAGRAM_MAX      9000
-#define WEIR_SUBSCRIBE_MAX     14		/* names in one SUBSCRIBE; more: subscribe to all */
-#define WEIR_CREDIT_LANES_MAX  16		/* lane limits in one CREDIT */
-#define WEIR_PAUSE_MAX	       224		/* streams in one PAUSE */
-#define WEIR_SUBSCRIBED_MAX    4096		/* streams of one subscription */
+#define WEIR_SUBSCRIBE_MAX     14               /* names in one SUBSCRIBE; more: subscribe to all */
+#define WEIR_CREDIT_LANES_MAX  16               /* lane limits in one CREDIT */
+#define WEIR_PAUSE_MAX         224              /* streams in one PAUSE */
+#define WEIR_SUBSCRIBED_MAX    4096             /* streams of one subscription */
 #define WEIR_FRAME_VALUE_MAX   (UINT64_MAX / 4) /* sequences, counts, limits: sums never wrap */
 
 /* Bounds of the timers that WELCOME tells. */
@@ -76,27 +76,27 @@ enum {
 
 	WEIR_FRAME_IGNORABLE = 0x80, /* any frame: skip it when its type is unknown */
 
-	WEIR_DATA_MORE = 0x01,	     /* DATA: the lane has more that may be sent now */
+	WEIR_DATA_MORE = 0x01,       /* DATA: the lane has more that may be sent now */
 	WEIR_DATA_DEGRADED = 0x02,   /* DATA: the lane is sampled or shed for overload */
 	WEIR_DATA_RETRANSMIT = 0x04, /* DATA: sent before; positions do not move */
 
 	WEIR_HEARTBEAT_STARVED = 0x01, /* HEARTBEAT: data waits, only credit is missing */
 
-	WEIR_MESSAGE_ADDRESS = 0x01,	 /* message: source address follows its header */
-	WEIR_MESSAGE_IPV6 = 0x02,	 /* message: that address has 16 bytes, not 4 */
-	WEIR_MESSAGE_DEGRADED = 0x04,	 /* message: kept by overload sampling */
+	WEIR_MESSAGE_ADDRESS = 0x01,     /* message: source address follows its header */
+	WEIR_MESSAGE_IPV6 = 0x02,        /* message: that address has 16 bytes, not 4 */
+	WEIR_MESSAGE_DEGRADED = 0x04,    /* message: kept by overload sampling */
 	WEIR_MESSAGE_REDELIVERED = 0x08, /* message: another consumer may have had it */
 };
 
 /* HELLO asks for options, WELCOME grants a subset; what was not granted is not used. */
 enum {
-	WEIR_OPTION_SOURCE = 0x01,	/* messages carry source address and port */
-	WEIR_OPTION_BATCH = 0x02,	/* several messages in a DATA frame */
-	WEIR_OPTION_RELIABLE = 0x04,	/* ACK, NACK, GAP: at least once */
+	WEIR_OPTION_SOURCE = 0x01,      /* messages carry source address and port */
+	WEIR_OPTION_BATCH = 0x02,       /* several messages in a DATA frame */
+	WEIR_OPTION_RELIABLE = 0x04,    /* ACK, NACK, GAP: at least once */
 	WEIR_OPTION_LANE_CREDIT = 0x08, /* CREDIT with limits per lane */
-	WEIR_OPTION_ASSIGN = 0x10,	/* ASSIGN, REVOKE, RELEASE */
-	WEIR_OPTION_SEEK = 0x20,	/* SEEK and starts other than latest */
-	WEIR_OPTION_LOAD = 0x40,	/* LOAD, and the report in CREDIT is used */
+	WEIR_OPTION_ASSIGN = 0x10,      /* ASSIGN, REVOKE, RELEASE */
+	WEIR_OPTION_SEEK = 0x20,        /* SEEK and starts other than latest */
+	WEIR_OPTION_LOAD = 0x40,        /* LOAD, and the report in CREDIT is used */
 };
 
 enum weir_role {
@@ -172,14 +172,14 @@ struct weir_frame_hello {
 	uint8_t version_min;
 	uint8_t version_max;
 	uint16_t max_datagram; /* largest UDP payload the client takes */
-	uint64_t nonce;	       /* chosen anew for each session */
+	uint64_t nonce;        /* chosen anew for each session */
 	uint32_t options;
 	uint8_t role;
 	uint8_t reserved[3];
 	uint8_t cookie[WEIR_FRAME_COOKIE_SIZE]; /* zeros until the gateway gave one */
 	char group[WEIR_FRAME_NAME_SIZE];
 	char name[WEIR_FRAME_NAME_SIZE]; /* of the consumer */
-	uint8_t authentication[136];	 /* zeros without a key */
+	uint8_t authentication[136];     /* zeros without a key */
 } WEIR_PACKED;
 
 struct weir_frame_cookie {
@@ -208,10 +208,10 @@ struct weir_frame_error {
 	struct weir_frame_header header;
 	uint16_t code; /* enum weir_frame_code */
 	uint16_t text_length;
-	uint64_t nonce;	   /* of the HELLO it answers, else 0 */
+	uint64_t nonce;    /* of the HELLO it answers, else 0 */
 	uint32_t retry_ms; /* not before; 0: as the client likes */
 	uint32_t detail;   /* VERSION: lowest << 8 | highest spoken; else 0 */
-	char text[];	   /* printable ASCII, no NUL, padded with zeros */
+	char text[];       /* printable ASCII, no NUL, padded with zeros */
 } WEIR_PACKED;
 
 struct weir_frame_leave {
@@ -223,7 +223,7 @@ struct weir_frame_leave {
 struct weir_frame_subscribe {
 	struct weir_frame_header header;
 	uint32_t counter; /* the highest is the one that holds */
-	uint8_t start;	  /* enum weir_start */
+	uint8_t start;    /* enum weir_start */
 	uint8_t reserved1;
 	uint16_t count; /* of names; 0: all streams of the group */
 	uint32_t reserved2;
@@ -243,8 +243,8 @@ struct weir_frame_subscribed_stream {
 struct weir_frame_subscribed {
 	struct weir_frame_header header;
 	uint32_t counter; /* of the SUBSCRIBE it answers */
-	uint16_t total;	  /* streams in the whole answer */
-	uint16_t first;	  /* index of streams[0] in it */
+	uint16_t total;   /* streams in the whole answer */
+	uint16_t first;   /* index of streams[0] in it */
 	uint16_t count;
 	uint16_t reserved;
 	struct weir_frame_subscribed_stream streams[];
@@ -257,21 +257,21 @@ struct weir_frame_data {
 	uint32_t epoch;
 	uint32_t covered; /* sequences seq .. seq + covered - 1 are dealt with by this frame */
 	uint64_t seq;
-	uint64_t lane_first;	/* sequence at which this lane began, in this epoch */
+	uint64_t lane_first;    /* sequence at which this lane began, in this epoch */
 	uint64_t lane_messages; /* sent on this lane before this frame, in this session */
-	uint64_t lane_bytes;	/* payload of those */
-	uint64_t ingest_ns;	/* of the first message, since the Unix epoch */
-	uint32_t time_left_us;	/* of the first message to its deadline; 0: it has none */
-	uint16_t count;		/* messages in `messages` */
+	uint64_t lane_bytes;    /* payload of those */
+	uint64_t ingest_ns;     /* of the first message, since the Unix epoch */
+	uint32_t time_left_us;  /* of the first message to its deadline; 0: it has none */
+	uint16_t count;         /* messages in `messages` */
 	uint16_t reserved;
 	uint8_t messages[];
 } WEIR_PACKED;
 
 struct weir_frame_message {
-	uint16_t length;	  /* payload, bytes */
-	uint16_t seq_delta;	  /* sequence = frame's seq + this */
+	uint16_t length;          /* payload, bytes */
+	uint16_t seq_delta;       /* sequence = frame's seq + this */
 	uint32_t ingest_delta_us; /* after the frame's ingest_ns; saturates */
-	uint16_t source_port;	  /* 0 without WEIR_OPTION_SOURCE */
+	uint16_t source_port;     /* 0 without WEIR_OPTION_SOURCE */
 	uint8_t flags;
 	uint8_t tos; /* DSCP and ECN as received */
 	/* then 0, 4 or 16 bytes of source address, the payload, zeros up to a multiple of 4 */
@@ -292,7 +292,7 @@ struct weir_frame_heartbeat {
 	uint16_t count;
 	uint16_t reserved;
 	uint32_t subscribe_counter; /* of the SUBSCRIBE that holds */
-	uint32_t pause_counter;	    /* of the PAUSE that holds; 0: none came */
+	uint32_t pause_counter;     /* of the PAUSE that holds; 0: none came */
 	uint64_t clock_ns;
 	struct weir_frame_heartbeat_lane lanes[];
 } WEIR_PACKED;
@@ -307,12 +307,12 @@ struct weir_frame_credit_lane {
 
 struct weir_frame_credit {
 	struct weir_frame_header header;
-	uint32_t counter;	 /* the load report of the highest holds; limits need no order */
+	uint32_t counter;        /* the load report of the highest holds; limits need no order */
 	uint64_t limit_messages; /* in all lanes together, since WELCOME */
 	uint64_t limit_bytes;
 	uint64_t consumed_messages;
 	uint64_t consumed_bytes;
-	uint32_t queue;	     /* messages received, not yet consumed */
+	uint32_t queue;      /* messages received, not yet consumed */
 	uint32_t service_ns; /* per message, moving average; 0: unknown */
 	uint32_t capacity;   /* messages that the client can hold */
 	uint16_t lane_count;
@@ -323,7 +323,7 @@ struct weir_frame_credit {
 struct weir_frame_pause {
 	struct weir_frame_header header;
 	uint32_t counter; /* the highest is the one that holds */
-	uint8_t scope;	  /* enum weir_pause_scope */
+	uint8_t scope;    /* enum weir_pause_scope */
 	uint8_t reserved1;
 	uint16_t count; /* with WEIR_PAUSE_LIST, else 0 */
 	uint32_t reserved2;

@@ -17,7 +17,7 @@ struct weir_frame_rule {
 	/* Everything beyond the fixed part and the header; `length` is host order. */
 	bool (*is_valid)(const struct weir_frame_header *header, uint32_t length);
 	uint16_t fixed; /* bytes that are always there */
-	uint8_t ends;	/* bit 1 << enum weir_frame_end: who takes it */
+	uint8_t ends;   /* bit 1 << enum weir_frame_end: who takes it */
 	uint8_t session;
 };
 

@@ -16,7 +16,7 @@ struct weir_data_lane {
 	uint16_t stream;
 	uint16_t partition;
 	uint32_t epoch;
-	uint64_t first;	   /* sequence at which the lane began in this epoch */
+	uint64_t first;    /* sequence at which the lane began in this epoch */
 	uint64_t messages; /* sent before this frame, in this session */
 	uint64_t bytes;
 };
@@ -25,7 +25,7 @@ struct weir_data_lane {
 struct weir_data_item {
 	uint64_t seq;
 	uint64_t ingest_ns;
-	const uint8_t *source;	/* 4 or 16 bytes by `flags`; NULL without WEIR_MESSAGE_ADDRESS */
+	const uint8_t *source;  /* 4 or 16 bytes by `flags`; NULL without WEIR_MESSAGE_ADDRESS */
 	const uint8_t *payload; /* set by weir_data_next(); weir_data_add() does not use it */
 	uint16_t length;
 	uint16_t source_port;
@@ -38,9 +38,9 @@ struct weir_data_writer {
 	struct weir_frame_data *frame;
 	uint64_t seq;
 	uint64_t ingest_ns; /* of the first message */
-	uint32_t used;	    /* bytes of the frame so far */
-	uint32_t room;	    /* of the frame at most */
-	uint32_t bytes;	    /* payload so far */
+	uint32_t used;      /* bytes of the frame so far */
+	uint32_t room;      /* of the frame at most */
+	uint32_t bytes;     /* payload so far */
 	uint16_t count;
 };
 

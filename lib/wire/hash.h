@@ -15,7 +15,7 @@
  */
 
 /* Odd, and dense in no regular pattern: fractions of the golden ratio, sqrt(3) and sqrt(5). */
-#define WEIR_HASH_STEP	0x9e3779b97f4a7c15ull
+#define WEIR_HASH_STEP  0x9e3779b97f4a7c15ull
 #define WEIR_HASH_FINAL 0xbb67ae8584caa73bull
 #define WEIR_HASH_START 0x3c6ef372fe94f82bull
 

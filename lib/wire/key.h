@@ -16,38 +16,38 @@
  */
 
 enum weir_key_kind {
-	WEIR_KEY_FLOW,	/* NetFlow v5, v9 or IPFIX, by the version field */
+	WEIR_KEY_FLOW,  /* NetFlow v5, v9 or IPFIX, by the version field */
 	WEIR_KEY_IPFIX, /* IPFIX (RFC 7011 3.1) and NetFlow v9 (RFC 3954 5.1): exporter, domain */
 	WEIR_KEY_NETFLOW5,  /* exporter, engine type and id */
 	WEIR_KEY_SFLOW5,    /* agent address, sub-agent id */
-	WEIR_KEY_GTPU,	    /* destination address, TEID (3GPP TS 29.281 5.1) */
+	WEIR_KEY_GTPU,      /* destination address, TEID (3GPP TS 29.281 5.1) */
 	WEIR_KEY_UDP_NOTIF, /* exporter, publisher id (draft-ietf-netconf-udp-notif 3.2) */
 	WEIR_KEY_SYSLOG,    /* source address */
-	WEIR_KEY_RTP,	    /* SSRC (RFC 3550 5.1) */
+	WEIR_KEY_RTP,       /* SSRC (RFC 3550 5.1) */
 	WEIR_KEY_5TUPLE,    /* addresses, ports; the protocol is always UDP */
 	WEIR_KEY_SOURCE,    /* source address */
-	WEIR_KEY_BYTES,	    /* `length` payload bytes at `offset` */
+	WEIR_KEY_BYTES,     /* `length` payload bytes at `offset` */
 	WEIR_KEY_KINDS,
 };
 
 struct weir_key_spec {
-	uint8_t kind;	 /* enum weir_key_kind */
-	uint8_t length;	 /* WEIR_KEY_BYTES: 1..WEIR_KEY_BYTES_MAX */
+	uint8_t kind;    /* enum weir_key_kind */
+	uint8_t length;  /* WEIR_KEY_BYTES: 1..WEIR_KEY_BYTES_MAX */
 	uint16_t offset; /* WEIR_KEY_BYTES: from the start of the UDP payload */
 };
 
 #define WEIR_KEY_BYTES_MAX 32
 
-#define WEIR_IPFIX_SIZE		  16
-#define WEIR_NETFLOW9_SIZE	  20
-#define WEIR_NETFLOW5_SIZE	  24
-#define WEIR_NETFLOW5_RECORD	  48
-#define WEIR_SFLOW5_SIZE	  28 /* with an IPv4 agent; 12 more with an IPv6 one */
-#define WEIR_GTPU_SIZE		  8
-#define WEIR_GTPU_OPTIONAL_SIZE	  4
-#define WEIR_GTPU_EXTENSION_MAX	  8
-#define WEIR_UDP_NOTIF_SIZE	  12
-#define WEIR_RTP_SIZE		  12
+#define WEIR_IPFIX_SIZE           16
+#define WEIR_NETFLOW9_SIZE        20
+#define WEIR_NETFLOW5_SIZE        24
+#define WEIR_NETFLOW5_RECORD      48
+#define WEIR_SFLOW5_SIZE          28 /* with an IPv4 agent; 12 more with an IPv6 one */
+#define WEIR_GTPU_SIZE            8
+#define WEIR_GTPU_OPTIONAL_SIZE   4
+#define WEIR_GTPU_EXTENSION_MAX   8
+#define WEIR_UDP_NOTIF_SIZE       12
+#define WEIR_RTP_SIZE             12
 #define WEIR_RTP_EXTENSION_HEADER 4
 
 /* A datagram's payload, as the finders of keys see it. */

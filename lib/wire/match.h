@@ -18,7 +18,7 @@
  * rule wins. Their number is bounded by the kinds of rules (at most 32), not by their count.
  */
 
-#define WEIR_MATCH_NONE	      0xffff
+#define WEIR_MATCH_NONE       0xffff
 #define WEIR_MATCH_PLANES_MAX 32
 
 enum weir_match_field {
@@ -34,7 +34,7 @@ enum weir_match_field {
 struct weir_match_step {
 	const uint16_t *map;   /* class of the field -> class within the plane; NULL: the same */
 	const uint16_t *table; /* [class so far * width + class in the plane]; NULL in the first */
-	uint32_t width;	       /* classes of the field within the plane */
+	uint32_t width;        /* classes of the field within the plane */
 	uint32_t field;
 };
 
@@ -47,8 +47,8 @@ struct weir_match_plane {
 struct weir_match {
 	uint32_t plane_count;
 	/* Class of each value; NULL where there is only one class. */
-	uint16_t *port_classes;	       /* [65536] */
-	uint16_t *vlan_classes;	       /* [4096] */
+	uint16_t *port_classes;        /* [65536] */
+	uint16_t *vlan_classes;        /* [4096] */
 	uint16_t *outer_vlan_classes;  /* [4096] */
 	struct weir_trie destinations; /* roots are leaves where there is only one class */
 	struct weir_trie sources;

@@ -10,7 +10,7 @@
 
 /* One plane for all is best while its tables stay in cache; beyond that, one a set of fields. */
 #define ONE_PLANE_CELLS (1u << 20)
-#define SHAPES		(1u << WEIR_MATCH_FIELDS)
+#define SHAPES          (1u << WEIR_MATCH_FIELDS)
 
 /* The fields that the rule looks at, as bits. */
 static unsigned int rule_shape(const struct weir_match_rule *rule)

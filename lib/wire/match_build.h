@@ -21,7 +21,7 @@ struct weir_port_range {
 
 /* A list means any of it, an absent one (count 0) means all; all five conditions must hold. */
 struct weir_match_rule {
-	uint16_t vlan;	     /* innermost VID, 0 for untagged, or WEIR_MATCH_VLAN_ANY */
+	uint16_t vlan;       /* innermost VID, 0 for untagged, or WEIR_MATCH_VLAN_ANY */
 	uint16_t outer_vlan; /* outer VID, 0 for none, or WEIR_MATCH_VLAN_ANY */
 	const struct weir_prefix *destinations;
 	unsigned int destination_count;

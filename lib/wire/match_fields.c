@@ -7,8 +7,8 @@
 
 #include "wire/trie_build.h"
 
-#define PORTS	    65536
-#define VLANS	    4096
+#define PORTS       65536
+#define VLANS       4096
 #define STACK_DEPTH 130 /* prefixes can nest /0 to /128 */
 
 /* At `value` one range of the rule begins (+1) or has ended (-1). */

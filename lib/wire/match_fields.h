@@ -12,7 +12,7 @@
 struct weir_match_input {
 	const struct weir_match_rule *rules;
 	unsigned int count;
-	unsigned int words;		  /* of a bitmap with a bit a rule */
+	unsigned int words;               /* of a bitmap with a bit a rule */
 	uint64_t *any[WEIR_MATCH_FIELDS]; /* rules that take every value of the field */
 	struct weir_classes classes[WEIR_MATCH_FIELDS];
 };

@@ -13,8 +13,8 @@ struct work {
 	uint64_t *bitmap;  /* scratch */
 	uint64_t *decided; /* scratch: rules that no field still to come can refuse */
 	struct weir_classes fields[WEIR_MATCH_FIELDS]; /* the members' classes of each field */
-	uint16_t *maps[WEIR_MATCH_FIELDS];	       /* to them, from the input's classes */
-	struct weir_classes reached;		       /* classes of the fields so far together */
+	uint16_t *maps[WEIR_MATCH_FIELDS];             /* to them, from the input's classes */
+	struct weir_classes reached;                   /* classes of the fields so far together */
 	uint64_t *cells;
 };
 

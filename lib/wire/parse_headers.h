@@ -10,33 +10,33 @@
  * the readable bytes stop. Bytes within `room` but beyond `end` are in another buffer.
  */
 
-#define WEIR_ETHER_SIZE		14
-#define WEIR_ETHERTYPE_LOWEST	1536 /* below it is an 802.3 length */
-#define WEIR_ETHERTYPE_IPV4	0x0800
-#define WEIR_ETHERTYPE_IPV6	0x86dd
-#define WEIR_ETHERTYPE_VLAN	0x8100
-#define WEIR_ETHERTYPE_QINQ	0x88a8
+#define WEIR_ETHER_SIZE         14
+#define WEIR_ETHERTYPE_LOWEST   1536 /* below it is an 802.3 length */
+#define WEIR_ETHERTYPE_IPV4     0x0800
+#define WEIR_ETHERTYPE_IPV6     0x86dd
+#define WEIR_ETHERTYPE_VLAN     0x8100
+#define WEIR_ETHERTYPE_QINQ     0x88a8
 #define WEIR_ETHERTYPE_QINQ_OLD 0x9100 /* what was used before 802.1ad */
-#define WEIR_VLAN_SIZE		4
-#define WEIR_VLAN_VID		0xfff
-#define WEIR_VLAN_TAGS_MAX	2
+#define WEIR_VLAN_SIZE          4
+#define WEIR_VLAN_VID           0xfff
+#define WEIR_VLAN_TAGS_MAX      2
 
-#define WEIR_IPV4_SIZE		20
+#define WEIR_IPV4_SIZE          20
 #define WEIR_IPV4_FRAGMENT_BITS 0x3fff /* more fragments, and the offset */
-#define WEIR_IPV6_SIZE		40
+#define WEIR_IPV6_SIZE          40
 #define WEIR_IPV6_EXTENSION_MIN 8
 #define WEIR_IPV6_EXTENSION_MAX 8 /* headers; no honest sender needs more */
-#define WEIR_UDP_SIZE		8
+#define WEIR_UDP_SIZE           8
 
-#define WEIR_PROTOCOL_HOPOPTS	  0
-#define WEIR_PROTOCOL_UDP	  17
-#define WEIR_PROTOCOL_ROUTING	  43
-#define WEIR_PROTOCOL_FRAGMENT	  44
-#define WEIR_PROTOCOL_AH	  51
+#define WEIR_PROTOCOL_HOPOPTS     0
+#define WEIR_PROTOCOL_UDP         17
+#define WEIR_PROTOCOL_ROUTING     43
+#define WEIR_PROTOCOL_FRAGMENT    44
+#define WEIR_PROTOCOL_AH          51
 #define WEIR_PROTOCOL_DESTINATION 60
-#define WEIR_PROTOCOL_MOBILITY	  135
-#define WEIR_PROTOCOL_HIP	  139
-#define WEIR_PROTOCOL_SHIM6	  140
+#define WEIR_PROTOCOL_MOBILITY    135
+#define WEIR_PROTOCOL_HIP         139
+#define WEIR_PROTOCOL_SHIM6       140
 
 #define WEIR_PORT_DHCP_SERVER 67
 #define WEIR_PORT_DHCP_CLIENT 68

@@ -17,7 +17,7 @@ struct weir_trie {
 	uint32_t root4; /* entries, as in a node */
 	uint32_t root6;
 	uint32_t (*nodes)[256];
-	uint32_t count;	   /* nodes in use */
+	uint32_t count;    /* nodes in use */
 	uint32_t capacity; /* nodes allocated */
 };
 

@@ -16,7 +16,7 @@
  * is tested without a socket; here, that datagrams, time and the descriptor are wired up right.
  */
 
-#define SESSION	    UINT64_C(0x1234567890ab0001)
+#define SESSION     UINT64_C(0x1234567890ab0001)
 #define PATIENCE_MS 5000
 
 struct peer {

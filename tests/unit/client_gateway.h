@@ -13,11 +13,11 @@
  * the test tells it to. Virtual time; nothing happens by itself.
  */
 
-#define GATEWAY_LANES	 4 /* partitions of the one stream, number 7, "netflow" */
-#define GATEWAY_STREAM	 7
+#define GATEWAY_LANES    4 /* partitions of the one stream, number 7, "netflow" */
+#define GATEWAY_STREAM   7
 #define GATEWAY_HEART_MS 100
-#define GATEWAY_LIVE_MS	 1000
-#define GATEWAY_MS	 UINT64_C(1000000)
+#define GATEWAY_LIVE_MS  1000
+#define GATEWAY_MS       UINT64_C(1000000)
 
 struct gateway_lane {
 	uint32_t epoch;
@@ -32,8 +32,8 @@ struct gateway {
 	uint64_t now_ns;
 	uint64_t random;  /* state */
 	uint64_t session; /* given with WELCOME */
-	bool is_deaf;	  /* what the client sends is lost */
-	bool is_lying;	  /* bytes of what it sends are changed at random, past the header */
+	bool is_deaf;     /* what the client sends is lost */
+	bool is_lying;    /* bytes of what it sends are changed at random, past the header */
 	/* What the client said last, and how often. */
 	unsigned int hellos;
 	unsigned int cookies; /* hellos with the right cookie */

@@ -15,18 +15,18 @@ struct bad_config {
 	const char *text;
 	const char *path;   /* of the error */
 	const char *reason; /* part of it */
-	bool in_schema;	    /* a JSON schema can say so too */
+	bool in_schema;     /* a JSON schema can say so too */
 };
 
-#define PORTS		  "'ports':[{'name':'up0','driver':'null'}]"
-#define WITH(members)	  "{" PORTS "," members "}"
-#define PORT(members)	  "{'ports':[{'name':'p'," members "}]}"
-#define STREAM(members)	  WITH("'streams':[{'name':'s'," members "}]")
-#define MATCH(members)	  STREAM("'match':{" members "}")
-#define GROUP(members)	  WITH("'streams':[{'name':'s'}],'groups':[{'name':'g'," members "}]")
-#define RECEIVER(n, a)	  "{'name':'" n "','address':'" a "','port':9995}"
+#define PORTS             "'ports':[{'name':'up0','driver':'null'}]"
+#define WITH(members)     "{" PORTS "," members "}"
+#define PORT(members)     "{'ports':[{'name':'p'," members "}]}"
+#define STREAM(members)   WITH("'streams':[{'name':'s'," members "}]")
+#define MATCH(members)    STREAM("'match':{" members "}")
+#define GROUP(members)    WITH("'streams':[{'name':'s'}],'groups':[{'name':'g'," members "}]")
+#define RECEIVER(n, a)    "{'name':'" n "','address':'" a "','port':9995}"
 #define CONSUMER(members) GROUP("'streams':'s','consumers':[{'name':'c','port':9995," members "}]")
-#define ADDRESS		  "'address':'198.51.100.7'"
+#define ADDRESS           "'address':'198.51.100.7'"
 
 /* Write the text with its " into `to`, which has room for strlen + 1. */
 static inline void bad_config_text(const struct bad_config *bad, char *to)

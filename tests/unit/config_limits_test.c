@@ -44,7 +44,7 @@ static void refuse(const char *quoted, const char *path)
 	weir_config_free(config);
 }
 
-#define PORTS	     "'ports':[{'name':'up0','driver':'null'}]"
+#define PORTS        "'ports':[{'name':'up0','driver':'null'}]"
 #define WITH(text)   "{" PORTS "," text "}"
 #define PORT(text)   "{'ports':[{'name':'p','driver':" text "}]}"
 #define STREAM(text) "{" PORTS ",'memory':{'buffers':16777216},'streams':[{'name':'s'," text "}]}"

@@ -10,7 +10,7 @@
 /* 192.0.2.1 says of a datagram 198.51.100.7:4739 -> 192.0.2.1:2055: port unreachable. */
 static const uint8_t template4[] = {
 	0x45, 0, 0, 56, 0, 0, 0, 0, 64, 1, 0, 0, 192, 0, 2, 1, 198, 51, 100, 7, /* IPv4 */
-	3, 3, 0, 0, 0, 0, 0, 0,							/* ICMP */
+	3, 3, 0, 0, 0, 0, 0, 0,                                                 /* ICMP */
 	0x45, 0, 5, 0, 0x12, 0x34, 0x40, 0, 64, 17, 0xab, 0xcd, 198, 51, 100, 7, 192, 0, 2, 1, 0x12,
 	0x83, 0x08, 0x07, 0x04, 0xec, 0, 0, /* UDP */
 };
@@ -19,7 +19,7 @@ static const uint8_t template4[] = {
 static const uint8_t template6[] = {
 	0x60, 0, 0, 0, 0, 56, 58, 64, 0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0x20,
 	1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7, /* IPv6 */
-	1, 4, 0, 0, 0, 0, 0, 0,				  /* ICMPv6 */
+	1, 4, 0, 0, 0, 0, 0, 0,                           /* ICMPv6 */
 	0x60, 0, 0, 0, 4, 0xec, 17, 64, 0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7,
 	0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0x12, 0x83, 0x08, 0x07, 0x04, 0xec,
 	0x55, 0xaa, /* UDP */
@@ -279,16 +279,16 @@ static bool parses_with6(size_t at, uint8_t value)
 
 static void test_other_messages_are_refused(void)
 {
-	CU_ASSERT_FALSE(parses_with4(9, 17));	   /* not ICMP */
-	CU_ASSERT_FALSE(parses_with4(6, 0x20));	   /* a fragment, more to come */
-	CU_ASSERT_FALSE(parses_with4(7, 1));	   /* a later fragment */
-	CU_ASSERT_FALSE(parses_with4(20, 11));	   /* time exceeded */
+	CU_ASSERT_FALSE(parses_with4(9, 17));      /* not ICMP */
+	CU_ASSERT_FALSE(parses_with4(6, 0x20));    /* a fragment, more to come */
+	CU_ASSERT_FALSE(parses_with4(7, 1));       /* a later fragment */
+	CU_ASSERT_FALSE(parses_with4(20, 11));     /* time exceeded */
 	CU_ASSERT_FALSE(parses_with4(28, 0x65));   /* IPv6 inside */
 	CU_ASSERT_FALSE(parses_with4(28 + 9, 6));  /* TCP inside */
 	CU_ASSERT_FALSE(parses_with4(28 + 7, 1));  /* a later fragment inside */
-	CU_ASSERT(parses_with4(28 + 6, 0x20));	   /* the first fragment inside has the ports */
-	CU_ASSERT_FALSE(parses_with6(6, 17));	   /* not ICMPv6 */
-	CU_ASSERT_FALSE(parses_with6(40, 2));	   /* packet too big */
+	CU_ASSERT(parses_with4(28 + 6, 0x20));     /* the first fragment inside has the ports */
+	CU_ASSERT_FALSE(parses_with6(6, 17));      /* not ICMPv6 */
+	CU_ASSERT_FALSE(parses_with6(40, 2));      /* packet too big */
 	CU_ASSERT_FALSE(parses_with6(48, 0x45));   /* IPv4 inside */
 	CU_ASSERT_FALSE(parses_with6(48 + 6, 6));  /* TCP inside */
 	CU_ASSERT_FALSE(parses_with6(48 + 6, 59)); /* nothing inside */
@@ -297,7 +297,7 @@ static void test_other_messages_are_refused(void)
 static void test_extension_headers_inside_are_passed(void)
 {
 	const uint8_t options[16] = {44, 1, 1, 12};   /* 16 bytes, then a fragment header */
-	const uint8_t first[8] = {17, 0, 0, 1};	      /* offset 0, more to come */
+	const uint8_t first[8] = {17, 0, 0, 1};       /* offset 0, more to come */
 	const uint8_t later[8] = {17, 0, 0x05, 0xa8}; /* offset 181 */
 	struct message message = make6();
 	struct weir_icmp_unreachable out;

@@ -11,7 +11,7 @@
 /* The examples of docs/protocol.md are what the code writes and reads. Run from the root. */
 
 #define DOCUMENT "docs/protocol.md"
-#define FENCE	 "```hex "
+#define FENCE    "```hex "
 
 struct example {
 	char name[32];

@@ -150,59 +150,59 @@ static const struct {
 	uint8_t value;
 	enum weir_reason reason;
 } faults[] = {
-	{"credit", 0, 0x58, WEIR_REASON_FRAME_VERSION},	    /* magic */
-	{"credit", 2, 2, WEIR_REASON_FRAME_VERSION},	    /* version */
-	{"credit", 3, 1, WEIR_REASON_FRAME_MALFORMED},	    /* tagged without a key */
-	{"credit", 5, 0, WEIR_REASON_FRAME_MALFORMED},	    /* no frame */
-	{"credit", 5, 2, WEIR_REASON_FRAME_TRUNCATED},	    /* one frame more than there is */
+	{"credit", 0, 0x58, WEIR_REASON_FRAME_VERSION},     /* magic */
+	{"credit", 2, 2, WEIR_REASON_FRAME_VERSION},        /* version */
+	{"credit", 3, 1, WEIR_REASON_FRAME_MALFORMED},      /* tagged without a key */
+	{"credit", 5, 0, WEIR_REASON_FRAME_MALFORMED},      /* no frame */
+	{"credit", 5, 2, WEIR_REASON_FRAME_TRUNCATED},      /* one frame more than there is */
 	{"pause-leave", 5, 1, WEIR_REASON_FRAME_MALFORMED}, /* one frame less */
-	{"credit", 16, 200, WEIR_REASON_FRAME_TYPE},	    /* unknown */
+	{"credit", 16, 200, WEIR_REASON_FRAME_TYPE},        /* unknown */
 	{"credit", 16, 0, WEIR_REASON_FRAME_TYPE},
-	{"credit", 16, WEIR_FRAME_ACK, WEIR_REASON_FRAME_TYPE},	 /* not granted */
+	{"credit", 16, WEIR_FRAME_ACK, WEIR_REASON_FRAME_TYPE},  /* not granted */
 	{"credit", 16, WEIR_FRAME_DATA, WEIR_REASON_FRAME_TYPE}, /* not for this end */
-	{"credit", 19, 0x30, WEIR_REASON_FRAME_TRUNCATED},	 /* shorter than its fixed part */
-	{"credit", 19, 0x3c, WEIR_REASON_FRAME_MALFORMED},	 /* length no multiple of 8 */
+	{"credit", 19, 0x30, WEIR_REASON_FRAME_TRUNCATED},       /* shorter than its fixed part */
+	{"credit", 19, 0x3c, WEIR_REASON_FRAME_MALFORMED},       /* length no multiple of 8 */
 	{"credit", 19, 0, WEIR_REASON_FRAME_MALFORMED},
 	{"credit", 19, 0x40, WEIR_REASON_FRAME_TRUNCATED}, /* beyond the datagram */
 	{"credit", 24, 0x40, WEIR_REASON_FRAME_MALFORMED}, /* limit of 2^62 */
 	{"credit", 32, 0xff, WEIR_REASON_FRAME_MALFORMED},
-	{"credit", 69, 1, WEIR_REASON_FRAME_MALFORMED},	 /* a lane that is not there */
-	{"hello", 8, 1, WEIR_REASON_FRAME_MALFORMED},	 /* with a session */
-	{"hello", 20, 0, WEIR_REASON_FRAME_MALFORMED},	 /* version 0 */
-	{"hello", 20, 2, WEIR_REASON_FRAME_MALFORMED},	 /* lowest above highest */
-	{"hello", 22, 1, WEIR_REASON_FRAME_MALFORMED},	 /* 376 bytes: less than everyone takes */
-	{"hello", 36, 3, WEIR_REASON_FRAME_MALFORMED},	 /* role */
-	{"hello", 72, 0, WEIR_REASON_FRAME_MALFORMED},	 /* no group */
+	{"credit", 69, 1, WEIR_REASON_FRAME_MALFORMED},  /* a lane that is not there */
+	{"hello", 8, 1, WEIR_REASON_FRAME_MALFORMED},    /* with a session */
+	{"hello", 20, 0, WEIR_REASON_FRAME_MALFORMED},   /* version 0 */
+	{"hello", 20, 2, WEIR_REASON_FRAME_MALFORMED},   /* lowest above highest */
+	{"hello", 22, 1, WEIR_REASON_FRAME_MALFORMED},   /* 376 bytes: less than everyone takes */
+	{"hello", 36, 3, WEIR_REASON_FRAME_MALFORMED},   /* role */
+	{"hello", 72, 0, WEIR_REASON_FRAME_MALFORMED},   /* no group */
 	{"hello", 74, '/', WEIR_REASON_FRAME_MALFORMED}, /* character of a path */
 	{"hello", 90, 'x', WEIR_REASON_FRAME_MALFORMED}, /* bytes after the name's end */
-	{"hello", 104, 0, WEIR_REASON_FRAME_MALFORMED},	 /* no name */
-	{"welcome", 20, 0, WEIR_REASON_NONE},		 /* the session checks the version */
+	{"hello", 104, 0, WEIR_REASON_FRAME_MALFORMED},  /* no name */
+	{"welcome", 20, 0, WEIR_REASON_NONE},            /* the session checks the version */
 	{"welcome", 22, 0, WEIR_REASON_FRAME_MALFORMED}, /* max_datagram 120 */
 	{"welcome", 22, 0x30, WEIR_REASON_FRAME_MALFORMED}, /* above 9,000 */
 	{"welcome", 63, 4, WEIR_REASON_FRAME_MALFORMED},    /* heartbeat 4 ms */
-	{"welcome", 66, 0, WEIR_REASON_NONE},		    /* liveness 184 ms */
+	{"welcome", 66, 0, WEIR_REASON_NONE},               /* liveness 184 ms */
 	{"welcome", 65, 0x0f, WEIR_REASON_FRAME_MALFORMED}, /* liveness above 10 minutes */
-	{"error", 22, 1, WEIR_REASON_FRAME_MALFORMED},	    /* text longer than the frame */
+	{"error", 22, 1, WEIR_REASON_FRAME_MALFORMED},      /* text longer than the frame */
 	{"error", 40, 0x1b, WEIR_REASON_FRAME_MALFORMED},   /* escape character */
 	{"error", 40, 0, WEIR_REASON_FRAME_MALFORMED},
 	{"subscribe", 23, 0, WEIR_REASON_FRAME_MALFORMED},  /* counter 0 */
 	{"subscribe", 24, 5, WEIR_REASON_FRAME_MALFORMED},  /* start */
 	{"subscribe", 27, 2, WEIR_REASON_FRAME_MALFORMED},  /* two names, one there */
-	{"subscribe", 8, 0xff, WEIR_REASON_NONE},	    /* another session: not seen here */
+	{"subscribe", 8, 0xff, WEIR_REASON_NONE},           /* another session: not seen here */
 	{"subscribed", 25, 0, WEIR_REASON_FRAME_MALFORMED}, /* total 0 */
 	{"subscribed", 27, 1, WEIR_REASON_FRAME_MALFORMED}, /* first + count above total */
 	{"subscribed", 29, 0, WEIR_REASON_FRAME_MALFORMED}, /* count 0 */
 	{"subscribed", 35, 0, WEIR_REASON_FRAME_MALFORMED}, /* no partitions */
-	{"data", 31, 0, WEIR_REASON_FRAME_MALFORMED},	    /* covers nothing */
-	{"data", 31, 2, WEIR_REASON_FRAME_MALFORMED},	    /* a message beyond what is covered */
+	{"data", 31, 0, WEIR_REASON_FRAME_MALFORMED},       /* covers nothing */
+	{"data", 31, 2, WEIR_REASON_FRAME_MALFORMED},       /* a message beyond what is covered */
 	{"data", 32, 0x40, WEIR_REASON_FRAME_MALFORMED},    /* sequence of 2^62 */
-	{"data", 46, 4, WEIR_REASON_FRAME_MALFORMED},	    /* lane begins after the frame */
+	{"data", 46, 4, WEIR_REASON_FRAME_MALFORMED},       /* lane begins after the frame */
 	{"data", 48, 0x80, WEIR_REASON_FRAME_MALFORMED},    /* position */
-	{"data", 77, 3, WEIR_REASON_FRAME_MALFORMED},	    /* more messages than there are */
-	{"data", 77, 1, WEIR_REASON_FRAME_MALFORMED},	    /* fewer */
+	{"data", 77, 3, WEIR_REASON_FRAME_MALFORMED},       /* more messages than there are */
+	{"data", 77, 1, WEIR_REASON_FRAME_MALFORMED},       /* fewer */
 	{"data", 80, 0xff, WEIR_REASON_FRAME_MALFORMED},    /* payload beyond the frame */
-	{"data", 83, 2, WEIR_REASON_FRAME_MALFORMED},	    /* sequences that do not rise */
-	{"data", 90, 2, WEIR_REASON_FRAME_MALFORMED},	    /* kind of address without one */
+	{"data", 83, 2, WEIR_REASON_FRAME_MALFORMED},       /* sequences that do not rise */
+	{"data", 90, 2, WEIR_REASON_FRAME_MALFORMED},       /* kind of address without one */
 	{"heartbeat", 21, 2, WEIR_REASON_FRAME_MALFORMED},  /* a lane that is not there */
 	{"heartbeat", 62, 4, WEIR_REASON_FRAME_MALFORMED},  /* begins after its next sequence */
 	{"heartbeat", 64, 0x40, WEIR_REASON_FRAME_MALFORMED},

@@ -29,9 +29,9 @@ struct frame_patch {
 };
 
 struct frame_spec {
-	uint8_t version;	    /* 4 or 6 */
-	uint8_t tags;		    /* VLAN tags: VID 100 innermost, then 200, 300 */
-	uint8_t options;	    /* IPv4: words of options */
+	uint8_t version;            /* 4 or 6 */
+	uint8_t tags;               /* VLAN tags: VID 100 innermost, then 200, 300 */
+	uint8_t options;            /* IPv4: words of options */
 	uint8_t chain[FRAME_CHAIN]; /* IPv6: extension headers, 8 bytes each (AH 24) */
 	uint8_t chain_count;
 	uint8_t padding; /* bytes after the IP packet */

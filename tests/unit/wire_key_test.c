@@ -19,15 +19,15 @@ struct key_case {
 	const char *name;
 	enum weir_key_kind kind;
 	enum weir_reason reason;
-	uint8_t in_key;	 /* changing this byte of the payload changes the hash; 0: none */
+	uint8_t in_key;  /* changing this byte of the payload changes the hash; 0: none */
 	uint8_t not_key; /* changing this one does not; 0: none */
 	uint8_t length;
 	uint8_t payload[PAYLOAD_MAX];
 };
 
-#define OK	  WEIR_REASON_NONE
+#define OK        WEIR_REASON_NONE
 #define TRUNCATED WEIR_REASON_KEY_TRUNCATED
-#define VERSION	  WEIR_REASON_KEY_VERSION
+#define VERSION   WEIR_REASON_KEY_VERSION
 #define MALFORMED WEIR_REASON_KEY_MALFORMED
 
 static const struct key_case key_cases[] = {
@@ -258,7 +258,7 @@ static void keys_in_a_row_spread_evenly(void)
 	spread(0x0a00000100000000ull, 1ull << 32); /* exporters, domain 0 */
 	spread(0x0a00000100000007ull, 1ull << 32);
 	spread(0x0a00000100000007ull, 1ull << 40); /* 10.0.x.1 */
-	spread(0x0a00000100000000ull, 1);	   /* domains or TEIDs of one address */
+	spread(0x0a00000100000000ull, 1);          /* domains or TEIDs of one address */
 	spread(0x0a00000100000000ull, 256);
 	spread(0x0a00000180000000ull, 65536);
 	spread(0xc0a8000100001000ull, (1ull << 32) + 1);

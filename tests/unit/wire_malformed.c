@@ -2,8 +2,8 @@
 #include "wire_malformed.h"
 
 #define DROP(id) WEIR_PARSE_DROP, WEIR_REASON_##id
-#define KERNEL	 WEIR_PARSE_KERNEL, WEIR_REASON_NONE
-#define UDP	 WEIR_PARSE_UDP, WEIR_REASON_NONE
+#define KERNEL   WEIR_PARSE_KERNEL, WEIR_REASON_NONE
+#define UDP      WEIR_PARSE_UDP, WEIR_REASON_NONE
 
 /* A row a case. */
 /* clang-format off */
