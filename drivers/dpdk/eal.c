@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "dpdk/driver.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_log.h>
+
+#include "base/log.h"
+#include "host/machine.h"
+
+#define MAX_ARGUMENTS (32 + 2 * WEIR_MAX_PORTS)
+#define SPARE_MEMORY  ((size_t)192 << 20) /* rings, tables, lanes, and later configurations */
+#define MESSAGE_SLOT  32
+#define LANE_AND_MORE 512 /* a partition's and its lanes' bookkeeping */
+
+/* Arguments are collected here; the EAL keeps pointers into them. */
+struct arguments {
+	char *list[MAX_ARGUMENTS + 1];
+	int count;
+	bool failed;
+};
+
+static void add(struct arguments *arguments, const char *text)
+{
+	char *copy = strdup(text);
+
+	if (copy == NULL || arguments->count == MAX_ARGUMENTS) {
+		arguments->failed = true;
+		free(copy);
+		return;
+	}
+	arguments->list[arguments->count++] = copy;
+}
+
+static void free_arguments(struct arguments *arguments)
+{
+	for (int i = 0; i < arguments->count; i++)
+		free(arguments->list[i]);
+}
+
+static uint32_t largest_mtu(const struct weir_config *config)
+{
+	uint32_t largest = 1500;
+
+	for (unsigned int i = 0; i < config->port_count; i++)
+		if (config->ports[i].mtu > largest)
+			largest = config->ports[i].mtu;
+	return largest;
+}
+
+size_t weir_eal_memory(const struct weir_config *config)
+{
+	size_t room = config->memory.buffer_bytes;
+	size_t buffers = config->memory.buffers;
+	size_t rings = 0;
+
+	if (room < largest_mtu(config) + 64)
+		room = largest_mtu(config) + 64;
+	buffers += buffers / 4 > 8192 ? buffers / 4 : 8192;
+	for (unsigned int i = 0; i < config->stream_count; i++)
+		rings += (size_t)config->streams[i].partitions *
+			 ((size_t)config->streams[i].ring_messages * MESSAGE_SLOT + LANE_AND_MORE);
+	return buffers * (room + 512) + rings * 5 / 4 + SPARE_MEMORY;
+}
+
+bool weir_eal_is_crowded(const struct weir_config *config)
+{
+	cpu_set_t isolated;
+
+	weir_machine_isolated_cpus(&isolated);
+	for (unsigned int i = 0; i < config->workers.count; i++)
+		if (!CPU_ISSET(config->workers.cpus[i], &isolated))
+			return true;
+	return false;
+}
+
+static bool has_huge_pages(const struct weir_config *config, size_t needed)
+{
+	struct weir_hugepages pages[WEIR_HUGEPAGE_SIZES];
+	int sizes = weir_machine_hugepages(pages);
+	uint64_t most = 0;
+
+	for (int i = 0; i < sizes; i++)
+		if (pages[i].free * pages[i].page_bytes > most)
+			most = pages[i].free * pages[i].page_bytes;
+	if (!config->memory.hugepages)
+		return false;
+	if (most >= needed)
+		return true;
+	weir_log_warning("memory",
+		"%llu MiB of huge pages are free, %zu are needed: going on with ordinary pages, "
+		"which "
+		"costs some throughput by TLB misses and leaves no DMA to PCI devices "
+		"(mend: sysctl vm.nr_hugepages=%zu)",
+		(unsigned long long)(most >> 20), needed >> 20, (needed >> 21) + 1);
+	return false;
+}
+
+/* "0@(2,3),1@0,2@1": the control thread anywhere but on the workers' CPUs, if there are others. */
+static void add_lcores(struct arguments *arguments, const struct weir_config *config)
+{
+	char text[16384] = "0@(";
+	size_t used = 3;
+	cpu_set_t allowed, left;
+	bool first = true;
+
+	weir_machine_allowed_cpus(&allowed);
+	left = allowed;
+	for (unsigned int i = 0; i < config->workers.count; i++)
+		CPU_CLR(config->workers.cpus[i], &left);
+	if (CPU_COUNT(&left) == 0)
+		left = allowed;
+	for (int cpu = 0; cpu < CPU_SETSIZE && used < sizeof(text) - 16; cpu++) {
+		if (!CPU_ISSET(cpu, &left))
+			continue;
+		used += (size_t)snprintf(
+			text + used, sizeof(text) - used, "%s%d", first ? "" : ",", cpu);
+		first = false;
+	}
+	used += (size_t)snprintf(text + used, sizeof(text) - used, ")");
+	for (unsigned int i = 0; i < config->workers.count && used < sizeof(text) - 16; i++)
+		used += (size_t)snprintf(
+			text + used, sizeof(text) - used, ",%u@%u", i + 1, config->workers.cpus[i]);
+	add(arguments, "--lcores");
+	add(arguments, text);
+	add(arguments, "--main-lcore");
+	add(arguments, "0");
+}
+
+static void add_memory(struct arguments *arguments, const struct weir_config *config)
+{
+	size_t needed = weir_eal_memory(config);
+	char megabytes[32];
+
+	/* Nothing is left in the file system, and gateways on one machine don't meet there. */
+	if (has_huge_pages(config, needed)) {
+		add(arguments, "--in-memory");
+		return;
+	}
+	snprintf(megabytes, sizeof(megabytes), "%zu", (needed >> 20) + 1);
+	add(arguments, "--no-shconf");
+	add(arguments, "--no-huge");
+	add(arguments, "-m");
+	add(arguments, megabytes);
+}
+
+static int add_devices(
+	struct arguments *arguments, const struct weir_config *config, struct weir_error *error)
+{
+	bool has_pci = false;
+
+	for (unsigned int i = 0; i < config->port_count; i++) {
+		bool is_pci = config->ports[i].driver == WEIR_DRIVER_PCI;
+		char text[1024];
+		char path[32];
+
+		snprintf(path, sizeof(path), "$.ports[%u]", i);
+		if (weir_device_argument(config, i, text, sizeof(text)) < 0)
+			return weir_error_set(error, -ENAMETOOLONG, path, "use shorter paths",
+				"the port's device arguments are too long");
+		add(arguments, is_pci ? "-a" : "--vdev");
+		add(arguments, text);
+		has_pci |= is_pci;
+	}
+	if (!has_pci)
+		add(arguments, "--no-pci");
+	return 0;
+}
+
+static int check_cpus(const struct weir_config *config, struct weir_error *error)
+{
+	cpu_set_t allowed;
+
+	weir_machine_allowed_cpus(&allowed);
+	for (unsigned int i = 0; i < config->workers.count; i++) {
+		char path[40];
+
+		if (CPU_ISSET(config->workers.cpus[i], &allowed))
+			continue;
+		snprintf(path, sizeof(path), "$.workers.cpus[%u]", i);
+		return weir_error_set(error, -EINVAL, path,
+			"name CPUs that are online and allowed to this process (see nproc, "
+			"taskset)",
+			"CPU %u is not there or not allowed", config->workers.cpus[i]);
+	}
+	return 0;
+}
+
+int weir_eal_init(const struct weir_config *config, struct weir_error *error)
+{
+	struct arguments arguments = {0};
+	int result = check_cpus(config, error);
+
+	if (result < 0)
+		return result;
+	add(&arguments, "weir");
+	add_lcores(&arguments, config);
+	add_memory(&arguments, config);
+	add(&arguments, "--log-level");
+	add(&arguments, weir_log_get_level() == WEIR_LOG_DEBUG ? "*:info" : "*:error");
+	result = add_devices(&arguments, config, error);
+	if (result == 0 && arguments.failed)
+		result = weir_error_set(
+			error, -ENOMEM, "", "free some memory", "no memory for the DPDK arguments");
+	for (int i = 0; i < arguments.count; i++)
+		weir_log_debug("dpdk", "argument %s", arguments.list[i]);
+	if (result == 0 && rte_eal_init(arguments.count, arguments.list) < 0)
+		result = weir_error_set(error, rte_errno != 0 ? -rte_errno : -EIO, "$.ports",
+			"the lines above name the device or the memory at fault; "
+			"--log-level debug shows more",
+			"DPDK did not start: %s", rte_strerror(rte_errno));
+	if (result < 0)
+		free_arguments(&arguments);
+	return result;
+}
+
+void weir_eal_cleanup(void)
+{
+	rte_eal_cleanup();
+}

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "dataplane/partition.h"
+
+/*
+ * Going on to a new snapshot, between two loops. Each partition's lanes are made to agree with
+ * the snapshot's attachments: a lane that is new begins at the head, one that is gone drops what
+ * it had not taken, and one whose consumer changed goes on at its cursor with a new epoch.
+ */
+
+static void lane_unqueue(struct weir_worker *worker, struct weir_lane *lane)
+{
+	if (lane->is_queued)
+		weir_lane_idle(worker, lane);
+}
+
+/* Its consumer hears no more of it. */
+static void lane_forget_reports(struct weir_lane *lane)
+{
+	if (lane->reports_left == 0)
+		return;
+	weir_list_remove(&lane->report);
+	lane->reports_left = 0;
+}
+
+static void lane_remove(struct weir_worker *worker, struct weir_lane *lane, enum weir_reason reason)
+{
+	lane_unqueue(worker, lane);
+	lane_forget_reports(lane);
+	if (lane->cursor != lane->partition->head)
+		weir_lane_skip(worker, lane, lane->partition->head, reason);
+	lane->outlet = NULL;
+	weir_tx_forget(worker, lane->stats);
+}
+
+static void lane_begin(struct weir_worker *worker, struct weir_partition *partition,
+	const struct weir_attachment *attachment, struct weir_lane *lane)
+{
+	weir_list_init(&lane->link);
+	weir_list_init(&lane->report);
+	lane->partition = partition;
+	lane->cursor = partition->head;
+	lane->stats = &attachment->stats[worker->id];
+	lane->stats->joined = partition->stream->local[worker->id].stats.appended;
+	lane->group = attachment->group;
+	lane->wire.stream = partition->stream->slot;
+	lane->wire.partition = partition->index;
+	lane->wire.epoch = worker->snapshot->epoch;
+	lane->outlet = NULL;
+}
+
+static struct weir_position *find_position(struct weir_lane *lane, uint64_t session)
+{
+	for (uint16_t i = 0; i < lane->history_size; i++)
+		if (lane->history[i].session == session)
+			return &lane->history[i];
+	return NULL;
+}
+
+/* A session's positions on a lane go on where they were, should the lane come back to it. */
+static void lane_remember(struct weir_lane *lane, uint64_t session)
+{
+	struct weir_position *position = find_position(lane, session);
+
+	if (position == NULL)
+		position = find_position(lane, 0);
+	if (position == NULL)
+		position = &lane->history[lane->wire.epoch % lane->history_size];
+	position->session = session;
+	position->messages = lane->wire.messages;
+	position->bytes = lane->wire.bytes;
+}
+
+static void lane_recall(struct weir_lane *lane, uint64_t session)
+{
+	const struct weir_position *position = find_position(lane, session);
+
+	lane->wire.messages = position != NULL ? position->messages : 0;
+	lane->wire.bytes = position != NULL ? position->bytes : 0;
+}
+
+static void lane_set_consumer(struct weir_lane *lane, struct weir_outlet *outlet)
+{
+	if (lane->outlet == outlet)
+		return;
+	lane_forget_reports(lane);
+	if (lane->history != NULL && lane->outlet != NULL)
+		lane_remember(lane, lane->outlet->consumer->session);
+	lane->outlet = outlet;
+	lane->wire.epoch++;
+	lane->wire.first = lane->cursor;
+	lane->told = lane->cursor;
+	if (lane->history != NULL && outlet != NULL)
+		lane_recall(lane, outlet->consumer->session);
+}
+
+static void sync_lane(struct weir_worker *worker, struct weir_partition *partition,
+	const struct weir_attachment_view *view)
+{
+	struct weir_lane *lane = &view->attachment->lanes[partition->index];
+	struct weir_consumer *consumer = view->consumers[partition->index];
+
+	if (lane->partition == NULL)
+		lane_begin(worker, partition, view->attachment, lane);
+	lane->filter = view->filter;
+	if (lane->sample != view->sample) {
+		lane->sample = view->sample;
+		lane->sample_left = 0;
+	}
+	lane_set_consumer(lane, consumer != NULL ? &consumer->outlets[worker->id] : NULL);
+	if (lane->cursor != partition->head)
+		weir_lane_ready(worker, lane);
+}
+
+static bool has_attachment(const struct weir_stream_view *view, const struct weir_partition *p,
+	const struct weir_lane *lane)
+{
+	for (uint32_t i = 0; i < view->attachment_count; i++)
+		if (&view->attachments[i].attachment->lanes[p->index] == lane)
+			return true;
+	return false;
+}
+
+static void sync_partition(struct weir_worker *worker, struct weir_partition *partition,
+	const struct weir_stream_view *view)
+{
+	for (uint32_t i = 0; i < partition->lane_count; i++) {
+		struct weir_lane *lane = partition->lanes[i];
+
+		if (has_attachment(view, partition, lane))
+			lane_unqueue(worker, lane);
+		else
+			lane_remove(worker, lane, WEIR_REASON_REMOVED);
+	}
+	partition->tier = view->tier;
+	partition->age_limit = view->age_limit;
+	partition->lane_count = view->attachment_count;
+	for (uint32_t i = 0; i < view->attachment_count; i++) {
+		partition->lanes[i] = &view->attachments[i].attachment->lanes[partition->index];
+		sync_lane(worker, partition, &view->attachments[i]);
+	}
+}
+
+/* Drop everything that the partition holds and take it off the worker's lists. */
+static void purge_partition(
+	struct weir_worker *worker, struct weir_partition *partition, enum weir_reason reason)
+{
+	for (uint32_t i = 0; i < partition->lane_count; i++)
+		lane_remove(worker, partition->lanes[i], reason);
+	partition->lane_count = 0;
+	if (partition->is_swept) {
+		weir_list_remove(&partition->sweep);
+		partition->is_swept = false;
+	}
+}
+
+static void for_own_partitions(struct weir_worker *worker, struct weir_stream *stream,
+	void (*each)(struct weir_worker *, struct weir_partition *, const void *),
+	const void *argument)
+{
+	for (uint16_t i = 0; i < stream->partition_count; i++)
+		if (stream->owners[i] == worker->id)
+			each(worker, &stream->partitions[i], argument);
+}
+
+static void sync_each(
+	struct weir_worker *worker, struct weir_partition *partition, const void *view)
+{
+	sync_partition(worker, partition, view);
+}
+
+static void purge_each(
+	struct weir_worker *worker, struct weir_partition *partition, const void *reason)
+{
+	purge_partition(worker, partition, *(const enum weir_reason *)reason);
+}
+
+static void close_outlet(struct weir_worker *worker, struct weir_outlet *outlet)
+{
+	weir_wheel_cancel(&worker->wheel, &outlet->timer);
+	weir_list_remove(&outlet->blocked);
+	weir_list_remove(&outlet->sessions);
+}
+
+static void sync_outlets(struct weir_worker *worker, const struct weir_snapshot *old,
+	const struct weir_snapshot *next)
+{
+	for (uint32_t slot = 0; slot < WEIR_MAX_CONSUMERS; slot++) {
+		struct weir_consumer *before = old != NULL ? old->consumers[slot] : NULL;
+		struct weir_consumer *after = next->consumers[slot];
+
+		if (before == after)
+			continue;
+		if (before != NULL)
+			close_outlet(worker, &before->outlets[worker->id]);
+		if (after != NULL && after->class == WEIR_CLASS_NATIVE)
+			weir_list_add_tail(&worker->sessions, &after->outlets[worker->id].sessions);
+	}
+}
+
+static void set_meter(struct weir_worker *worker, const struct weir_config_rate *rate)
+{
+	/* A burst of 10 ms, or one full turn of the scheduler. */
+	weir_bucket_set(&worker->meter_packets, rate->packets_per_s,
+		RTE_MAX(rate->packets_per_s / 100, (uint64_t)WEIR_BURST));
+	weir_bucket_set(&worker->meter_bits, rate->bits_per_s,
+		RTE_MAX(rate->bits_per_s / 100, (uint64_t)WEIR_BURST * 1500 * 8));
+}
+
+void weir_worker_apply(struct weir_worker *worker, const struct weir_snapshot *next)
+{
+	static const enum weir_reason removed = WEIR_REASON_REMOVED;
+	const struct weir_snapshot *old = worker->snapshot;
+
+	for (uint32_t i = 0; old != NULL && i < old->stream_count; i++) {
+		struct weir_stream *stream = old->streams[i].stream;
+
+		if (next->by_slot[stream->slot] != stream)
+			for_own_partitions(worker, stream, purge_each, &removed);
+	}
+	worker->snapshot = next;
+	for (uint32_t i = 0; i < next->stream_count; i++)
+		for_own_partitions(worker, next->streams[i].stream, sync_each, &next->streams[i]);
+	sync_outlets(worker, old, next);
+	set_meter(worker, &next->critical);
+	worker->stats.applied++;
+	atomic_store_explicit(&worker->applied, next->generation, memory_order_release);
+}
+
+void weir_worker_purge(struct weir_worker *worker)
+{
+	static const enum weir_reason shutdown = WEIR_REASON_SHUTDOWN;
+	const struct weir_snapshot *snapshot = worker->snapshot;
+
+	weir_tx_discard(worker);
+	for (uint32_t i = 0; i < snapshot->stream_count; i++)
+		for_own_partitions(worker, snapshot->streams[i].stream, purge_each, &shutdown);
+}
+
+/* What the attachment's lanes on this worker have not passed yet. */
+static uint64_t count_held(
+	const struct weir_worker *worker, const struct weir_attachment *attachment)
+{
+	const struct weir_stream *stream = attachment->stream;
+	uint64_t held = 0;
+
+	for (uint16_t i = 0; i < stream->partition_count; i++)
+		if (stream->owners[i] == worker->id)
+			held += stream->partitions[i].head - attachment->lanes[i].cursor;
+	return held;
+}
+
+void weir_worker_census(struct weir_worker *worker)
+{
+	const struct weir_snapshot *snapshot = worker->snapshot;
+
+	for (uint32_t i = 0; i < worker->dataplane->port_count; i++)
+		worker->port_census[i] = worker->port_stats[i];
+	for (uint32_t i = 0; i < snapshot->stream_count; i++) {
+		const struct weir_stream_view *view = &snapshot->streams[i];
+		struct weir_stream_local *local = &view->stream->local[worker->id];
+
+		local->census = local->stats;
+		for (uint32_t j = 0; j < view->attachment_count; j++) {
+			struct weir_attachment *attachment = view->attachments[j].attachment;
+
+			struct weir_group_stats *census = &attachment->census[worker->id];
+
+			*census = attachment->stats[worker->id];
+			census->received = local->stats.appended - census->joined;
+			census->held = count_held(worker, attachment);
+		}
+	}
+}

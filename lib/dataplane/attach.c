@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "dataplane/dataplane.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <rte_malloc.h>
+
+#include "dataplane/worker.h"
+
+/*
+ * Which worker polls which receive queue and sends by which transmit queue. A port with fewer
+ * transmit queues than workers is shared: the workers without a queue hand their packets over.
+ */
+
+#define HANDOFF_SIZE 1024
+
+static int allocate(struct weir_dataplane *dataplane)
+{
+	for (uint32_t id = 0; id < dataplane->worker_count; id++) {
+		struct weir_worker *worker = &dataplane->workers[id];
+		size_t queues = (size_t)dataplane->port_count * WEIR_PORT_MAX_QUEUES;
+		size_t handoffs = (size_t)dataplane->port_count * dataplane->worker_count;
+
+		worker->rx = calloc(queues, sizeof(*worker->rx));
+		worker->handoffs = calloc(handoffs, sizeof(*worker->handoffs));
+		worker->handoff_ports = calloc(handoffs, sizeof(*worker->handoff_ports));
+		worker->tx = rte_zmalloc(
+			"weir", dataplane->port_count * sizeof(*worker->tx), RTE_CACHE_LINE_SIZE);
+		worker->port_stats = rte_zmalloc("weir",
+			dataplane->port_count * sizeof(*worker->port_stats), RTE_CACHE_LINE_SIZE);
+		worker->port_census = rte_zmalloc("weir",
+			dataplane->port_count * sizeof(*worker->port_census), RTE_CACHE_LINE_SIZE);
+		if (worker->rx == NULL || worker->handoffs == NULL ||
+			worker->handoff_ports == NULL || worker->tx == NULL ||
+			worker->port_stats == NULL || worker->port_census == NULL)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* Queues go round the workers; each port begins at another, so few queues spread too. */
+static void share_rx(struct weir_dataplane *dataplane, struct weir_port *port)
+{
+	for (uint16_t queue = 0; queue < port->rx_queues; queue++) {
+		uint32_t id = (port->index + queue) % dataplane->worker_count;
+		struct weir_worker *worker = &dataplane->workers[id];
+		struct weir_rx *rx = &worker->rx[worker->rx_count++];
+
+		rx->port = port;
+		rx->queue = port->rx_queue[queue];
+		rx->wait_fd = port->ops->rx_fd(rx->queue);
+	}
+}
+
+static int hand_over(struct weir_dataplane *dataplane, struct weir_worker *from,
+	struct weir_worker *to, struct weir_port *port)
+{
+	char name[RTE_RING_NAMESIZE];
+	struct rte_ring *ring;
+
+	snprintf(name, sizeof(name), "weir_tx_%u_%u", port->index, from->id);
+	ring = rte_ring_create(name, HANDOFF_SIZE, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+	if (ring == NULL)
+		return -ENOMEM;
+	from->tx[port->index].handoff = ring;
+	to->handoffs[to->handoff_count] = ring;
+	to->handoff_ports[to->handoff_count++] = port->index;
+	(void)dataplane;
+	return 0;
+}
+
+static int share_tx(struct weir_dataplane *dataplane, struct weir_port *port)
+{
+	for (uint32_t id = 0; id < dataplane->worker_count; id++) {
+		struct weir_worker *worker = &dataplane->workers[id];
+		struct weir_tx *tx = &worker->tx[port->index];
+		int result = 0;
+
+		tx->port = port;
+		tx->stats = &worker->port_stats[port->index];
+		weir_list_init(&tx->waiting);
+		if (id < port->tx_queues)
+			tx->queue = port->tx_queue[id];
+		else
+			result = hand_over(
+				dataplane, worker, &dataplane->workers[id % port->tx_queues], port);
+		if (result < 0)
+			return result;
+	}
+	return 0;
+}
+
+/* Sleeping on interrupts needs them from every queue that the worker polls. */
+static void prepare_sleep(struct weir_worker *worker)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+
+	for (uint32_t i = 0; i < worker->rx_count; i++)
+		if (worker->rx[i].wait_fd < 0)
+			return;
+	if (worker->rx_count == 0)
+		return;
+	worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	for (uint32_t i = 0; worker->epoll_fd >= 0 && i < worker->rx_count; i++)
+		if (epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, worker->rx[i].wait_fd, &event) !=
+				0 &&
+			errno != EEXIST) {
+			close(worker->epoll_fd);
+			worker->epoll_fd = -1;
+		}
+}
+
+int weir_dataplane_attach(struct weir_dataplane *dataplane, struct weir_port **ports,
+	uint32_t count, struct weir_error *error)
+{
+	int result;
+
+	dataplane->port_count = count;
+	for (uint32_t i = 0; i < count; i++)
+		dataplane->ports[i] = ports[i];
+	result = allocate(dataplane);
+	for (uint32_t i = 0; result == 0 && i < count; i++) {
+		share_rx(dataplane, ports[i]);
+		result = share_tx(dataplane, ports[i]);
+	}
+	if (result < 0)
+		return weir_error_set(error, result, "$.memory", "give the machine more huge pages",
+			"not enough memory for the ports' queues");
+	for (uint32_t id = 0; id < dataplane->worker_count; id++)
+		prepare_sleep(&dataplane->workers[id]);
+	return 0;
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "dataplane/partition.h"
+
+#include <rte_prefetch.h>
+
+#include "wire/key.h"
+#include "wire/match.h"
+#include "wire/parse.h"
+
+/*
+ * From a received burst to messages in partition rings. What is not for a stream goes to the
+ * control thread, which hands it to the kernel.
+ */
+
+#define PREFETCH_AHEAD 4
+
+static void port_drop(
+	struct weir_port_stats *stats, struct rte_mbuf *packet, enum weir_reason reason)
+{
+	stats->dropped[reason]++;
+	rte_pktmbuf_free(packet);
+}
+
+/*
+ * The kernel of a port without a twin has seen the packet already; the control thread only wants
+ * to look at ICMP errors there.
+ */
+static bool is_wanted_by_control(const struct weir_port *port, const struct rte_mbuf *packet)
+{
+	const uint8_t *frame = rte_pktmbuf_mtod(packet, const uint8_t *);
+	uint32_t l3 = 14;
+
+	if (port->has_twin)
+		return true;
+	if (packet->data_len < 14 + 40)
+		return packet->data_len >= 14 + 28 && frame[12] == 0x08 && frame[13] == 0x00 &&
+		       frame[l3 + 9] == 1;
+	if (frame[12] == 0x81 && frame[13] == 0x00)
+		l3 += 4;
+	if ((frame[l3] >> 4) == 4)
+		return frame[l3 + 9] == 1;
+	return (frame[l3] >> 4) == 6 && frame[l3 + 6] == 58;
+}
+
+static void to_kernel(
+	struct weir_worker *worker, const struct weir_port *port, struct rte_mbuf *packet)
+{
+	struct weir_port_stats *stats = &worker->port_stats[port->index];
+
+	if (!is_wanted_by_control(port, packet)) {
+		stats->kernel++;
+		rte_pktmbuf_free(packet);
+		return;
+	}
+	packet->port = port->index;
+	packet->hash.usr = WEIR_TO_KERNEL;
+	if (rte_ring_sp_enqueue(worker->to_control, packet) != 0) {
+		port_drop(stats, packet, WEIR_REASON_KERNEL_FULL);
+		return;
+	}
+	stats->kernel++;
+	weir_control_notify(worker);
+}
+
+static bool nic_found_bad_checksum(
+	const struct weir_port *port, const struct rte_mbuf *packet, enum weir_reason *reason)
+{
+	if (port->can_ip_checksum &&
+		(packet->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_BAD) {
+		*reason = WEIR_REASON_IPV4_CHECKSUM;
+		return true;
+	}
+	if (port->can_udp_checksum &&
+		(packet->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_BAD) {
+		*reason = WEIR_REASON_UDP_CHECKSUM;
+		return true;
+	}
+	return false;
+}
+
+static unsigned int parse_flags(const struct weir_port *port, const struct rte_mbuf *packet)
+{
+	if (port->can_ip_checksum &&
+		(packet->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD)
+		return WEIR_PARSE_IP_CHECKSUM_DONE;
+	return 0;
+}
+
+static void fill_message(struct weir_message_slot *message, struct weir_worker *worker,
+	struct rte_mbuf *packet, const struct weir_packet *headers, uint64_t hash)
+{
+	message->mbuf = packet;
+	message->ingest = worker->now;
+	message->hash = (uint32_t)(hash >> 32);
+	message->payload_length = headers->payload_length;
+	message->l4_offset = headers->l4_offset;
+	message->l3_offset = (uint8_t)headers->l3_offset;
+	message->flags = headers->ip_version == 6 ? WEIR_SLOT_IPV6 : 0;
+	if ((packet->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD)
+		message->flags |= WEIR_SLOT_CHECKSUM_GOOD;
+	message->reserved = 0;
+}
+
+/*
+ * The message is written where it will stay, field by field: built on the stack and copied, its
+ * narrow stores would stall the wide loads of the copy.
+ */
+static void to_stream(struct weir_worker *worker, struct weir_stream *stream,
+	struct rte_mbuf *packet, const struct weir_packet *headers)
+{
+	const uint8_t *frame = rte_pktmbuf_mtod(packet, const uint8_t *);
+	struct weir_stream_local *local = &stream->local[worker->id];
+	struct weir_stream_stats *stats = &local->stats;
+	struct weir_partition *partition;
+	struct weir_message_slot *message;
+	enum weir_reason reason;
+	uint64_t hash = 0;
+	uint16_t index;
+
+	stats->received++;
+	stats->received_bytes += headers->payload_length;
+	reason = weir_key_hash(&stream->key, frame, frame + packet->data_len, headers, &hash);
+	if (unlikely(reason != WEIR_REASON_NONE)) {
+		stats->dropped[reason]++;
+		rte_pktmbuf_free(packet);
+		return;
+	}
+	index = weir_key_partition(hash, stream->partition_count);
+	if (unlikely(stream->owners[index] != worker->id)) {
+		message = weir_mesh_place(worker, stream->owners[index]);
+		fill_message(message, worker, packet, headers, hash);
+		message->stream = stream->slot;
+		message->partition = index;
+		return;
+	}
+	partition = &stream->partitions[index];
+	message = weir_partition_place(worker, local, partition, headers->payload_length);
+	if (unlikely(message == NULL)) {
+		rte_pktmbuf_free(packet);
+		return;
+	}
+	fill_message(message, worker, packet, headers, hash);
+	message->stream = stream->slot;
+	message->partition = index;
+	weir_partition_commit(worker, local, partition, message);
+}
+
+static bool is_own_address(const struct weir_snapshot *snapshot, const uint8_t *frame,
+	const struct weir_packet *headers)
+{
+	bool is_ipv6 = headers->ip_version == 6;
+	const uint8_t *destination = frame + headers->l3_offset + (is_ipv6 ? 24 : 16);
+
+	for (uint32_t i = 0; i < snapshot->address_count; i++)
+		if (snapshot->addresses[i].family == headers->ip_version &&
+			memcmp(snapshot->addresses[i].bytes, destination, is_ipv6 ? 16 : 4) == 0)
+			return true;
+	return false;
+}
+
+/* Returns 1 when the packet is a stream's. */
+static inline uint32_t classify_one(
+	struct weir_worker *worker, struct weir_port *port, struct rte_mbuf *packet)
+{
+	const uint8_t *frame = rte_pktmbuf_mtod(packet, const uint8_t *);
+	struct weir_port_stats *stats = &worker->port_stats[port->index];
+	const struct weir_snapshot *snapshot = worker->snapshot;
+	enum weir_reason reason = WEIR_REASON_NONE;
+	struct weir_packet headers;
+	enum weir_parse_result result;
+	uint16_t rule;
+
+	result = weir_parse_frame(frame, frame + packet->data_len, packet->pkt_len,
+		parse_flags(port, packet), &headers, &reason);
+	if (likely(result == WEIR_PARSE_UDP)) {
+		if (unlikely(nic_found_bad_checksum(port, packet, &reason))) {
+			port_drop(stats, packet, reason);
+			return 0;
+		}
+		if (unlikely(packet->nb_segs != 1)) {
+			port_drop(stats, packet, WEIR_REASON_SEGMENTED);
+			return 0;
+		}
+		if (unlikely(headers.destination_port == snapshot->native_port) &&
+			is_own_address(snapshot, frame, &headers)) {
+			stats->native++;
+			weir_native_receive(worker, port, packet, &headers);
+			return 0;
+		}
+		rule = weir_match_lookup(snapshot->match, frame, &headers);
+		if (likely(rule != WEIR_MATCH_NONE)) {
+			to_stream(worker, snapshot->streams[rule].stream, packet, &headers);
+			return 1;
+		}
+	} else if (result == WEIR_PARSE_DROP) {
+		port_drop(stats, packet, reason);
+		return 0;
+	}
+	to_kernel(worker, port, packet);
+	return 0;
+}
+
+void weir_classify(struct weir_worker *worker, struct weir_port *port, struct rte_mbuf **packets,
+	uint32_t count)
+{
+	struct weir_port_stats *stats = &worker->port_stats[port->index];
+	uint64_t bytes = 0;
+	uint32_t matched = 0;
+
+	for (uint32_t i = 0; i < RTE_MIN(count, (uint32_t)PREFETCH_AHEAD); i++)
+		rte_prefetch0(rte_pktmbuf_mtod(packets[i], void *));
+	for (uint32_t i = 0; i < count; i++) {
+		if (i + PREFETCH_AHEAD < count)
+			rte_prefetch0(rte_pktmbuf_mtod(packets[i + PREFETCH_AHEAD], void *));
+		bytes += packets[i]->pkt_len;
+		matched += classify_one(worker, port, packets[i]);
+	}
+	stats->matched += matched;
+	stats->received += count;
+	stats->received_bytes += bytes;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_mbuf.h>
+
+#include "base/list.h"
+#include "config/config.h"
+#include "dataplane/route.h"
+#include "dataplane/stats.h"
+#include "flow/bucket.h"
+#include "flow/credit.h"
+#include "flow/wheel.h"
+#include "wire/frame_data.h"
+
+/*
+ * A consumer and the way to it. `struct weir_consumer` is shared: each field says who writes it.
+ * Each worker has its own `struct weir_outlet` for each consumer, with the lanes that have
+ * something for it.
+ */
+
+/* Why a consumer is not sent to; a bit each in weir_consumer.closed. */
+#define WEIR_CLOSED_PAUSED      0x1 /* by an operator; control thread */
+#define WEIR_CLOSED_PEER        0x2 /* by the consumer's PAUSE; the worker that receives it */
+#define WEIR_CLOSED_UNREACHABLE 0x4 /* control thread */
+
+struct weir_consumer {
+	char name[WEIR_NAME_SIZE];
+	uint16_t slot;                      /* immutable */
+	uint16_t group;                     /* immutable; slot number */
+	uint8_t class;                      /* immutable; enum weir_class */
+	_Atomic(struct weir_route *) route; /* control thread; NULL: none yet */
+	_Atomic uint32_t closed;            /* WEIR_CLOSED_ bits */
+	struct weir_bucket packets;
+	struct weir_bucket bits;
+	struct weir_config_rate rate; /* what the buckets are set to; control thread */
+	/* Native consumers. */
+	uint64_t session;          /* immutable */
+	struct weir_address peer;  /* immutable; only frames from here are the session's */
+	uint16_t peer_port;        /* immutable */
+	struct weir_address local; /* immutable; the gateway's address that it speaks to */
+	uint16_t max_datagram;     /* immutable; UDP payload bytes */
+	bool wants_source;         /* immutable; source addresses in DATA */
+	bool wants_batches;        /* immutable; several messages a datagram */
+	struct weir_credit_account credit;
+	_Atomic uint64_t last_heard;    /* the worker that receives; TSC */
+	_Atomic uint64_t *paused;       /* bit a stream slot, by PAUSE with a list; the worker that
+					   receives it. WEIR_MAX_STREAMS bits, native only */
+	_Atomic bool has_paused;        /* some bit is set */
+	_Atomic uint64_t pause_counter; /* newest PAUSE seen, 0: none; worker that receives */
+	_Atomic uint32_t subscribe_counter; /* SUBSCRIBE that holds; control thread */
+	_Atomic uint64_t waiting;           /* bit a worker: wants to be woken when `closed`, credit
+					       or route change. Set by it, taken by whoever wakes */
+	bool is_subscribed;                 /* control thread */
+	char (*streams)[WEIR_NAME_SIZE];    /* control thread; names subscribed to */
+	uint32_t stream_count;              /* control thread; 0: all of the group */
+	struct weir_outlet *outlets;        /* one a worker */
+};
+
+/* The lanes of one tier that have something for one consumer. One worker's. */
+struct weir_queue {
+	struct weir_list link;  /* in worker->critical or worker->shared while it may send */
+	struct weir_list lanes; /* lanes with data */
+	struct weir_outlet *outlet;
+	int64_t deficit; /* bytes */
+	uint8_t tier;
+	bool is_active;
+};
+
+/* One worker's end of a consumer. All fields: that worker; `stats` is read by control. */
+struct weir_outlet {
+	struct weir_consumer *consumer;
+	struct weir_queue queues[WEIR_TIERS];
+	uint8_t gate;   /* enum weir_gate; what it waits for; OPEN: nothing */
+	uint8_t limits; /* bit a limit that applies: see schedule.c */
+	uint16_t worker;
+	struct weir_timer timer;  /* while a rate gate is closed; unit TSC */
+	struct weir_list blocked; /* in worker->blocked or a tx queue's waiting list */
+	/* Leased and not used yet. */
+	uint32_t packets;
+	uint64_t bits;
+	uint64_t credit_messages;
+	uint64_t credit_bytes;
+	/* Stream protocol: the datagram being filled, and the DATA frame in it. */
+	struct rte_mbuf *datagram; /* NULL: none begun */
+	struct weir_list open;     /* in worker->open while there is one */
+	struct weir_writer writer;
+	struct weir_data_writer data;
+	const struct weir_lane *data_lane;       /* whose frame is open; NULL: none */
+	const struct weir_route *datagram_route; /* of `datagram`; good for this loop */
+	struct weir_list sessions;               /* in worker->sessions, native only */
+	struct weir_list reports;                /* lanes sent on since the last heartbeat */
+	uint64_t last_sent;                      /* TSC of the last datagram */
+	uint64_t last_heartbeat;                 /* TSC */
+	uint64_t l3_bytes; /* sent so far, as the critical tier's meter counts */
+	struct weir_consumer_stats stats;
+} __rte_cache_aligned;

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_mbuf.h>
+#include <rte_rcu_qsbr.h>
+
+#include "base/error.h"
+#include "config/config.h"
+#include "dataplane/consumer.h"
+#include "dataplane/port.h"
+#include "dataplane/stats.h"
+#include "wire/packet.h"
+
+/*
+ * The data plane as the control thread sees it. It is made once, given its ports, started, and
+ * then changed by applying configurations; workers follow by themselves. Nothing here waits for
+ * a worker, but `stop`. Control thread only, except where a function says otherwise.
+ */
+
+struct weir_worker;
+struct weir_model;
+struct weir_snapshot;
+struct weir_retired;
+
+/* Marks a packet from a worker, in its mbuf's hash.usr field. mbuf->port is the port's index. */
+enum weir_to_control {
+	WEIR_TO_KERNEL, /* for the kernel, or only to be looked at when the port has no twin */
+	WEIR_TO_SESSION /* datagram of the stream protocol */
+};
+
+struct weir_dataplane {
+	uint32_t worker_count; /* immutable */
+	struct weir_worker *workers;
+	uint32_t port_count; /* immutable after attach */
+	struct weir_port *ports[WEIR_MAX_PORTS];
+	struct rte_mempool *buffers; /* receive */
+	struct rte_mempool *copies;  /* what is sent beside the received buffers */
+	uint32_t budget;             /* receive buffers that streams may hold in all */
+	_Atomic(const struct weir_snapshot *) snapshot; /* control writes, workers read */
+	_Atomic bool control_sleeps; /* control sets before it sleeps; a worker clears */
+	int control_fd;              /* eventfd that wakes the control thread */
+	struct rte_rcu_qsbr *qsbr;
+	uint64_t stall_cycles;
+	uint64_t long_loop_cycles;
+	enum weir_idle idle;
+	bool is_crowded; /* more threads that spin than cores for them */
+	/* Control thread's own. */
+	struct weir_model *model;
+	struct weir_snapshot *published;
+	struct weir_retired *retired;
+	struct weir_address addresses[64]; /* the gateway's own, for the stream protocol */
+	uint32_t address_count;
+	uint64_t generation;
+	uint32_t epoch;
+	uint16_t next_slot; /* search for a free slot begins here */
+	bool is_running;
+};
+
+/*
+ * Memory, workers and rings as the configuration says; EAL is up. `largest_mtu` sizes buffers.
+ * The caller frees with weir_dataplane_destroy.
+ */
+int weir_dataplane_create(const struct weir_config *config, uint16_t largest_mtu,
+	struct weir_dataplane **dataplane, struct weir_error *error);
+void weir_dataplane_destroy(struct weir_dataplane *dataplane);
+/* Ports that have been started, in the configuration's order; they outlive the data plane. */
+int weir_dataplane_attach(struct weir_dataplane *dataplane, struct weir_port **ports,
+	uint32_t count, struct weir_error *error);
+/* Launch the workers. A configuration must have been applied. */
+int weir_dataplane_start(struct weir_dataplane *dataplane, struct weir_error *error);
+/* Stop receiving, deliver for up to `drain_ms`, drop the rest as `shutdown`, join. */
+void weir_dataplane_stop(struct weir_dataplane *dataplane, uint32_t drain_ms);
+
+/*
+ * Go over to a configuration, which the data plane takes over on success. On failure nothing has
+ * changed.
+ */
+int weir_dataplane_apply(struct weir_dataplane *dataplane, const struct weir_config *config,
+	struct weir_error *error);
+const struct weir_config *weir_dataplane_config(const struct weir_dataplane *dataplane);
+/* The gateway's own addresses: where the stream protocol is spoken. */
+int weir_dataplane_set_addresses(
+	struct weir_dataplane *dataplane, const struct weir_address *addresses, uint32_t count);
+/* Free what no worker uses any more, and streams that have drained. Call now and then. */
+void weir_dataplane_reclaim(struct weir_dataplane *dataplane);
+
+/* Bit a worker that has not come round for longer than workers.stall_ms. */
+uint64_t weir_dataplane_stalled(const struct weir_dataplane *dataplane);
+
+/* Consumers. Pointers stay good until the consumer is removed. */
+typedef void (*weir_consumer_visit)(void *context, struct weir_consumer *consumer,
+	const struct weir_config_group *group, const struct weir_config_consumer *config);
+/* `config` is NULL for native consumers. */
+void weir_consumers_visit(
+	struct weir_dataplane *dataplane, weir_consumer_visit visit, void *context);
+struct weir_consumer *weir_consumer_find(struct weir_dataplane *dataplane, const char *name);
+/* Takes over the route; NULL: none. */
+void weir_consumer_set_route(
+	struct weir_dataplane *dataplane, struct weir_consumer *consumer, struct weir_route *route);
+/* Set or clear a WEIR_CLOSED_ bit. Unreachable moves partitions; see weir_dataplane_republish. */
+void weir_consumer_set_closed(
+	struct weir_dataplane *dataplane, struct weir_consumer *consumer, uint32_t bit, bool on);
+void weir_consumer_limit(struct weir_dataplane *dataplane, struct weir_consumer *consumer,
+	const struct weir_config_rate *rate);
+/* Wake the workers that wait for this consumer. Any thread. */
+void weir_consumer_wake(struct weir_dataplane *dataplane, struct weir_consumer *consumer);
+/* Place partitions anew over the consumers that are reachable. */
+int weir_dataplane_republish(struct weir_dataplane *dataplane);
+
+/*
+ * A native consumer joins `group`. It gets partitions once it is no longer closed as
+ * WEIR_CLOSED_UNREACHABLE.
+ */
+struct weir_session_spec {
+	const char *group;
+	const char *name;
+	struct weir_address peer;
+	uint16_t peer_port;
+	struct weir_address local;
+	uint16_t max_datagram;
+	bool wants_source;
+	bool wants_batches;
+	uint64_t random; /* for the session's number */
+};
+/* -ENOENT no such native group, -EUSERS group full, -EEXIST name taken, -ENOSPC, -ENOMEM. */
+int weir_session_add(struct weir_dataplane *dataplane, const struct weir_session_spec *spec,
+	struct weir_consumer **consumer);
+void weir_session_remove(struct weir_dataplane *dataplane, struct weir_consumer *consumer);
+/* The TSC time at which a worker last heard of it, as age in ms. */
+uint64_t weir_session_silent_ms(const struct weir_consumer *consumer);
+
+/*
+ * Streams of the session's group that it asks for, by name; 0: all. -ENOENT when one is not of
+ * the group. Takes effect with the next republish.
+ */
+int weir_session_subscribe(struct weir_dataplane *dataplane, struct weir_consumer *consumer,
+	const char (*names)[WEIR_NAME_SIZE], uint32_t count);
+/* Streams that a session gets, as it knows them. Returns how many there are. */
+struct weir_session_stream {
+	uint16_t slot;
+	uint16_t partitions;
+	char name[WEIR_NAME_SIZE];
+};
+uint32_t weir_session_streams(const struct weir_dataplane *dataplane,
+	const struct weir_consumer *consumer, struct weir_session_stream *streams, uint32_t most);
+
+/*
+ * A datagram of the stream protocol from the control thread: begin, add frames to `writer`, send.
+ * A reply takes the way back that the request came, so it needs no neighbour to be known.
+ */
+struct weir_reply {
+	struct rte_mbuf *packet;
+	struct weir_route route;
+	struct weir_writer writer;
+};
+/* `size` bounds the UDP payload. 0, -ENOBUFS or -EINVAL. */
+int weir_reply_begin(struct weir_dataplane *dataplane, const struct rte_mbuf *request,
+	const struct weir_packet *headers, uint64_t session, uint16_t size,
+	struct weir_reply *reply);
+/* To a session, by its route; -ENETUNREACH while it has none. */
+int weir_reply_to_session(struct weir_dataplane *dataplane, const struct weir_consumer *consumer,
+	struct weir_reply *reply);
+int weir_reply_send(struct weir_dataplane *dataplane, struct weir_reply *reply);
+
+/* Packets between the control thread and the workers. */
+uint32_t weir_control_receive(
+	struct weir_dataplane *dataplane, struct rte_mbuf **packets, uint32_t most);
+/* Set before sleeping; true when there is something already. */
+bool weir_control_arm(struct weir_dataplane *dataplane);
+struct rte_mbuf *weir_control_alloc(struct weir_dataplane *dataplane);
+/* Send a whole frame out of a port. Takes the mbuf; 0 or -ENOBUFS. */
+int weir_control_send(struct weir_dataplane *dataplane, uint16_t port, struct rte_mbuf *packet);

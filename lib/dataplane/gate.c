@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "dataplane/gate.h"
+
+#include <rte_cycles.h>
+
+#include "dataplane/dataplane.h"
+
+#define LEASE_MESSAGES 32
+#define LEASE_BYTES    16384
+#define BUFFER_WAIT_US 50
+
+static void close_outlet(
+	struct weir_worker *worker, struct weir_outlet *outlet, enum weir_gate gate)
+{
+	outlet->gate = (uint8_t)gate;
+	outlet->stats.closed[gate]++;
+	weir_queues_deactivate(outlet);
+	(void)worker;
+}
+
+static void close_until(
+	struct weir_worker *worker, struct weir_outlet *outlet, enum weir_gate gate, uint64_t ticks)
+{
+	uint64_t cycles = (uint64_t)(((unsigned __int128)ticks * worker->cycles_per_tick) >> 32);
+
+	close_outlet(worker, outlet, gate);
+	weir_wheel_set(&worker->wheel, &outlet->timer, worker->now + cycles);
+}
+
+/*
+ * Close until somebody wakes us. The bit is set before the condition is read a last time: whoever
+ * changes the condition reads the bits afterwards, so one of the two sees the other.
+ */
+static void close_until_woken(
+	struct weir_worker *worker, struct weir_outlet *outlet, enum weir_gate gate)
+{
+	close_outlet(worker, outlet, gate);
+	weir_list_add_tail(&worker->blocked, &outlet->blocked);
+	atomic_fetch_or(&outlet->consumer->waiting, 1ull << worker->id);
+}
+
+static enum weir_gate closed_gate(struct weir_consumer *consumer, const struct weir_route **route)
+{
+	uint32_t closed = atomic_load_explicit(&consumer->closed, memory_order_acquire);
+
+	*route = atomic_load_explicit(&consumer->route, memory_order_acquire);
+	if (closed & (WEIR_CLOSED_PAUSED | WEIR_CLOSED_PEER))
+		return WEIR_GATE_PAUSED;
+	if ((closed & WEIR_CLOSED_UNREACHABLE) || *route == NULL)
+		return WEIR_GATE_UNREACHABLE;
+	return WEIR_GATE_OPEN;
+}
+
+enum weir_gate weir_gate_enter(
+	struct weir_worker *worker, struct weir_outlet *outlet, const struct weir_route **route)
+{
+	struct weir_consumer *consumer = outlet->consumer;
+	enum weir_gate gate = closed_gate(consumer, route);
+
+	if (unlikely(gate != WEIR_GATE_OPEN)) {
+		close_until_woken(worker, outlet, gate);
+		if (closed_gate(consumer, route) == WEIR_GATE_OPEN)
+			weir_outlet_open(worker, outlet);
+		return gate;
+	}
+	outlet->limits = 0;
+	if (weir_bucket_is_limited(&consumer->packets))
+		outlet->limits |= WEIR_LIMIT_PACKETS;
+	if (weir_bucket_is_limited(&consumer->bits))
+		outlet->limits |= WEIR_LIMIT_BITS;
+	if (consumer->class == WEIR_CLASS_NATIVE)
+		outlet->limits |= WEIR_LIMIT_CREDIT;
+	return WEIR_GATE_OPEN;
+}
+
+static bool admit_packets(struct weir_worker *worker, struct weir_outlet *outlet)
+{
+	struct weir_bucket *bucket = &outlet->consumer->packets;
+	uint64_t now = weir_worker_ticks(worker);
+	uint64_t wait;
+
+	if (outlet->packets != 0)
+		return true;
+	/* More than the burst at once would be granted in advance, and exceed the burst. */
+	if (weir_bucket_can_hold(bucket, LEASE_MESSAGES) &&
+		weir_bucket_take(bucket, LEASE_MESSAGES, now) == 0) {
+		outlet->packets = LEASE_MESSAGES;
+		return true;
+	}
+	wait = weir_bucket_take(bucket, 1, now);
+	if (wait == 0) {
+		outlet->packets = 1;
+		return true;
+	}
+	close_until(worker, outlet, WEIR_GATE_PACKET_RATE, wait);
+	return false;
+}
+
+static bool admit_bits(struct weir_worker *worker, struct weir_outlet *outlet, uint32_t l3_bytes)
+{
+	struct weir_bucket *bucket = &outlet->consumer->bits;
+	uint64_t now = weir_worker_ticks(worker);
+	uint64_t missing;
+	uint64_t wait;
+
+	if (outlet->bits >= (uint64_t)l3_bytes * 8)
+		return true;
+	missing = (uint64_t)l3_bytes * 8 - outlet->bits;
+	if (weir_bucket_can_hold(bucket, missing + LEASE_BYTES * 8) &&
+		weir_bucket_take(bucket, missing + LEASE_BYTES * 8, now) == 0) {
+		outlet->bits += missing + LEASE_BYTES * 8;
+		return true;
+	}
+	wait = weir_bucket_take(bucket, missing, now);
+	if (wait == 0) {
+		outlet->bits += missing;
+		return true;
+	}
+	close_until(worker, outlet, WEIR_GATE_BIT_RATE, wait);
+	return false;
+}
+
+static enum weir_gate lease_credit(struct weir_outlet *outlet, uint32_t payload_bytes)
+{
+	struct weir_credit_account *credit = &outlet->consumer->credit;
+
+	if (outlet->credit_messages == 0)
+		outlet->credit_messages = weir_credit_lease(&credit->messages, 1, LEASE_MESSAGES);
+	if (outlet->credit_messages == 0)
+		return WEIR_GATE_CREDIT_MESSAGES;
+	if (outlet->credit_bytes < payload_bytes) {
+		uint64_t missing = payload_bytes - outlet->credit_bytes;
+
+		outlet->credit_bytes +=
+			weir_credit_lease(&credit->bytes, missing, missing + LEASE_BYTES);
+	}
+	return outlet->credit_bytes < payload_bytes ? WEIR_GATE_CREDIT_BYTES : WEIR_GATE_OPEN;
+}
+
+static bool admit_credit(
+	struct weir_worker *worker, struct weir_outlet *outlet, uint32_t payload_bytes)
+{
+	enum weir_gate gate = lease_credit(outlet, payload_bytes);
+
+	if (gate == WEIR_GATE_OPEN)
+		return true;
+	close_until_woken(worker, outlet, gate);
+	if (lease_credit(outlet, payload_bytes) != WEIR_GATE_OPEN)
+		return false;
+	weir_outlet_open(worker, outlet);
+	return true;
+}
+
+bool weir_gate_admit(struct weir_worker *worker, struct weir_outlet *outlet, uint32_t l3_bytes,
+	uint32_t payload_bytes)
+{
+	if ((outlet->limits & WEIR_LIMIT_PACKETS) && !admit_packets(worker, outlet))
+		return false;
+	if ((outlet->limits & WEIR_LIMIT_BITS) && !admit_bits(worker, outlet, l3_bytes))
+		return false;
+	return !(outlet->limits & WEIR_LIMIT_CREDIT) || admit_credit(worker, outlet, payload_bytes);
+}
+
+void weir_gate_leave(struct weir_outlet *outlet)
+{
+	struct weir_consumer *consumer = outlet->consumer;
+
+	if (outlet->packets != 0)
+		weir_bucket_return(&consumer->packets, outlet->packets);
+	if (outlet->bits != 0)
+		weir_bucket_return(&consumer->bits, outlet->bits);
+	weir_credit_return(&consumer->credit.messages, outlet->credit_messages);
+	weir_credit_return(&consumer->credit.bytes, outlet->credit_bytes);
+	outlet->packets = 0;
+	outlet->bits = 0;
+	outlet->credit_messages = 0;
+	outlet->credit_bytes = 0;
+}
+
+void weir_gate_wait_tx(struct weir_worker *worker, struct weir_outlet *outlet, struct weir_tx *tx)
+{
+	close_outlet(worker, outlet, WEIR_GATE_PORT_FULL);
+	weir_list_add_tail(&tx->waiting, &outlet->blocked);
+}
+
+void weir_gate_wait_buffer(struct weir_worker *worker, struct weir_outlet *outlet)
+{
+	close_outlet(worker, outlet, WEIR_GATE_NO_BUFFER);
+	weir_wheel_set(&worker->wheel, &outlet->timer,
+		worker->now + rte_get_tsc_hz() / 1000000 * BUFFER_WAIT_US);
+}
+
+void weir_outlet_open(struct weir_worker *worker, struct weir_outlet *outlet)
+{
+	outlet->gate = WEIR_GATE_OPEN;
+	weir_wheel_cancel(&worker->wheel, &outlet->timer);
+	weir_list_remove(&outlet->blocked);
+	weir_queues_activate(worker, outlet);
+}
+
+static void wake_worker(struct weir_worker *worker, uint16_t slot)
+{
+	if (rte_ring_mp_enqueue(worker->wakes, (void *)(uintptr_t)(slot + 1u)) != 0)
+		atomic_store(&worker->wakes_lost, true);
+}
+
+void weir_consumer_wake(struct weir_dataplane *dataplane, struct weir_consumer *consumer)
+{
+	uint64_t waiting = atomic_exchange(&consumer->waiting, 0);
+
+	while (waiting != 0) {
+		uint16_t id = (uint16_t)__builtin_ctzll(waiting);
+
+		waiting &= waiting - 1;
+		wake_worker(&dataplane->workers[id], consumer->slot);
+	}
+}
+
+static uint32_t wake_all(struct weir_worker *worker)
+{
+	uint32_t woken = 0;
+
+	while (!weir_list_is_empty(&worker->blocked)) {
+		struct weir_outlet *outlet =
+			weir_list_entry(worker->blocked.next, struct weir_outlet, blocked);
+
+		weir_outlet_open(worker, outlet);
+		woken++;
+	}
+	return woken;
+}
+
+uint32_t weir_wakes_poll(struct weir_worker *worker)
+{
+	void *slots[WEIR_BURST];
+	uint32_t count;
+
+	if (unlikely(atomic_load_explicit(&worker->wakes_lost, memory_order_relaxed)) &&
+		atomic_exchange(&worker->wakes_lost, false))
+		return wake_all(worker);
+	count = rte_ring_sc_dequeue_burst(worker->wakes, slots, WEIR_BURST, NULL);
+	for (uint32_t i = 0; i < count; i++) {
+		struct weir_consumer *consumer =
+			worker->snapshot->consumers[(uintptr_t)slots[i] - 1];
+
+		if (consumer == NULL)
+			continue;
+		if (consumer->outlets[worker->id].gate != WEIR_GATE_OPEN)
+			weir_outlet_open(worker, &consumer->outlets[worker->id]);
+		if (consumer->paused != NULL)
+			weir_outlet_rescan(worker, &consumer->outlets[worker->id]);
+	}
+	return count;
+}

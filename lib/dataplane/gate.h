@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include "dataplane/worker.h"
+
+/*
+ * The gates between a consumer's lanes and the wire: token buckets, credit, closed by an
+ * operator or the peer, no way to reach it. What a gate grants is leased in chunks for one
+ * turn and returned at its end, so several workers can serve one consumer. An outlet whose gate
+ * is closed leaves the schedule, and costs nothing until something opens it again.
+ */
+
+/* Limits that apply to an outlet in this turn. */
+#define WEIR_LIMIT_PACKETS 0x1
+#define WEIR_LIMIT_BITS    0x2
+#define WEIR_LIMIT_CREDIT  0x4
+
+/*
+ * Before a turn: OPEN and *route, or the outlet has been closed and its gate is returned.
+ */
+enum weir_gate weir_gate_enter(
+	struct weir_worker *worker, struct weir_outlet *outlet, const struct weir_route **route);
+/* Lease what one message needs. False: the outlet has been closed. Only when limits != 0. */
+bool weir_gate_admit(struct weir_worker *worker, struct weir_outlet *outlet, uint32_t l3_bytes,
+	uint32_t payload_bytes);
+/* The message was sent. Only when limits != 0. */
+static inline void weir_gate_charge(
+	struct weir_outlet *outlet, uint32_t l3_bytes, uint32_t payload_bytes)
+{
+	if (outlet->limits & WEIR_LIMIT_PACKETS)
+		outlet->packets--;
+	if (outlet->limits & WEIR_LIMIT_BITS)
+		outlet->bits -= l3_bytes * 8;
+	if (outlet->limits & WEIR_LIMIT_CREDIT) {
+		outlet->credit_messages--;
+		outlet->credit_bytes -= payload_bytes;
+	}
+}
+/* After a turn: return what was leased and not used. */
+void weir_gate_leave(struct weir_outlet *outlet);
+
+/* Close for want of room in the egress port's queue, or of a buffer. */
+void weir_gate_wait_tx(struct weir_worker *worker, struct weir_outlet *outlet, struct weir_tx *tx);
+void weir_gate_wait_buffer(struct weir_worker *worker, struct weir_outlet *outlet);
+
+/* Now as the token buckets count it. */
+static inline uint64_t weir_worker_ticks(const struct weir_worker *worker)
+{
+	return (uint64_t)(((unsigned __int128)worker->now * worker->ticks_per_cycle) >> 32);
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "dataplane/partition.h"
+
+#include <rte_ring_elem.h>
+
+/*
+ * The mesh: from each worker to each other one a ring with one producer and one consumer. What
+ * does not fit is dropped and counted; the receiver never waits.
+ */
+
+static void flush_to(struct weir_worker *worker, struct weir_mesh_out *out)
+{
+	uint32_t sent = rte_ring_sp_enqueue_burst_elem(
+		out->ring, out->messages, sizeof(out->messages[0]), out->count, NULL);
+
+	for (uint32_t i = 0; i < out->count; i++) {
+		struct weir_stream_local *local =
+			&worker->snapshot->by_slot[out->messages[i].stream]->local[worker->id];
+
+		if (likely(i < sent)) {
+			local->stats.handed++;
+			continue;
+		}
+		local->stats.dropped[WEIR_REASON_MESH_FULL]++;
+		rte_pktmbuf_free(out->messages[i].mbuf);
+	}
+	if (sent != out->count)
+		worker->stats.mesh_full++;
+	out->count = 0;
+}
+
+struct weir_message_slot *weir_mesh_place(struct weir_worker *worker, uint16_t owner)
+{
+	struct weir_mesh_out *out = &worker->mesh_out[owner];
+
+	if (out->count == WEIR_BURST)
+		flush_to(worker, out);
+	return &out->messages[out->count++];
+}
+
+void weir_mesh_flush(struct weir_worker *worker)
+{
+	for (uint32_t i = 0; i < worker->dataplane->worker_count; i++)
+		if (worker->mesh_out[i].count != 0)
+			flush_to(worker, &worker->mesh_out[i]);
+}
+
+static void take_over(struct weir_worker *worker, struct weir_message_slot *message)
+{
+	struct weir_stream *stream = worker->snapshot->by_slot[message->stream];
+	struct weir_stream_local *local;
+	struct weir_partition *partition;
+	struct weir_message_slot *slot;
+
+	if (unlikely(stream == NULL || message->partition >= stream->partition_count ||
+		     stream->partitions[message->partition].owner != worker->id)) {
+		worker->stats.stray++;
+		rte_pktmbuf_free(message->mbuf);
+		return;
+	}
+	local = &stream->local[worker->id];
+	partition = &stream->partitions[message->partition];
+	local->stats.taken_over++;
+	slot = weir_partition_place(worker, local, partition, message->payload_length);
+	if (unlikely(slot == NULL)) {
+		rte_pktmbuf_free(message->mbuf);
+		return;
+	}
+	*slot = *message;
+	weir_partition_commit(worker, local, partition, slot);
+}
+
+uint32_t weir_mesh_poll(struct weir_worker *worker)
+{
+	uint32_t total = 0;
+
+	for (uint32_t from = 0; from < worker->dataplane->worker_count; from++) {
+		struct weir_message_slot messages[WEIR_BURST];
+		uint32_t count;
+
+		if (worker->mesh_in[from] == NULL)
+			continue;
+		count = rte_ring_sc_dequeue_burst_elem(
+			worker->mesh_in[from], messages, sizeof(messages[0]), WEIR_BURST, NULL);
+		for (uint32_t i = 0; i < count; i++)
+			take_over(worker, &messages[i]);
+		total += count;
+	}
+	return total;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include <stdint.h>
+
+#include <rte_mbuf.h>
+
+/*
+ * A message: one datagram and what parsing it once has shown. It travels by value, from the
+ * receiving worker through the mesh into the slot of its partition ring, so that the owner never
+ * touches the mbuf's second cache line or the headers again. Half a cache line.
+ */
+
+#define WEIR_SLOT_IPV6          0x01
+#define WEIR_SLOT_CHECKSUM_GOOD 0x02 /* UDP checksum verified, or none to verify */
+
+struct weir_message_slot {
+	struct rte_mbuf *mbuf;   /* NULL once every group has passed */
+	uint64_t ingest;         /* time stamp counter at receive */
+	uint32_t hash;           /* high half of the key's hash */
+	uint16_t payload_length; /* UDP payload, bytes */
+	uint16_t l4_offset;      /* UDP header, from the mbuf's data */
+	uint16_t stream;         /* slot number */
+	uint16_t partition;      /* within its stream */
+	uint8_t l3_offset;
+	uint8_t flags;
+	uint8_t groups_left; /* groups that have yet to pass; owner worker only */
+	uint8_t reserved;
+};
+
+_Static_assert(sizeof(struct weir_message_slot) == 32, "two slots a cache line");
+
+/* Length as a rate limit in bits counts it: the IP packet as it was received. */
+static inline uint32_t weir_message_l3_bytes(const struct weir_message_slot *message)
+{
+	return (uint32_t)message->payload_length + 8 + (message->l4_offset - message->l3_offset);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include "dataplane/snapshot.h"
+
+/*
+ * The control thread's picture of what is configured and what exists: which streams, groups and
+ * consumers there are, and the objects that hold their state. A new configuration makes a new
+ * model, which takes over every object of the old one that it still names; what neither names
+ * is freed: at once when the new model fails, after the workers have let go when it succeeds.
+ * Private to lib/dataplane. Control thread only.
+ */
+
+struct weir_dataplane;
+
+struct weir_model_consumer {
+	struct weir_consumer *object;
+	struct weir_config_consumer config; /* blind */
+	uint64_t identity;                  /* for placement */
+	bool is_reachable;
+};
+
+struct weir_model_group {
+	uint16_t slot;
+	struct weir_config_group config; /* shallow: strings and lists are the configuration's */
+	struct weir_model_consumer *consumers;
+	uint32_t consumer_count;
+};
+
+struct weir_model_stream {
+	struct weir_stream *object;
+	bool is_draining;
+	uint8_t tier;
+	uint32_t age_ms;
+	struct weir_attachment **attachments; /* in the order of group_index */
+	uint32_t *group_index;                /* into model->groups */
+	uint32_t attachment_count;
+};
+
+struct weir_model {
+	const struct weir_config *config;  /* owned */
+	struct weir_match *match;          /* owned, shared with snapshots made from this model */
+	struct weir_model_stream *streams; /* active in the configuration's order, then draining */
+	uint32_t stream_count;
+	struct weir_model_group *groups;
+	uint32_t group_count;
+};
+
+/* objects.c: made empty, freed with all that they own. NULL when memory is short. */
+struct weir_stream *weir_stream_create(const struct weir_dataplane *dataplane,
+	const struct weir_config_stream *config, uint16_t slot);
+void weir_stream_free(void *stream);
+/* `sessions`: how many each lane remembers; 0 for a blind group. */
+struct weir_attachment *weir_attachment_create(const struct weir_dataplane *dataplane,
+	struct weir_stream *stream, uint16_t group, uint16_t sessions);
+void weir_attachment_free(void *attachment);
+struct weir_consumer *weir_consumer_create(const struct weir_dataplane *dataplane, const char *name,
+	enum weir_class class, uint16_t slot, uint16_t group);
+void weir_consumer_free(void *consumer);
+void weir_consumer_set_rate(const struct weir_dataplane *dataplane, struct weir_consumer *consumer,
+	const struct weir_config_rate *rate);
+
+/*
+ * model.c: from `old` (may be NULL) and a configuration, which the model takes over on success.
+ * Objects are not changed yet, so a failure leaves no trace.
+ */
+int weir_model_build(struct weir_dataplane *dataplane, const struct weir_model *old,
+	const struct weir_config *config, struct weir_model **model, struct weir_error *error);
+/* The model's own memory; no objects. */
+void weir_model_free(void *model);
+/* Call `each` for every object of `model` that `other` (may be NULL) does not have. */
+void weir_model_difference(const struct weir_model *model, const struct weir_model *other,
+	void (*each)(void *context, void (*free_object)(void *), void *object), void *context);
+
+/* snapshot.c: the model as workers use it. NULL when memory is short. */
+struct weir_snapshot *weir_snapshot_build(const struct weir_dataplane *dataplane,
+	const struct weir_model *model, uint64_t generation);
+void weir_snapshot_free(void *snapshot);

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "dataplane/worker.h"
+
+#include <rte_ip.h>
+#include <rte_memcpy.h>
+
+#include "dataplane/native_wire.h"
+
+/*
+ * Delivery to native consumers: messages of one lane go into a DATA frame, frames of several
+ * lanes into a datagram, and the datagram leaves when it is full or the burst is over.
+ */
+
+bool weir_udp_checksum_is_right(const uint8_t *frame, uint16_t l3_offset, uint16_t l4_offset,
+	bool is_ipv6, uint16_t payload_length)
+{
+	const uint8_t *udp = frame + l4_offset;
+	const uint8_t *addresses = frame + l3_offset + (is_ipv6 ? 8 : 12);
+	uint16_t length = (uint16_t)(payload_length + 8);
+	uint64_t sum;
+
+	if (weir_load16(udp + 6) == 0)
+		return true;
+	sum = weir_sum_address(addresses, is_ipv6 ? 32 : 8);
+	sum += (uint64_t)rte_cpu_to_be_16(IPPROTO_UDP) + rte_cpu_to_be_16(length);
+	sum += rte_raw_cksum(udp, length);
+	return weir_sum_fold(sum) == 0xffff;
+}
+
+static bool checksum_is_right(const struct weir_message_slot *slot)
+{
+	return weir_udp_checksum_is_right(rte_pktmbuf_mtod(slot->mbuf, const uint8_t *),
+		slot->l3_offset, slot->l4_offset, slot->flags & WEIR_SLOT_IPV6,
+		slot->payload_length);
+}
+
+enum weir_reason weir_native_check(const struct weir_outlet *outlet, const struct weir_route *route,
+	struct weir_message_slot *slot)
+{
+	uint32_t most = RTE_MIN(outlet->consumer->max_datagram, route->max_payload);
+
+	if (slot->payload_length > weir_data_max_payload(most))
+		return WEIR_REASON_TOO_BIG;
+	if (!(slot->flags & WEIR_SLOT_CHECKSUM_GOOD)) {
+		if (!checksum_is_right(slot))
+			return WEIR_REASON_CHECKSUM;
+		slot->flags |= WEIR_SLOT_CHECKSUM_GOOD;
+	}
+	return WEIR_REASON_NONE;
+}
+
+bool weir_native_datagram(
+	struct weir_worker *worker, struct weir_outlet *outlet, const struct weir_route *route)
+{
+	struct weir_consumer *consumer = outlet->consumer;
+	uint32_t most = RTE_MIN(consumer->max_datagram, route->max_payload);
+
+	if (outlet->datagram != NULL)
+		return true;
+	outlet->datagram = rte_pktmbuf_alloc(worker->copies);
+	if (outlet->datagram == NULL)
+		return false;
+	weir_writer_begin(
+		&outlet->writer, weir_native_payload(outlet->datagram), most, consumer->session);
+	outlet->datagram_route = route;
+	weir_list_add_tail(&worker->open, &outlet->open);
+	worker->open_count++;
+	return true;
+}
+
+void weir_native_send(struct weir_worker *worker, struct weir_outlet *outlet)
+{
+	const struct weir_route *route = outlet->datagram_route;
+
+	weir_native_headers(outlet->datagram, route, outlet->writer.length);
+	weir_tx_add(&worker->tx[route->port], outlet->datagram, NULL, 0);
+	outlet->stats.datagrams++;
+	outlet->datagram = NULL;
+	outlet->last_sent = worker->now;
+	weir_list_remove(&outlet->open);
+	worker->open_count--;
+}
+
+void weir_native_end(struct weir_worker *worker, struct weir_outlet *outlet, struct weir_lane *lane)
+{
+	struct weir_data_writer *data = &outlet->data;
+
+	if (outlet->data_lane != lane)
+		return;
+	weir_data_end(data, lane->cursor, 0);
+	outlet->data_lane = NULL;
+	lane->told = lane->cursor;
+	lane->wire.messages += data->count;
+	lane->wire.bytes += data->bytes;
+	if (lane->reports_left == 0)
+		weir_list_add_tail(&outlet->reports, &lane->report);
+	lane->reports_left = WEIR_HEARTBEAT_REPORTS;
+	if (!outlet->consumer->wants_batches)
+		weir_native_send(worker, outlet);
+}
+
+static void describe(const struct weir_worker *worker, const struct weir_outlet *outlet,
+	const struct weir_lane *lane, const struct weir_message_slot *slot,
+	struct weir_data_item *item)
+{
+	const uint8_t *frame = rte_pktmbuf_mtod(slot->mbuf, const uint8_t *);
+	const uint8_t *ip = frame + slot->l3_offset;
+	bool is_ipv6 = slot->flags & WEIR_SLOT_IPV6;
+
+	item->seq = lane->cursor;
+	item->ingest_ns = weir_worker_wall_ns(worker, slot->ingest);
+	item->length = slot->payload_length;
+	item->flags = 0;
+	item->source = NULL;
+	item->source_port = 0;
+	item->tos = is_ipv6 ? (uint8_t)(weir_load16be(ip) >> 4) : ip[1];
+	if (outlet->consumer->wants_source) {
+		item->flags = WEIR_MESSAGE_ADDRESS | (is_ipv6 ? WEIR_MESSAGE_IPV6 : 0);
+		item->source = ip + (is_ipv6 ? 8 : 12);
+		item->source_port = weir_load16be(frame + slot->l4_offset);
+	}
+}
+
+/* A DATA frame of this lane that is open, or NULL when the datagram has no room for one. */
+static bool open_frame(struct weir_outlet *outlet, struct weir_lane *lane)
+{
+	if (outlet->data_lane == lane)
+		return true;
+	if (!weir_data_begin(&outlet->data, &outlet->writer, &lane->wire, lane->told))
+		return false;
+	outlet->data_lane = lane;
+	return true;
+}
+
+enum weir_gate weir_native_add(struct weir_worker *worker, struct weir_outlet *outlet,
+	const struct weir_route *route, struct weir_lane *lane,
+	const struct weir_message_slot *slot)
+{
+	struct weir_data_item item;
+	uint8_t *place;
+
+	describe(worker, outlet, lane, slot, &item);
+	if (outlet->data_lane == lane && !outlet->consumer->wants_batches &&
+		outlet->data.count != 0)
+		weir_native_end(worker, outlet, lane);
+	/* Twice at most: into what is begun, else into a datagram of its own. */
+	for (int attempt = 0; attempt < 2; attempt++) {
+		if (!weir_native_datagram(worker, outlet, route))
+			return WEIR_GATE_NO_BUFFER;
+		if (open_frame(outlet, lane)) {
+			place = weir_data_add(&outlet->data, &item);
+			if (place != NULL) {
+				rte_memcpy(place,
+					rte_pktmbuf_mtod_offset(
+						slot->mbuf, const uint8_t *, slot->l4_offset + 8),
+					slot->payload_length);
+				return WEIR_GATE_OPEN;
+			}
+			if (outlet->data.count != 0 || lane->told != lane->cursor)
+				weir_native_end(worker, outlet, lane);
+			else
+				outlet->data_lane = NULL;
+		}
+		if (outlet->datagram != NULL)
+			weir_native_send(worker, outlet);
+	}
+	return WEIR_GATE_NO_BUFFER;
+}
+
+void weir_native_flush(struct weir_worker *worker)
+{
+	while (!weir_list_is_empty(&worker->open))
+		weir_native_send(
+			worker, weir_list_entry(worker->open.next, struct weir_outlet, open));
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "dataplane/native_wire.h"
+
+#include "dataplane/dataplane.h"
+
+/*
+ * Heartbeats of native sessions: they keep a session alive, and tell what was sent last on each
+ * lane, so that the loss of a burst's tail is seen. They take the way of the data, behind it.
+ */
+
+static bool is_home(const struct weir_worker *worker, const struct weir_consumer *consumer)
+{
+	return consumer->slot % worker->dataplane->worker_count == worker->id;
+}
+
+static bool is_due(const struct weir_worker *worker, const struct weir_outlet *outlet)
+{
+	uint64_t interval = worker->snapshot->heartbeat_cycles;
+
+	if (worker->now - outlet->last_heartbeat >= interval)
+		return is_home(worker, outlet->consumer) || !weir_list_is_empty(&outlet->reports);
+	/* Soon after a burst has ended, its tail is told; then at the usual pace. */
+	return outlet->last_sent > outlet->last_heartbeat &&
+	       !weir_list_is_empty(&outlet->reports) &&
+	       worker->now - outlet->last_sent >= interval / 20;
+}
+
+static bool is_starved(const struct weir_outlet *outlet)
+{
+	return outlet->gate == WEIR_GATE_CREDIT_MESSAGES || outlet->gate == WEIR_GATE_CREDIT_BYTES;
+}
+
+static void fill_lanes(
+	struct weir_outlet *outlet, struct weir_frame_heartbeat *frame, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		struct weir_frame_heartbeat_lane *entry = &frame->lanes[i];
+		struct weir_lane *lane =
+			weir_list_entry(outlet->reports.next, struct weir_lane, report);
+
+		entry->stream = weir_be16(lane->wire.stream);
+		entry->partition = weir_be16(lane->wire.partition);
+		entry->epoch = weir_be32(lane->wire.epoch);
+		entry->next_seq = weir_be64(lane->told);
+		entry->lane_first = weir_be64(lane->wire.first);
+		entry->lane_messages = weir_be64(lane->wire.messages);
+		entry->lane_bytes = weir_be64(lane->wire.bytes);
+		weir_list_remove(&lane->report);
+		if (--lane->reports_left != 0)
+			weir_list_add_tail(&outlet->reports, &lane->report);
+	}
+}
+
+static uint32_t count_reports(const struct weir_outlet *outlet, uint32_t most)
+{
+	uint32_t count = 0;
+
+	weir_list_for_each (node, &outlet->reports)
+		if (++count == most)
+			break;
+	return count;
+}
+
+static void send_heartbeat(struct weir_worker *worker, struct weir_outlet *outlet)
+{
+	struct weir_consumer *consumer = outlet->consumer;
+	const struct weir_route *route =
+		atomic_load_explicit(&consumer->route, memory_order_acquire);
+	struct weir_frame_heartbeat *frame;
+	uint32_t most, count;
+
+	if (route == NULL || weir_tx_room(&worker->tx[route->port]) < 2 + worker->open_count ||
+		!weir_native_datagram(worker, outlet, route))
+		return;
+	most = (outlet->writer.size - WEIR_DATAGRAM_HEADER - (uint32_t)sizeof(*frame)) /
+	       (uint32_t)sizeof(frame->lanes[0]);
+	count = most != 0 ? count_reports(outlet, most) : 0;
+	frame = weir_writer_add(&outlet->writer, WEIR_FRAME_HEARTBEAT,
+		is_starved(outlet) ? WEIR_HEARTBEAT_STARVED : 0,
+		(uint32_t)(sizeof(*frame) + count * sizeof(frame->lanes[0])));
+	if (frame != NULL) {
+		frame->count = weir_be16((uint16_t)count);
+		frame->subscribe_counter = weir_be32(
+			atomic_load_explicit(&consumer->subscribe_counter, memory_order_relaxed));
+		frame->pause_counter = weir_be32((uint32_t)atomic_load_explicit(
+			&consumer->pause_counter, memory_order_relaxed));
+		frame->clock_ns = weir_be64(weir_worker_wall_ns(worker, worker->now));
+		fill_lanes(outlet, frame, count);
+	}
+	weir_native_send(worker, outlet);
+	outlet->last_heartbeat = worker->now;
+}
+
+void weir_native_tick(struct weir_worker *worker)
+{
+	weir_list_for_each (node, &worker->sessions) {
+		struct weir_outlet *outlet = weir_list_entry(node, struct weir_outlet, sessions);
+
+		if (is_due(worker, outlet))
+			send_heartbeat(worker, outlet);
+	}
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include "dataplane/worker.h"
+
+/* What the native_*.c files share: a datagram to a native consumer while it is made. */
+
+static inline uint8_t *weir_native_payload(struct rte_mbuf *packet)
+{
+	return (uint8_t *)packet->buf_addr + RTE_PKTMBUF_HEADROOM;
+}
+
+/* Headers in front of the finished payload. */
+static inline void weir_native_headers(
+	struct rte_mbuf *packet, const struct weir_route *route, uint32_t length)
+{
+	static const struct weir_ipv4_fields fields = {.fragment = RTE_BE16(0x4000)};
+	uint8_t *payload = weir_native_payload(packet);
+	uint8_t *start = weir_route_write(route, payload, (uint16_t)length, &fields);
+
+	weir_store16(payload - 2, weir_route_checksum(route, payload, (uint16_t)length));
+	packet->data_off = (uint16_t)(start - (uint8_t *)packet->buf_addr);
+	packet->data_len = (uint16_t)(route->header_length + length);
+	packet->pkt_len = packet->data_len;
+}
+
+/* Unix time of a time stamp counter value of the last hours. */
+static inline uint64_t weir_worker_wall_ns(const struct weir_worker *worker, uint64_t tsc)
+{
+	int64_t cycles = (int64_t)(tsc - worker->wall_tsc);
+	__int128 ticks = ((__int128)cycles * (int64_t)worker->ticks_per_cycle) >> 32;
+
+	return worker->wall_ns + (uint64_t)(int64_t)(ticks / WEIR_TICKS_PER_NS);
+}
+
+/* The outlet's datagram, begun if need be; false without a buffer. */
+bool weir_native_datagram(
+	struct weir_worker *worker, struct weir_outlet *outlet, const struct weir_route *route);
+/* Finish the outlet's datagram. It has a place in its port's queue. */
+void weir_native_send(struct weir_worker *worker, struct weir_outlet *outlet);
+/* RFC 768, RFC 8200 8.1; a datagram without checksum is right. */
+bool weir_udp_checksum_is_right(const uint8_t *frame, uint16_t l3_offset, uint16_t l4_offset,
+	bool is_ipv6, uint16_t payload_length);

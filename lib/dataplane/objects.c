@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "dataplane/model.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_common.h>
+#include <rte_cycles.h>
+#include <rte_malloc.h>
+
+#include "dataplane/dataplane.h"
+#include "dataplane/gate.h"
+#include "dataplane/worker.h"
+
+/* Bursts when the configuration names none: 10 ms worth, but never less than this. */
+#define BURST_PART    100
+#define LEAST_PACKETS 32
+
+/* Now as the token buckets count it; all workers count alike. */
+static uint64_t ticks_now(const struct weir_dataplane *dataplane)
+{
+	uint64_t scale = dataplane->workers[0].ticks_per_cycle;
+
+	return (uint64_t)(((unsigned __int128)rte_rdtsc() * scale) >> 32);
+}
+
+/* Cache-line aligned, zeroed, in huge pages when there are any. */
+static void *allocate(size_t count, size_t size)
+{
+	return rte_zmalloc("weir", count * size, RTE_CACHE_LINE_SIZE);
+}
+
+static void init_partitions(const struct weir_dataplane *dataplane, struct weir_stream *stream)
+{
+	for (uint16_t i = 0; i < stream->partition_count; i++) {
+		struct weir_partition *partition = &stream->partitions[i];
+
+		partition->slots = stream->slots + (size_t)i * stream->ring_messages;
+		partition->mask = stream->ring_messages - 1;
+		partition->max_bytes = stream->ring_bytes;
+		partition->index = i;
+		/* Begin at another worker for each stream, so small streams spread too. */
+		partition->owner = (uint16_t)((i + stream->slot) % dataplane->worker_count);
+		partition->stream = stream;
+		stream->owners[i] = partition->owner;
+		weir_list_init(&partition->sweep);
+	}
+}
+
+struct weir_stream *weir_stream_create(const struct weir_dataplane *dataplane,
+	const struct weir_config_stream *config, uint16_t slot)
+{
+	struct weir_stream *stream = allocate(1, sizeof(*stream));
+	size_t slots = (size_t)config->partitions * config->ring_messages;
+
+	if (stream == NULL)
+		return NULL;
+	snprintf(stream->name, sizeof(stream->name), "%s", config->name);
+	stream->slot = slot;
+	stream->partition_count = config->partitions;
+	stream->key = config->key;
+	stream->ring_messages = config->ring_messages;
+	stream->ring_bytes = config->ring_bytes;
+	stream->partitions = allocate(config->partitions, sizeof(*stream->partitions));
+	stream->slots = allocate(slots, sizeof(*stream->slots));
+	stream->owners = allocate(config->partitions, sizeof(*stream->owners));
+	stream->local = allocate(dataplane->worker_count, sizeof(*stream->local));
+	if (stream->partitions == NULL || stream->slots == NULL || stream->owners == NULL ||
+		stream->local == NULL) {
+		weir_stream_free(stream);
+		return NULL;
+	}
+	init_partitions(dataplane, stream);
+	return stream;
+}
+
+void weir_stream_free(void *object)
+{
+	struct weir_stream *stream = object;
+
+	if (stream == NULL)
+		return;
+	rte_free(stream->partitions);
+	rte_free(stream->slots);
+	rte_free(stream->owners);
+	rte_free(stream->local);
+	rte_free(stream);
+}
+
+static bool add_history(struct weir_attachment *attachment, uint16_t sessions)
+{
+	uint16_t partitions = attachment->stream->partition_count;
+
+	if (sessions == 0)
+		return true;
+	attachment->history = allocate((size_t)partitions * sessions, sizeof(*attachment->history));
+	if (attachment->history == NULL)
+		return false;
+	for (uint16_t i = 0; i < partitions; i++) {
+		attachment->lanes[i].history = attachment->history + (size_t)i * sessions;
+		attachment->lanes[i].history_size = sessions;
+	}
+	return true;
+}
+
+struct weir_attachment *weir_attachment_create(const struct weir_dataplane *dataplane,
+	struct weir_stream *stream, uint16_t group, uint16_t sessions)
+{
+	struct weir_attachment *attachment = allocate(1, sizeof(*attachment));
+
+	if (attachment == NULL)
+		return NULL;
+	attachment->stream = stream;
+	attachment->group = group;
+	attachment->lanes = allocate(stream->partition_count, sizeof(*attachment->lanes));
+	attachment->stats = allocate(dataplane->worker_count, sizeof(*attachment->stats));
+	attachment->census = allocate(dataplane->worker_count, sizeof(*attachment->census));
+	if (attachment->lanes == NULL || attachment->stats == NULL || attachment->census == NULL ||
+		!add_history(attachment, sessions)) {
+		weir_attachment_free(attachment);
+		return NULL;
+	}
+	return attachment;
+}
+
+void weir_attachment_free(void *object)
+{
+	struct weir_attachment *attachment = object;
+
+	if (attachment == NULL)
+		return;
+	rte_free(attachment->lanes);
+	rte_free(attachment->history);
+	rte_free(attachment->stats);
+	rte_free(attachment->census);
+	rte_free(attachment);
+}
+
+struct weir_consumer *weir_consumer_create(const struct weir_dataplane *dataplane, const char *name,
+	enum weir_class class, uint16_t slot, uint16_t group)
+{
+	struct weir_consumer *consumer = allocate(1, sizeof(*consumer));
+
+	if (consumer == NULL)
+		return NULL;
+	snprintf(consumer->name, sizeof(consumer->name), "%s", name);
+	consumer->slot = slot;
+	consumer->group = group;
+	consumer->class = (uint8_t) class;
+	consumer->outlets = allocate(dataplane->worker_count, sizeof(*consumer->outlets));
+	if (class == WEIR_CLASS_NATIVE)
+		consumer->paused = allocate(WEIR_MAX_STREAMS / 64, sizeof(*consumer->paused));
+	if (consumer->outlets == NULL || (class == WEIR_CLASS_NATIVE && consumer->paused == NULL)) {
+		weir_consumer_free(consumer);
+		return NULL;
+	}
+	for (uint16_t i = 0; i < dataplane->worker_count; i++)
+		weir_outlet_init(&consumer->outlets[i], consumer, i);
+	return consumer;
+}
+
+void weir_consumer_free(void *object)
+{
+	struct weir_consumer *consumer = object;
+
+	if (consumer == NULL)
+		return;
+	free(atomic_load(&consumer->route));
+	rte_free(consumer->outlets);
+	rte_free((void *)consumer->paused);
+	free(consumer->streams);
+	rte_free(consumer);
+}
+
+static void set_bucket(
+	struct weir_bucket *bucket, uint64_t old_rate, uint64_t rate, uint64_t burst, uint64_t now)
+{
+	if (old_rate == 0) {
+		weir_bucket_init(bucket, rate, burst, now);
+		return;
+	}
+	weir_bucket_set(bucket, rate, burst);
+	if (rate != old_rate)
+		weir_bucket_forgive(bucket, now);
+}
+
+void weir_consumer_set_rate(const struct weir_dataplane *dataplane, struct weir_consumer *consumer,
+	const struct weir_config_rate *rate)
+{
+	uint64_t packets = rate->burst_packets;
+	uint64_t bytes = rate->burst_bytes;
+	uint64_t full = (uint64_t)LEAST_PACKETS * 1500;
+
+	if (packets == 0)
+		packets = RTE_MAX(rate->packets_per_s / BURST_PART, (uint64_t)LEAST_PACKETS);
+	if (bytes == 0)
+		bytes = RTE_MAX(rate->bits_per_s / 8 / BURST_PART, full);
+	set_bucket(&consumer->packets, consumer->rate.packets_per_s, rate->packets_per_s, packets,
+		ticks_now(dataplane));
+	set_bucket(&consumer->bits, consumer->rate.bits_per_s, rate->bits_per_s, bytes * 8,
+		ticks_now(dataplane));
+	consumer->rate = *rate;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include "dataplane/worker.h"
+
+/*
+ * The partition ring. A message is put in by place, filling the slot, and commit; it leaves when
+ * every group has passed it. What is rare is in partition.c. Owner worker only; private to
+ * lib/dataplane.
+ */
+
+/* Lap or lease until one more message fits. False: counted as dropped. */
+bool weir_partition_make_room(struct weir_worker *worker, struct weir_stream_local *local,
+	struct weir_partition *partition, uint32_t bytes);
+void weir_budget_return(struct weir_stream *stream, struct weir_stream_local *local);
+
+/* A lane has passed the slot without its mbuf; the last one frees it. */
+void weir_partition_release(struct weir_worker *worker, struct weir_partition *partition,
+	struct weir_message_slot *slot);
+/* Drop, from one lane's view, everything before `until`; counted under `reason`. */
+void weir_lane_skip(struct weir_worker *worker, struct weir_lane *lane, uint64_t until,
+	enum weir_reason reason);
+/* Expire old messages of partitions that nothing is taken from; a bounded piece a call. */
+void weir_partition_sweep(struct weir_worker *worker);
+
+/* The slot for the next message, or NULL when it is dropped and counted; the caller has the mbuf.
+ */
+static inline struct weir_message_slot *weir_partition_place(struct weir_worker *worker,
+	struct weir_stream_local *local, struct weir_partition *partition, uint32_t bytes)
+{
+	if (unlikely(partition->head - partition->tail > partition->mask ||
+		     partition->bytes + bytes > partition->max_bytes || local->budget == 0 ||
+		     partition->lane_count == 0) &&
+		!weir_partition_make_room(worker, local, partition, bytes))
+		return NULL;
+	return &partition->slots[partition->head & partition->mask];
+}
+
+/* The slot has been filled. */
+static inline void weir_partition_commit(struct weir_worker *worker,
+	struct weir_stream_local *local, struct weir_partition *partition,
+	struct weir_message_slot *slot)
+{
+	slot->groups_left = (uint8_t)partition->lane_count;
+	partition->head++;
+	partition->bytes += slot->payload_length;
+	local->budget--;
+	local->stats.appended++;
+	for (uint32_t i = 0; i < partition->lane_count; i++)
+		if (!partition->lanes[i]->is_queued)
+			weir_lane_ready(worker, partition->lanes[i]);
+	if (unlikely(!partition->is_swept)) {
+		partition->is_swept = true;
+		weir_list_add_tail(&worker->holding, &partition->sweep);
+	}
+}
+
+/* The slot's mbuf was taken by the last lane: the slot is free. */
+static inline void weir_partition_advance(struct weir_worker *worker,
+	struct weir_partition *partition, struct weir_message_slot *slot)
+{
+	struct weir_stream_local *local = &partition->stream->local[worker->id];
+
+	slot->mbuf = NULL;
+	partition->bytes -= slot->payload_length;
+	if (unlikely(++local->budget > 2 * WEIR_LEASE))
+		weir_budget_return(partition->stream, local);
+	while (partition->tail != partition->head &&
+		partition->slots[partition->tail & partition->mask].mbuf == NULL)
+		partition->tail++;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_mbuf.h>
+
+/*
+ * The port interface: all that the data plane knows of a NIC. A driver (drivers/) fills one of
+ * these for each port that it has started; afterwards everything but `link_up` stays as it is.
+ * Queue handles are the driver's; queue q is used by one worker only.
+ */
+
+#define WEIR_PORT_MAX_QUEUES 64
+
+struct weir_port_counters {
+	uint64_t rx_packets;
+	uint64_t rx_bytes;
+	uint64_t rx_missed; /* lost in the NIC or the kernel, before a worker saw them */
+	uint64_t rx_errors;
+	uint64_t rx_no_buffer; /* the driver found no free mbuf */
+	uint64_t tx_packets;
+	uint64_t tx_bytes;
+	uint64_t tx_errors;
+};
+
+struct weir_port_ops {
+	/* Burst functions of rte_ethdev's shape; never block, own what they return or take. */
+	uint16_t (*rx)(void *queue, struct rte_mbuf **packets, uint16_t count);
+	uint16_t (*tx)(void *queue, struct rte_mbuf **packets, uint16_t count);
+	/* File descriptor that becomes readable with packets, after `arm`; -ENOTSUP without. */
+	int (*rx_fd)(void *queue);
+	int (*rx_arm)(void *queue, bool on);
+	/* Control thread only. */
+	void (*counters)(void *driver, struct weir_port_counters *counters);
+	bool (*link)(void *driver);
+};
+
+struct weir_port {
+	char name[32];
+	char driver_name[32]; /* as the driver calls itself: "net_af_packet" */
+	uint16_t index;       /* position in the configuration */
+	uint16_t mtu;         /* layer-3 bytes */
+	uint8_t mac[6];
+	bool has_twin;          /* not-for-a-stream packets go to a TAP; else the kernel has them */
+	bool can_ip_checksum;   /* receive verifies the IPv4 header and says so in ol_flags */
+	bool can_udp_checksum;  /* receive verifies UDP and says so in ol_flags */
+	bool can_multi_segment; /* transmit takes chained mbufs */
+	int kernel_ifindex;     /* interface whose routes lead out of this port; 0: none */
+	uint16_t rx_queues;
+	uint16_t tx_queues;
+	void *rx_queue[WEIR_PORT_MAX_QUEUES];
+	void *tx_queue[WEIR_PORT_MAX_QUEUES];
+	const struct weir_port_ops *ops;
+	void *driver; /* the driver's own state; it frees it */
+};

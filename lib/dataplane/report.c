@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "dataplane/report.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <rte_cycles.h>
+#include <rte_mempool.h>
+
+#include "dataplane/model.h"
+#include "dataplane/worker.h"
+
+/* Counters are read beside their writer: each is one aligned word. */
+static uint64_t live(const uint64_t *counter)
+{
+	return *(const volatile uint64_t *)counter;
+}
+
+/* Blocks of counters are nothing but uint64_t, the padding at their end included. */
+static void add(void *sum, const void *block, size_t size)
+{
+	uint64_t *to = sum;
+	const uint64_t *from = block;
+
+	for (size_t i = 0; i < size / sizeof(*to); i++)
+		to[i] += live(&from[i]);
+}
+
+static void fill_stream(const struct weir_dataplane *dataplane,
+	const struct weir_model_stream *stream, struct weir_stream_report *report)
+{
+	struct weir_stream *object = stream->object;
+	int64_t under_way;
+
+	memset(report, 0, sizeof(*report));
+	report->name = object->name;
+	report->slot = object->slot;
+	report->is_draining = stream->is_draining;
+	report->tier = stream->tier;
+	report->key = object->key.kind;
+	report->partitions = object->partition_count;
+	report->groups = stream->attachment_count;
+	report->ring_messages = object->ring_messages;
+	report->ring_bytes = object->ring_bytes;
+	report->age_ms = stream->age_ms;
+	report->buffers = atomic_load(&object->budget.limit);
+	report->buffers_used = atomic_load(&object->budget.used);
+	for (uint32_t id = 0; id < dataplane->worker_count; id++)
+		add(&report->stats, &object->local[id].census, sizeof(report->stats));
+	under_way = (int64_t)(report->stats.handed - report->stats.taken_over);
+	report->under_way = under_way > 0 ? (uint64_t)under_way : 0;
+}
+
+void weir_streams_report(
+	const struct weir_dataplane *dataplane, weir_stream_visit visit, void *context)
+{
+	const struct weir_model *model = dataplane->model;
+
+	for (uint32_t i = 0; model != NULL && i < model->stream_count; i++) {
+		struct weir_stream_report report;
+
+		fill_stream(dataplane, &model->streams[i], &report);
+		visit(context, &report);
+	}
+}
+
+static void fill_group(const struct weir_dataplane *dataplane,
+	const struct weir_model_stream *stream, uint32_t index, struct weir_group_report *report)
+{
+	const struct weir_model_group *group =
+		&dataplane->model->groups[stream->group_index[index]];
+
+	memset(report, 0, sizeof(*report));
+	report->stream = stream->object->name;
+	report->is_draining = stream->is_draining;
+	report->group = &group->config;
+	report->consumers = group->consumer_count;
+	for (uint32_t i = 0; i < group->consumer_count; i++)
+		report->reachable += group->consumers[i].is_reachable;
+	for (uint32_t id = 0; id < dataplane->worker_count; id++)
+		add(&report->stats, &stream->attachments[index]->census[id], sizeof(report->stats));
+	report->held = report->stats.held;
+}
+
+void weir_groups_report(
+	const struct weir_dataplane *dataplane, weir_group_visit visit, void *context)
+{
+	const struct weir_model *model = dataplane->model;
+
+	for (uint32_t i = 0; model != NULL && i < model->stream_count; i++)
+		for (uint32_t j = 0; j < model->streams[i].attachment_count; j++) {
+			struct weir_group_report report;
+
+			fill_group(dataplane, &model->streams[i], j, &report);
+			visit(context, &report);
+		}
+}
+
+static void fill_lane(const struct weir_attachment_view *view, uint16_t partition, uint64_t head,
+	struct weir_lane_report *report)
+{
+	const struct weir_lane *lane = &view->attachment->lanes[partition];
+	const struct weir_consumer *consumer = view->consumers[partition];
+	int64_t lag;
+
+	report->consumer = consumer != NULL ? consumer->name : NULL;
+	report->cursor = live(&lane->cursor);
+	report->epoch = *(const volatile uint32_t *)&lane->wire.epoch;
+	/* A lane that its worker has not begun yet will begin at the head. */
+	lag = lane->partition != NULL ? (int64_t)(head - report->cursor) : 0;
+	report->lag = lag > 0 ? (uint64_t)lag : 0;
+}
+
+static void report_partitions(const struct weir_dataplane *dataplane,
+	const struct weir_model_stream *stream, const struct weir_stream_view *view,
+	weir_partition_visit visit, void *context)
+{
+	struct weir_partition_report report = {.stream = stream->object->name};
+
+	report.lane_count = view->attachment_count;
+	for (uint16_t p = 0; p < stream->object->partition_count; p++) {
+		const struct weir_partition *partition = &stream->object->partitions[p];
+
+		report.index = p;
+		report.owner = partition->owner;
+		/* Tail first: it never passes the head, so the difference is not negative. */
+		report.tail = live(&partition->tail);
+		report.head = live(&partition->head);
+		report.held = report.head - report.tail;
+		report.bytes = live(&partition->bytes);
+		for (uint32_t i = 0; i < view->attachment_count; i++) {
+			report.lanes[i].group =
+				dataplane->model->groups[stream->group_index[i]].config.name;
+			fill_lane(&view->attachments[i], p, report.head, &report.lanes[i]);
+		}
+		visit(context, &report);
+	}
+}
+
+int weir_partitions_report(const struct weir_dataplane *dataplane, const char *stream,
+	weir_partition_visit visit, void *context)
+{
+	const struct weir_model *model = dataplane->model;
+
+	for (uint32_t i = 0; model != NULL && i < model->stream_count; i++) {
+		if (strcmp(model->streams[i].object->name, stream) != 0)
+			continue;
+		report_partitions(dataplane, &model->streams[i], &dataplane->published->streams[i],
+			visit, context);
+		return 0;
+	}
+	return -ENOENT;
+}
+
+void weir_consumer_report(const struct weir_dataplane *dataplane,
+	const struct weir_consumer *consumer, struct weir_consumer_report *report)
+{
+	memset(report, 0, sizeof(*report));
+	for (uint32_t id = 0; id < dataplane->worker_count; id++) {
+		const struct weir_outlet *outlet = &consumer->outlets[id];
+
+		add(&report->stats, &outlet->stats, sizeof(report->stats));
+		if (report->gate == WEIR_GATE_OPEN)
+			report->gate = *(const volatile uint8_t *)&outlet->gate;
+	}
+	report->closed = atomic_load(&consumer->closed);
+	report->rate = consumer->rate;
+	report->limit_messages = atomic_load(&consumer->credit.messages.limit);
+	report->used_messages = atomic_load(&consumer->credit.messages.leased);
+	report->limit_bytes = atomic_load(&consumer->credit.bytes.limit);
+	report->used_bytes = atomic_load(&consumer->credit.bytes.leased);
+}
+
+void weir_placement_count(const struct weir_dataplane *dataplane, uint32_t *by_slot)
+{
+	const struct weir_snapshot *snapshot = dataplane->published;
+
+	memset(by_slot, 0, WEIR_MAX_CONSUMERS * sizeof(*by_slot));
+	for (uint32_t i = 0; snapshot != NULL && i < snapshot->stream_count; i++) {
+		const struct weir_stream_view *view = &snapshot->streams[i];
+
+		for (uint32_t j = 0; j < view->attachment_count; j++)
+			for (uint16_t p = 0; p < view->stream->partition_count; p++)
+				if (view->attachments[j].consumers[p] != NULL)
+					by_slot[view->attachments[j].consumers[p]->slot]++;
+	}
+}
+
+void weir_ports_report(const struct weir_dataplane *dataplane, weir_port_visit visit, void *context)
+{
+	for (uint32_t i = 0; i < dataplane->port_count; i++) {
+		struct weir_port_report report = {.port = dataplane->ports[i]};
+
+		report.is_up = report.port->ops->link(report.port->driver);
+		report.port->ops->counters(report.port->driver, &report.counters);
+		for (uint32_t id = 0; id < dataplane->worker_count; id++)
+			add(&report.stats, &dataplane->workers[id].port_census[i],
+				sizeof(report.stats));
+		visit(context, &report);
+	}
+}
+
+static void fill_worker(const struct weir_dataplane *dataplane, const struct weir_worker *worker,
+	struct weir_worker_report *report)
+{
+	uint64_t heartbeat = atomic_load(&worker->heartbeat);
+	int64_t age = (int64_t)(rte_rdtsc() - heartbeat);
+
+	if (age < 0 || heartbeat == 0)
+		age = 0;
+	memset(report, 0, sizeof(*report));
+	report->id = worker->id;
+	report->cpu = worker->cpu;
+	report->is_running = atomic_load(&worker->is_running);
+	report->is_stalled = report->is_running && (uint64_t)age > dataplane->stall_cycles;
+	report->may_sleep = worker->may_sleep;
+	report->generation = atomic_load(&worker->applied);
+	report->heartbeat_us = (uint64_t)age / worker->cycles_per_us;
+	report->receive_queues = worker->rx_count;
+	report->waiting = *(const volatile unsigned int *)&worker->wheel.count;
+	add(&report->stats, &worker->stats, sizeof(report->stats));
+	report->cycles_per_us = worker->cycles_per_us;
+	report->busy_us = report->stats.busy_cycles / worker->cycles_per_us;
+	report->longest_loop_us = report->stats.longest_loop / worker->cycles_per_us;
+}
+
+void weir_workers_report(
+	const struct weir_dataplane *dataplane, weir_worker_visit visit, void *context)
+{
+	for (uint32_t id = 0; id < dataplane->worker_count; id++) {
+		struct weir_worker_report report;
+
+		fill_worker(dataplane, &dataplane->workers[id], &report);
+		visit(context, &report);
+	}
+}
+
+void weir_pools_report(const struct weir_dataplane *dataplane, weir_pool_visit visit, void *context)
+{
+	struct rte_mempool *const pools[] = {dataplane->buffers, dataplane->copies};
+	static const char *const names[] = {"receive", "transmit"};
+
+	for (uint32_t i = 0; i < RTE_DIM(pools); i++) {
+		struct weir_pool_report report = {.name = names[i],
+			.size = pools[i]->size,
+			.available = rte_mempool_avail_count(pools[i])};
+
+		visit(context, &report);
+	}
+}
+
+void weir_native_dropped(const struct weir_dataplane *dataplane, uint64_t *dropped)
+{
+	size_t size = WEIR_REASON_COUNT * sizeof(*dropped);
+
+	memset(dropped, 0, size);
+	for (uint32_t id = 0; id < dataplane->worker_count; id++)
+		add(dropped, dataplane->workers[id].native_dropped, size);
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dataplane/dataplane.h"
+#include "dataplane/port.h"
+#include "dataplane/stats.h"
+
+/*
+ * What the data plane says of itself: counters summed over workers, and the state of what they
+ * belong to. Control thread only.
+ *
+ * Streams, groups and ports are reported from the newest census, so that numbers of one stream
+ * belong together; consumers, partitions and workers are read while they run, each number right
+ * for itself. Names in reports are lent until the next configuration is applied.
+ */
+
+/*
+ * Ask every worker to copy its counters between two loops, and wait for it, 100 ms at most for
+ * all of them together. 0, or -ETIMEDOUT when a worker did not: then weir_census_missing() has
+ * its number, and the old census is not whole. Workers that have ended left their final one.
+ */
+int weir_census_take(struct weir_dataplane *dataplane);
+/* The first worker that owes a census, or -1. */
+int weir_census_missing(const struct weir_dataplane *dataplane);
+
+struct weir_stream_report {
+	const char *name;
+	uint16_t slot;
+	bool is_draining; /* no longer configured; delivers what it holds */
+	uint8_t tier;     /* enum weir_tier */
+	uint8_t key;      /* enum weir_key_kind */
+	uint16_t partitions;
+	uint32_t groups;
+	uint32_t ring_messages;
+	uint64_t ring_bytes;
+	uint32_t age_ms;
+	uint32_t buffers;      /* budget */
+	uint32_t buffers_used; /* of it, with what workers have leased */
+	struct weir_stream_stats stats;
+	uint64_t under_way; /* between workers; 0 when a census cut through it */
+};
+
+/* One group's view of one stream. */
+struct weir_group_report {
+	const char *stream;
+	bool is_draining;
+	const struct weir_config_group *group;
+	uint32_t consumers;
+	uint32_t reachable;
+	struct weir_group_stats stats;
+	uint64_t held; /* between its cursors and the heads */
+};
+
+struct weir_lane_report {
+	const char *group;
+	const char *consumer; /* NULL: nobody, messages wait */
+	uint64_t cursor;
+	uint64_t lag; /* messages it has yet to take */
+	uint32_t epoch;
+};
+
+struct weir_partition_report {
+	const char *stream;
+	uint16_t index;
+	uint16_t owner; /* worker */
+	uint64_t head;
+	uint64_t tail;
+	uint64_t held;
+	uint64_t bytes;
+	uint32_t lane_count;
+	struct weir_lane_report lanes[WEIR_STREAM_GROUPS];
+};
+
+struct weir_consumer_report {
+	struct weir_consumer_stats stats;
+	uint32_t closed; /* WEIR_CLOSED_ bits */
+	uint8_t gate;    /* enum weir_gate of the first worker that is stopped; OPEN: none is */
+	struct weir_config_rate rate;
+	/* Native. */
+	uint64_t limit_messages;
+	uint64_t used_messages; /* sent, with what workers have leased for this moment */
+	uint64_t limit_bytes;
+	uint64_t used_bytes;
+};
+
+struct weir_port_report {
+	const struct weir_port *port;
+	bool is_up;
+	struct weir_port_stats stats;
+	struct weir_port_counters counters; /* the driver's */
+};
+
+struct weir_worker_report {
+	uint16_t id;
+	uint16_t cpu;
+	bool is_running;
+	bool is_stalled; /* no loop for workers.stall_ms */
+	bool may_sleep;
+	uint64_t generation;   /* applied */
+	uint64_t heartbeat_us; /* since its newest loop */
+	uint64_t busy_us;
+	uint64_t longest_loop_us;
+	uint64_t cycles_per_us; /* unit of `stats` */
+	uint32_t receive_queues;
+	uint32_t waiting; /* outlets on the timer wheel */
+	struct weir_worker_stats stats;
+};
+
+struct weir_pool_report {
+	const char *name;
+	uint32_t size;
+	uint32_t available;
+};
+
+typedef void (*weir_stream_visit)(void *context, const struct weir_stream_report *stream);
+typedef void (*weir_group_visit)(void *context, const struct weir_group_report *group);
+typedef void (*weir_partition_visit)(void *context, const struct weir_partition_report *partition);
+typedef void (*weir_port_visit)(void *context, const struct weir_port_report *port);
+typedef void (*weir_worker_visit)(void *context, const struct weir_worker_report *worker);
+typedef void (*weir_pool_visit)(void *context, const struct weir_pool_report *pool);
+
+void weir_streams_report(
+	const struct weir_dataplane *dataplane, weir_stream_visit visit, void *context);
+/* Every group of every stream. */
+void weir_groups_report(
+	const struct weir_dataplane *dataplane, weir_group_visit visit, void *context);
+/* -ENOENT: no such stream. */
+int weir_partitions_report(const struct weir_dataplane *dataplane, const char *stream,
+	weir_partition_visit visit, void *context);
+void weir_consumer_report(const struct weir_dataplane *dataplane,
+	const struct weir_consumer *consumer, struct weir_consumer_report *report);
+/* How many partitions each consumer has; `by_slot` has room for WEIR_MAX_CONSUMERS. */
+void weir_placement_count(const struct weir_dataplane *dataplane, uint32_t *by_slot);
+void weir_ports_report(
+	const struct weir_dataplane *dataplane, weir_port_visit visit, void *context);
+void weir_workers_report(
+	const struct weir_dataplane *dataplane, weir_worker_visit visit, void *context);
+void weir_pools_report(
+	const struct weir_dataplane *dataplane, weir_pool_visit visit, void *context);
+/* Stream-protocol frames refused, by reason; WEIR_REASON_COUNT numbers, as they run. */
+void weir_native_dropped(const struct weir_dataplane *dataplane, uint64_t *dropped);
+
+/*
+ * The law, on the newest census:
+ *
+ *   port:            received = matched + kernel + native + dropped{PORT}
+ *   stream:          received = appended + dropped{STREAM} + (handed - taken over)
+ *   stream x group:  received = delivered + dropped{GROUP} + held
+ *
+ * Each equation that does not hold is visited; returns how many.
+ */
+struct weir_violation {
+	const char *port;   /* NULL unless the port's */
+	const char *stream; /* NULL for a port's */
+	const char *group;  /* NULL unless a group's */
+	uint64_t received;
+	uint64_t accounted; /* the other side */
+};
+typedef void (*weir_violation_visit)(void *context, const struct weir_violation *violation);
+uint32_t weir_law_check(
+	const struct weir_dataplane *dataplane, weir_violation_visit visit, void *context);

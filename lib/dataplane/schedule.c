@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "dataplane/gate.h"
+#include "dataplane/partition.h"
+#include "wire/match.h"
+
+/*
+ * Who sends next. A queue holds the lanes of one tier that have something for one consumer.
+ * Critical queues go first while they keep below their meter; all others, and critical ones above
+ * it, take turns in deficit round robin: each turn is worth a quantum of bytes, by tier.
+ */
+
+static bool critical_is_within_meter(struct weir_worker *worker)
+{
+	uint64_t now = weir_worker_ticks(worker);
+
+	return weir_bucket_is_paid(&worker->meter_packets, now) &&
+	       weir_bucket_is_paid(&worker->meter_bits, now);
+}
+
+static void activate(struct weir_worker *worker, struct weir_queue *queue)
+{
+	bool first = queue->tier == WEIR_TIER_CRITICAL && critical_is_within_meter(worker);
+
+	queue->is_active = true;
+	weir_list_add_tail(first ? &worker->critical : &worker->shared, &queue->link);
+}
+
+static void deactivate(struct weir_queue *queue)
+{
+	queue->is_active = false;
+	queue->deficit = 0;
+	weir_list_remove(&queue->link);
+}
+
+void weir_queues_activate(struct weir_worker *worker, struct weir_outlet *outlet)
+{
+	for (int tier = 0; tier < WEIR_TIERS; tier++) {
+		struct weir_queue *queue = &outlet->queues[tier];
+
+		if (!queue->is_active && !weir_list_is_empty(&queue->lanes))
+			activate(worker, queue);
+	}
+}
+
+void weir_queues_deactivate(struct weir_outlet *outlet)
+{
+	for (int tier = 0; tier < WEIR_TIERS; tier++)
+		if (outlet->queues[tier].is_active)
+			deactivate(&outlet->queues[tier]);
+}
+
+static bool is_paused(const struct weir_consumer *consumer, const struct weir_stream *stream)
+{
+	return unlikely(atomic_load_explicit(&consumer->has_paused, memory_order_relaxed)) &&
+	       (atomic_load_explicit(&consumer->paused[stream->slot / 64], memory_order_relaxed) >>
+			       (stream->slot % 64) &
+		       1);
+}
+
+void weir_lane_ready(struct weir_worker *worker, struct weir_lane *lane)
+{
+	struct weir_outlet *outlet = lane->outlet;
+	struct weir_queue *queue;
+
+	if (outlet == NULL || is_paused(outlet->consumer, lane->partition->stream))
+		return;
+	queue = &outlet->queues[lane->partition->tier];
+	lane->is_queued = true;
+	weir_list_add_tail(&queue->lanes, &lane->link);
+	if (!queue->is_active && outlet->gate == WEIR_GATE_OPEN)
+		activate(worker, queue);
+}
+
+void weir_lane_idle(struct weir_worker *worker, struct weir_lane *lane)
+{
+	struct weir_queue *queue = &lane->outlet->queues[lane->partition->tier];
+
+	(void)worker;
+	lane->is_queued = false;
+	weir_list_remove(&lane->link);
+	if (queue->is_active && weir_list_is_empty(&queue->lanes))
+		deactivate(queue);
+}
+
+void weir_outlet_rescan(struct weir_worker *worker, struct weir_outlet *outlet)
+{
+	const struct weir_snapshot *snapshot = worker->snapshot;
+
+	for (uint32_t i = 0; i < snapshot->stream_count; i++) {
+		struct weir_stream *stream = snapshot->streams[i].stream;
+
+		for (uint16_t p = 0; p < stream->partition_count; p++) {
+			struct weir_partition *partition = &stream->partitions[p];
+
+			if (partition->owner != worker->id)
+				continue;
+			for (uint32_t j = 0; j < partition->lane_count; j++) {
+				struct weir_lane *lane = partition->lanes[j];
+
+				if (lane->outlet == outlet && !lane->is_queued &&
+					lane->cursor != partition->head)
+					weir_lane_ready(worker, lane);
+			}
+		}
+	}
+}
+
+/* What the group's own rules and the message's age say, before any gate is asked. */
+static enum weir_reason lane_check(const struct weir_worker *worker, struct weir_lane *lane,
+	const struct weir_message_slot *slot)
+{
+	uint64_t age_limit = lane->partition->age_limit;
+
+	if (age_limit != 0 && (int64_t)(worker->now - slot->ingest - age_limit) > 0)
+		return WEIR_REASON_EXPIRED;
+	if (lane->filter != NULL) {
+		bool is_ipv6 = slot->flags & WEIR_SLOT_IPV6;
+		const uint8_t *source = rte_pktmbuf_mtod_offset(
+			slot->mbuf, const uint8_t *, slot->l3_offset + (is_ipv6 ? 8 : 12));
+
+		if (!weir_prefix_set_contains(lane->filter, is_ipv6 ? 6 : 4, source))
+			return WEIR_REASON_FILTERED;
+	}
+	if (lane->sample_left != 0) {
+		lane->sample_left--;
+		return WEIR_REASON_SAMPLED;
+	}
+	return WEIR_REASON_NONE;
+}
+
+/* The lane has passed its next message without sending it. */
+static void pass(struct weir_worker *worker, struct weir_lane *lane, struct weir_message_slot *slot,
+	enum weir_reason reason)
+{
+	bool is_left_out = reason == WEIR_REASON_SAMPLED || reason == WEIR_REASON_FILTERED;
+
+	/* What is left out on purpose is covered by the next frame; a loss is a gap in it. */
+	if (!is_left_out && lane->outlet->consumer->class == WEIR_CLASS_NATIVE) {
+		weir_native_end(worker, lane->outlet, lane);
+		lane->told = lane->cursor + 1;
+	}
+	lane->cursor++;
+	lane->stats->dropped[reason]++;
+	weir_partition_release(worker, lane->partition, slot);
+}
+
+/* The lane's next message was sent; `took`: with the slot's own mbuf. */
+static void pass_sent(struct weir_worker *worker, struct weir_lane *lane,
+	struct weir_message_slot *slot, bool took)
+{
+	struct weir_outlet *outlet = lane->outlet;
+
+	lane->cursor++;
+	lane->sample_left = lane->sample - 1;
+	lane->stats->delivered++;
+	lane->stats->delivered_bytes += slot->payload_length;
+	outlet->stats.delivered++;
+	outlet->stats.delivered_bytes += slot->payload_length;
+	if (took)
+		weir_partition_advance(worker, lane->partition, slot);
+	else
+		weir_partition_release(worker, lane->partition, slot);
+}
+
+static bool send_blind(struct weir_worker *worker, struct weir_lane *lane,
+	const struct weir_route *route, struct weir_tx *tx, struct weir_message_slot *slot)
+{
+	bool last = slot->groups_left == 1;
+	struct rte_mbuf *packet = weir_blind_make(worker, route, slot, last);
+
+	if (unlikely(packet == NULL)) {
+		weir_gate_wait_buffer(worker, lane->outlet);
+		return false;
+	}
+	weir_tx_add(tx, packet, lane->stats, slot->payload_length);
+	lane->outlet->stats.datagrams++;
+	pass_sent(worker, lane, slot, last);
+	return true;
+}
+
+static bool send_native(struct weir_worker *worker, struct weir_lane *lane,
+	const struct weir_route *route, struct weir_message_slot *slot)
+{
+	if (weir_native_add(worker, lane->outlet, route, lane, slot) != WEIR_GATE_OPEN) {
+		weir_gate_wait_buffer(worker, lane->outlet);
+		return false;
+	}
+	pass_sent(worker, lane, slot, false);
+	return true;
+}
+
+/* Every datagram that is begun has a place kept for it. */
+static bool tx_has_room(struct weir_worker *worker, struct weir_outlet *outlet, struct weir_tx *tx)
+{
+	uint32_t needed = 2 + worker->open_count;
+
+	if (likely(weir_tx_room(tx) >= needed))
+		return true;
+	weir_tx_flush(worker, tx);
+	if (weir_tx_room(tx) >= needed)
+		return true;
+	weir_gate_wait_tx(worker, outlet, tx);
+	return false;
+}
+
+/* Take from one lane until it is empty, a gate closes, or the turn is used up. */
+static uint32_t lane_turn(struct weir_worker *worker, struct weir_queue *queue,
+	struct weir_lane *lane, const struct weir_route *route, uint32_t most)
+{
+	struct weir_outlet *outlet = queue->outlet;
+	struct weir_partition *partition = lane->partition;
+	struct weir_tx *tx = &worker->tx[route->port];
+	bool is_native = outlet->consumer->class == WEIR_CLASS_NATIVE;
+	uint32_t taken = 0;
+
+	if (is_paused(outlet->consumer, partition->stream)) {
+		weir_lane_idle(worker, lane);
+		return 0;
+	}
+	while (lane->cursor != partition->head && taken < most && queue->deficit > 0) {
+		struct weir_message_slot *slot = &partition->slots[lane->cursor & partition->mask];
+		uint32_t payload = slot->payload_length;
+		uint32_t l3_bytes = weir_message_l3_bytes(slot);
+		enum weir_reason reason = lane_check(worker, lane, slot);
+
+		if (reason == WEIR_REASON_NONE)
+			reason = is_native ? weir_native_check(outlet, route, slot)
+					   : weir_blind_check(route, slot);
+		taken++;
+		if (unlikely(reason != WEIR_REASON_NONE)) {
+			pass(worker, lane, slot, reason);
+			continue;
+		}
+		if (!tx_has_room(worker, outlet, tx) ||
+			(outlet->limits != 0 &&
+				!weir_gate_admit(worker, outlet, l3_bytes, payload)))
+			break;
+		if (!(is_native ? send_native(worker, lane, route, slot)
+				: send_blind(worker, lane, route, tx, slot)))
+			break;
+		if (outlet->limits != 0)
+			weir_gate_charge(outlet, l3_bytes, payload);
+		queue->deficit -= l3_bytes;
+		outlet->l3_bytes += l3_bytes;
+	}
+	if (is_native)
+		weir_native_end(worker, outlet, lane);
+	return taken;
+}
+
+/* One queue's turn. Afterwards it is at the tail of a list, or in none. */
+static uint32_t queue_turn(
+	struct weir_worker *worker, struct weir_queue *queue, uint32_t quantum, uint32_t most)
+{
+	struct weir_outlet *outlet = queue->outlet;
+	const struct weir_route *route;
+	uint32_t taken = 0;
+
+	if (weir_gate_enter(worker, outlet, &route) != WEIR_GATE_OPEN)
+		return 0;
+	queue->deficit += quantum;
+	while (queue->is_active && queue->deficit > 0 && taken < most) {
+		struct weir_lane *lane = weir_list_entry(queue->lanes.next, struct weir_lane, link);
+
+		taken += lane_turn(worker, queue, lane, route, most - taken);
+		if (!lane->is_queued)
+			continue;
+		if (lane->cursor == lane->partition->head) {
+			weir_lane_idle(worker, lane);
+		} else if (outlet->gate == WEIR_GATE_OPEN) {
+			weir_list_remove(&lane->link);
+			weir_list_add_tail(&queue->lanes, &lane->link);
+		}
+	}
+	if (outlet->limits != 0)
+		weir_gate_leave(outlet);
+	if (queue->is_active) {
+		weir_list_remove(&queue->link);
+		activate(worker, queue);
+	}
+	return taken;
+}
+
+static uint32_t run_critical(struct weir_worker *worker, uint32_t most)
+{
+	uint64_t now = weir_worker_ticks(worker);
+	uint32_t taken = 0;
+
+	while (!weir_list_is_empty(&worker->critical) && taken < most) {
+		struct weir_queue *queue =
+			weir_list_entry(worker->critical.next, struct weir_queue, link);
+		uint64_t before = queue->outlet->stats.delivered;
+		uint64_t bytes = queue->outlet->l3_bytes;
+
+		if (!critical_is_within_meter(worker)) {
+			weir_list_splice_tail(&worker->shared, &worker->critical);
+			break;
+		}
+		taken +=
+			queue_turn(worker, queue, worker->snapshot->standard_quantum, most - taken);
+		weir_bucket_charge(
+			&worker->meter_packets, queue->outlet->stats.delivered - before, now);
+		weir_bucket_charge(&worker->meter_bits, 8 * (queue->outlet->l3_bytes - bytes), now);
+	}
+	return taken;
+}
+
+static uint32_t run_shared(struct weir_worker *worker, uint32_t most)
+{
+	uint32_t taken = 0;
+
+	while (!weir_list_is_empty(&worker->shared) && taken < most) {
+		struct weir_queue *queue =
+			weir_list_entry(worker->shared.next, struct weir_queue, link);
+		uint32_t quantum = queue->tier == WEIR_TIER_BULK
+					   ? worker->snapshot->bulk_quantum
+					   : worker->snapshot->standard_quantum;
+
+		taken += queue_turn(worker, queue, quantum, most - taken);
+	}
+	return taken;
+}
+
+static void open_expired(struct weir_worker *worker)
+{
+	struct weir_list due;
+
+	weir_wheel_expire(&worker->wheel, worker->now, &due);
+	while (!weir_list_is_empty(&due)) {
+		struct weir_timer *timer = weir_list_entry(due.next, struct weir_timer, link);
+
+		weir_list_remove(&timer->link);
+		weir_outlet_open(worker, weir_list_entry(timer, struct weir_outlet, timer));
+	}
+}
+
+uint32_t weir_schedule(struct weir_worker *worker)
+{
+	uint32_t taken;
+
+	if (worker->wheel.count != 0)
+		open_expired(worker);
+	taken = run_critical(worker, WEIR_DELIVER_MAX);
+	taken += run_shared(worker, WEIR_DELIVER_MAX - taken);
+	if (!weir_list_is_empty(&worker->open))
+		weir_native_flush(worker);
+	return taken;
+}
+
+void weir_outlet_init(struct weir_outlet *outlet, struct weir_consumer *consumer, uint16_t worker)
+{
+	outlet->consumer = consumer;
+	outlet->worker = worker;
+	outlet->gate = WEIR_GATE_OPEN;
+	weir_timer_init(&outlet->timer);
+	weir_list_init(&outlet->blocked);
+	weir_list_init(&outlet->open);
+	weir_list_init(&outlet->sessions);
+	weir_list_init(&outlet->reports);
+	for (uint8_t tier = 0; tier < WEIR_TIERS; tier++) {
+		struct weir_queue *queue = &outlet->queues[tier];
+
+		weir_list_init(&queue->link);
+		weir_list_init(&queue->lanes);
+		queue->outlet = outlet;
+		queue->tier = tier;
+		queue->deficit = 0;
+		queue->is_active = false;
+	}
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "dataplane/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_cycles.h>
+
+#include "dataplane/dataplane.h"
+#include "place/place.h"
+#include "wire/prefix_set.h"
+
+#define QUANTUM 2048 /* bytes a turn and unit of weight: at least one full packet */
+
+static void free_view(struct weir_stream_view *view)
+{
+	for (uint32_t i = 0; i < view->attachment_count; i++) {
+		weir_prefix_set_free(view->attachments[i].filter);
+		free(view->attachments[i].consumers);
+	}
+	free(view->attachments);
+}
+
+static bool takes(const struct weir_model_consumer *consumer, const struct weir_stream *stream)
+{
+	const struct weir_consumer *object = consumer->object;
+
+	if (!consumer->is_reachable)
+		return false;
+	for (uint32_t i = 0; i < object->stream_count; i++)
+		if (strcmp(object->streams[i], stream->name) == 0)
+			return true;
+	return object->stream_count == 0;
+}
+
+/* Which consumer gets which partition, over those that are reachable. */
+static int place(const struct weir_model_group *group, const struct weir_stream *stream,
+	struct weir_consumer **consumers)
+{
+	uint32_t count = group->consumer_count;
+	uint64_t *members = calloc(count + 1, sizeof(*members));
+	uint32_t *index = calloc(count + 1, sizeof(*index));
+	uint32_t *load = calloc(count + 1, sizeof(*load));
+	uint32_t *owners = calloc(stream->partition_count, sizeof(*owners));
+	uint32_t reachable = 0;
+	int result = -1;
+
+	if (members != NULL && index != NULL && load != NULL && owners != NULL) {
+		for (uint32_t i = 0; i < count; i++) {
+			if (!takes(&group->consumers[i], stream))
+				continue;
+			members[reachable] = group->consumers[i].identity;
+			index[reachable++] = i;
+		}
+		weir_place_assign(members, reachable, stream->partition_count, owners, load);
+		for (uint16_t p = 0; p < stream->partition_count; p++)
+			consumers[p] = owners[p] == WEIR_PLACE_NONE
+					       ? NULL
+					       : group->consumers[index[owners[p]]].object;
+		result = 0;
+	}
+	free(members);
+	free(index);
+	free(load);
+	free(owners);
+	return result;
+}
+
+static int fill_attachment(const struct weir_model_group *group, struct weir_attachment *attachment,
+	struct weir_attachment_view *view)
+{
+	const struct weir_stream *stream = attachment->stream;
+
+	view->attachment = attachment;
+	view->sample = group->config.sample != 0 ? group->config.sample : 1;
+	view->consumers = calloc(stream->partition_count, sizeof(*view->consumers));
+	if (view->consumers == NULL)
+		return -1;
+	if (group->config.source_count != 0 &&
+		weir_prefix_set_build(
+			group->config.sources, group->config.source_count, &view->filter) < 0)
+		return -1;
+	return place(group, stream, view->consumers);
+}
+
+static int fill_stream(const struct weir_model *model, const struct weir_model_stream *stream,
+	struct weir_stream_view *view)
+{
+	view->stream = stream->object;
+	view->is_draining = stream->is_draining;
+	view->tier = stream->tier;
+	view->age_limit = rte_get_tsc_hz() / 1000 * stream->age_ms;
+	view->attachments = calloc(stream->attachment_count + 1, sizeof(*view->attachments));
+	if (view->attachments == NULL)
+		return -1;
+	for (uint32_t i = 0; i < stream->attachment_count; i++) {
+		view->attachment_count = i + 1;
+		if (fill_attachment(&model->groups[stream->group_index[i]], stream->attachments[i],
+			    &view->attachments[i]) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int fill(const struct weir_model *model, struct weir_snapshot *snapshot)
+{
+	snapshot->streams = calloc(model->stream_count + 1, sizeof(*snapshot->streams));
+	if (snapshot->streams == NULL)
+		return -1;
+	for (uint32_t i = 0; i < model->stream_count; i++) {
+		snapshot->stream_count = i + 1;
+		snapshot->by_slot[model->streams[i].object->slot] = model->streams[i].object;
+		if (fill_stream(model, &model->streams[i], &snapshot->streams[i]) < 0)
+			return -1;
+	}
+	for (uint32_t i = 0; i < model->group_count; i++)
+		for (uint32_t j = 0; j < model->groups[i].consumer_count; j++) {
+			struct weir_consumer *consumer = model->groups[i].consumers[j].object;
+
+			snapshot->consumers[consumer->slot] = consumer;
+		}
+	return 0;
+}
+
+struct weir_snapshot *weir_snapshot_build(
+	const struct weir_dataplane *dataplane, const struct weir_model *model, uint64_t generation)
+{
+	struct weir_snapshot *snapshot = calloc(1, sizeof(*snapshot));
+	const struct weir_config *config = model->config;
+
+	if (snapshot == NULL)
+		return NULL;
+	snapshot->generation = generation;
+	snapshot->match = model->match;
+	snapshot->native_port = config->native.udp_port;
+	snapshot->address_count = dataplane->address_count;
+	memcpy(snapshot->addresses, dataplane->addresses, sizeof(snapshot->addresses));
+	snapshot->standard_quantum = QUANTUM * config->tiers.standard_weight;
+	snapshot->bulk_quantum = QUANTUM * config->tiers.bulk_weight;
+	snapshot->heartbeat_cycles = rte_get_tsc_hz() / 1000 * config->native.heartbeat_ms;
+	snapshot->epoch = dataplane->epoch;
+	snapshot->critical = config->tiers.critical;
+	if (fill(model, snapshot) < 0) {
+		weir_snapshot_free(snapshot);
+		return NULL;
+	}
+	return snapshot;
+}
+
+void weir_snapshot_free(void *object)
+{
+	struct weir_snapshot *snapshot = object;
+
+	if (snapshot == NULL)
+		return;
+	for (uint32_t i = 0; i < snapshot->stream_count; i++)
+		free_view(&snapshot->streams[i]);
+	free(snapshot->streams);
+	free(snapshot);
+}

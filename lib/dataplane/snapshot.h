@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include <stdint.h>
+
+#include "dataplane/consumer.h"
+#include "dataplane/stream.h"
+#include "wire/match.h"
+
+/*
+ * A snapshot: the configuration as workers use it. The control thread builds it, publishes it
+ * by one store, and frees it when every worker has gone on to a newer one. Immutable, and so is
+ * all that it points to, except for the objects' own documented fields.
+ */
+
+#define WEIR_MAX_ADDRESSES 64
+
+struct weir_attachment_view {
+	struct weir_attachment *attachment;
+	uint32_t sample;
+	struct weir_prefix_set *filter;   /* NULL: all sources; owned by the snapshot */
+	struct weir_consumer **consumers; /* of each partition; NULL entries: nobody */
+};
+
+struct weir_stream_view {
+	struct weir_stream *stream;
+	bool is_draining; /* no packet matches it any more; what it holds is delivered */
+	uint8_t tier;
+	uint64_t age_limit; /* TSC cycles; 0: none */
+	struct weir_attachment_view *attachments;
+	uint32_t attachment_count;
+};
+
+struct weir_snapshot {
+	uint64_t generation;
+	struct weir_match *match; /* rule r is streams[r]; shared by generations */
+	uint16_t native_port;     /* of the stream protocol; 0: not spoken */
+	uint32_t address_count;
+	struct weir_address addresses[WEIR_MAX_ADDRESSES]; /* the gateway's own */
+	struct weir_stream_view *streams; /* active ones first, in rule order, then draining */
+	uint32_t stream_count;
+	struct weir_stream *by_slot[WEIR_MAX_STREAMS];
+	struct weir_consumer *consumers[WEIR_MAX_CONSUMERS]; /* by slot; NULL: free */
+	uint32_t standard_quantum;                           /* bytes a turn */
+	uint32_t bulk_quantum;
+	struct weir_config_rate critical; /* meter of the critical tier, per worker */
+	uint64_t heartbeat_cycles;
+	uint32_t epoch; /* of this run of the gateway; base of the lanes' epochs */
+};

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "config/config.h"
+#include "dataplane/message.h"
+#include "dataplane/stats.h"
+#include "wire/frame_data.h"
+
+/*
+ * Streams, their partitions and what each group sees of them. The control thread makes and frees
+ * these objects; between the two they are reached only through a snapshot. The fields of a
+ * partition and of its lanes belong to the worker that owns the partition.
+ */
+
+struct weir_outlet;
+struct weir_partition;
+struct weir_prefix_set;
+struct weir_consumer;
+
+/* What a native session had been sent on a lane when the lane went to another consumer. */
+struct weir_position {
+	uint64_t session; /* 0: unused */
+	uint64_t messages;
+	uint64_t bytes;
+};
+
+/* One partition as one group's consumer sees it. All fields: the partition's owner. */
+struct weir_lane {
+	struct weir_list link; /* in its outlet's queue while it has data */
+	uint64_t cursor;       /* sequence of the next message to take */
+	struct weir_partition *partition;
+	struct weir_outlet *outlet;           /* NULL: nobody to deliver to, messages wait */
+	struct weir_group_stats *stats;       /* this worker's block */
+	const struct weir_prefix_set *filter; /* NULL: all sources */
+	uint32_t sample;                      /* 1 in N; 1: all */
+	uint32_t sample_left;                 /* messages until the next one is let through */
+	bool is_queued;
+	uint8_t reports_left; /* heartbeats that still tell of it */
+	uint16_t group;       /* slot number */
+	/* Stream protocol: what this consumer was told since it has the lane. */
+	uint64_t told;                 /* sequence up to which frames have covered */
+	struct weir_data_lane wire;    /* its epoch is raised whenever the consumer changes */
+	struct weir_list report;       /* in outlet->reports */
+	struct weir_position *history; /* native groups; of sessions that may come back */
+	uint16_t history_size;
+} __rte_cache_aligned;
+
+/* One ordered lane of a stream. All fields: its owner, but those marked immutable. */
+struct weir_partition {
+	struct weir_message_slot *slots; /* immutable pointer; mask + 1 of them */
+	uint64_t head;                   /* sequence of the next message to come */
+	uint64_t tail;                   /* oldest sequence still in the ring */
+	uint64_t bytes;                  /* payload held */
+	uint64_t max_bytes;              /* immutable */
+	uint64_t mask;                   /* immutable */
+	struct weir_stream *stream;      /* immutable */
+	uint32_t lane_count;
+	uint16_t index; /* immutable; within the stream */
+	uint8_t tier;
+	bool is_swept; /* in the worker's list of partitions that hold messages */
+	/* End of the first cache line. */
+	uint64_t age_limit;                          /* TSC cycles; 0: none */
+	struct weir_lane *lanes[WEIR_STREAM_GROUPS]; /* one a group, in the snapshot's order */
+	struct weir_list sweep;                      /* in worker->holding */
+	uint16_t owner;                              /* immutable; worker */
+} __rte_cache_aligned;
+
+/*
+ * Mbufs that a stream may hold in its rings. Workers lease from `used` in chunks and return;
+ * what a worker has leased and not used is in its own `struct weir_stream_local`.
+ */
+struct weir_budget {
+	_Atomic uint32_t used;  /* any worker */
+	_Atomic uint32_t limit; /* control thread */
+} __rte_cache_aligned;
+
+/* One worker's part of a stream. */
+struct weir_stream_local {
+	struct weir_stream_stats stats;
+	struct weir_stream_stats census; /* copied by the worker on request, read by control */
+	uint32_t budget;                 /* leased mbufs not in use */
+} __rte_cache_aligned;
+
+struct weir_stream {
+	char name[WEIR_NAME_SIZE];
+	uint16_t slot; /* stable number */
+	uint16_t partition_count;
+	struct weir_key_spec key;
+	uint32_t ring_messages;
+	uint64_t ring_bytes;
+	struct weir_partition *partitions;
+	struct weir_message_slot *slots; /* of all partitions, one allocation */
+	uint16_t *owners;                /* worker of each partition */
+	struct weir_budget budget;
+	struct weir_stream_local *local; /* one a worker */
+};
+
+/* What one group sees of one stream: a lane a partition. */
+struct weir_attachment {
+	struct weir_stream *stream;
+	uint16_t group;                  /* slot number */
+	struct weir_lane *lanes;         /* partition_count of them */
+	struct weir_position *history;   /* of all lanes, one allocation; NULL: blind group */
+	struct weir_group_stats *stats;  /* one a worker */
+	struct weir_group_stats *census; /* copied by the worker on request */
+};

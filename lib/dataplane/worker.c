@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "dataplane/partition.h"
+
+#include <sys/prctl.h>
+#include <time.h>
+
+#include <rte_cycles.h>
+
+#define TICK_US 1000 /* heartbeats, expiry, wall clock */
+
+static void duty(struct weir_worker *worker, uint64_t cycles)
+{
+	struct weir_worker_stats *stats = &worker->stats;
+	unsigned int bucket = cycles != 0 ? 63 - (unsigned int)__builtin_clzll(cycles) : 0;
+
+	stats->busy_loops++;
+	stats->busy_cycles += cycles;
+	stats->loop_histogram[RTE_MIN(bucket, WEIR_DUTY_BUCKETS - 1u)]++;
+	if (cycles > stats->longest_loop)
+		stats->longest_loop = cycles;
+	if (cycles > worker->dataplane->long_loop_cycles)
+		stats->long_loops++;
+}
+
+static uint32_t receive(struct weir_worker *worker)
+{
+	uint32_t total = 0;
+
+	for (uint32_t i = 0; i < worker->rx_count; i++) {
+		struct weir_rx *rx = &worker->rx[i];
+		struct rte_mbuf *packets[WEIR_BURST];
+		uint16_t count = rx->port->ops->rx(rx->queue, packets, WEIR_BURST);
+
+		if (count == 0)
+			continue;
+		weir_classify(worker, rx->port, packets, count);
+		total += count;
+	}
+	return total;
+}
+
+/* Frames that the control thread made: replies of the stream protocol, the kernel's packets. */
+static uint32_t send_for_control(struct weir_worker *worker)
+{
+	struct rte_mbuf *packets[WEIR_BURST];
+	uint32_t count =
+		rte_ring_sc_dequeue_burst(worker->from_control, (void **)packets, WEIR_BURST, NULL);
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct weir_tx *tx = &worker->tx[packets[i]->port];
+
+		if (weir_tx_room(tx) == 0)
+			weir_tx_flush(worker, tx);
+		if (weir_tx_room(tx) != 0)
+			weir_tx_add(tx, packets[i], NULL, 0);
+		else {
+			tx->stats->dropped[WEIR_REASON_TX_FAILED]++;
+			rte_pktmbuf_free(packets[i]);
+		}
+	}
+	return count;
+}
+
+static void renew_wall_clock(struct weir_worker *worker)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	worker->wall_ns = (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+	worker->wall_tsc = rte_rdtsc();
+}
+
+static void tick(struct weir_worker *worker)
+{
+	worker->next_tick = worker->now + worker->cycles_per_us * TICK_US;
+	renew_wall_clock(worker);
+	weir_partition_sweep(worker);
+	weir_native_tick(worker);
+}
+
+static void look_at_control(struct weir_worker *worker)
+{
+	const struct weir_snapshot *newest =
+		atomic_load_explicit(&worker->dataplane->snapshot, memory_order_acquire);
+	uint32_t wanted = atomic_load_explicit(&worker->census_wanted, memory_order_acquire);
+
+	if (unlikely(newest != worker->snapshot))
+		weir_worker_apply(worker, newest);
+	if (unlikely(wanted != atomic_load_explicit(&worker->census_done, memory_order_relaxed))) {
+		weir_worker_census(worker);
+		atomic_store_explicit(&worker->census_done, wanted, memory_order_release);
+	}
+}
+
+/* Returns how much there was to do. */
+static uint32_t loop_once(struct weir_worker *worker)
+{
+	uint32_t work = 0;
+
+	look_at_control(worker);
+	if (likely(!worker->is_draining))
+		work += receive(worker);
+	if (worker->dataplane->worker_count > 1) {
+		weir_mesh_flush(worker);
+		work += weir_mesh_poll(worker);
+		work += weir_tx_poll_handoffs(worker);
+	}
+	work += weir_wakes_poll(worker);
+	work += send_for_control(worker);
+	if (worker->now >= worker->next_tick)
+		tick(worker);
+	work += weir_schedule(worker);
+	weir_tx_flush_all(worker);
+	return work;
+}
+
+static bool is_empty(const struct weir_worker *worker)
+{
+	for (uint32_t i = 0; i < worker->dataplane->port_count; i++)
+		if (worker->tx[i].count != 0)
+			return false;
+	return weir_list_is_empty(&worker->holding);
+}
+
+static void drain(struct weir_worker *worker)
+{
+	uint64_t until = atomic_load(&worker->drain_until);
+
+	worker->is_draining = true;
+	do {
+		worker->now = rte_rdtsc();
+		loop_once(worker);
+		rte_rcu_qsbr_quiescent(worker->dataplane->qsbr, worker->id);
+	} while (worker->now < until && !is_empty(worker));
+	weir_worker_purge(worker);
+	/* The census must see it: the counters are final now. */
+	weir_worker_census(worker);
+}
+
+int weir_worker_main(void *argument)
+{
+	struct weir_worker *worker = argument;
+	struct rte_rcu_qsbr *qsbr = worker->dataplane->qsbr;
+
+	prctl(PR_SET_TIMERSLACK, 1000);
+	rte_rcu_qsbr_thread_register(qsbr, worker->id);
+	rte_rcu_qsbr_thread_online(qsbr, worker->id);
+	renew_wall_clock(worker);
+	atomic_store(&worker->is_running, true);
+	while (likely(!atomic_load_explicit(&worker->stop, memory_order_relaxed))) {
+		uint32_t work;
+
+		worker->now = rte_rdtsc();
+		atomic_store_explicit(&worker->heartbeat, worker->now, memory_order_relaxed);
+		work = loop_once(worker);
+		worker->stats.loops++;
+		rte_rcu_qsbr_quiescent(qsbr, worker->id);
+		if (work != 0) {
+			worker->idle_since = 0;
+			duty(worker, rte_rdtsc() - worker->now);
+		} else {
+			weir_worker_idle(worker);
+		}
+	}
+	drain(worker);
+	rte_rcu_qsbr_thread_offline(qsbr, worker->id);
+	rte_rcu_qsbr_thread_unregister(qsbr, worker->id);
+	atomic_store(&worker->is_running, false);
+	return 0;
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+
+#include "dataplane/dataplane.h"
+#include "dataplane/port.h"
+#include "dataplane/snapshot.h"
+#include "flow/wheel.h"
+#include "wire/packet.h"
+
+/*
+ * A worker: one pinned thread that polls its receive queues, owns its partitions, and delivers
+ * them. Private to lib/dataplane. Everything here is the worker's alone unless it says otherwise.
+ */
+
+#define WEIR_BURST        32  /* packets a receive call */
+#define WEIR_TX_SIZE      256 /* packets that wait for one port */
+#define WEIR_MESH_SIZE    4096
+#define WEIR_CONTROL_SIZE 1024
+#define WEIR_WAKE_SIZE    1024
+#define WEIR_DELIVER_MAX  512 /* messages a loop, so that receive is never far away */
+#define WEIR_LEASE        64  /* mbufs of a stream's budget, leased at once */
+
+/* A lane that was sent on is named in this many heartbeats, as one may be lost. */
+#define WEIR_HEARTBEAT_REPORTS 3
+
+/* Whom to charge when a packet that was delivered is thrown away after all. */
+struct weir_tx_owner {
+	struct weir_group_stats *stats; /* NULL: nobody's */
+	uint32_t bytes;
+};
+
+/* Packets on their way out of one port. */
+struct weir_tx {
+	struct weir_port *port;
+	void *queue;              /* the driver's; NULL: another worker sends for us */
+	struct rte_ring *handoff; /* to that worker, when `queue` is NULL */
+	uint32_t count;
+	struct rte_mbuf *packets[WEIR_TX_SIZE];
+	struct weir_tx_owner owners[WEIR_TX_SIZE];
+	struct weir_list waiting; /* outlets stopped by PORT_FULL */
+	struct weir_port_stats *stats;
+};
+
+struct weir_rx {
+	struct weir_port *port;
+	void *queue;
+	int wait_fd; /* for sleeping; -1: none */
+};
+
+/* Messages for another worker, collected during a burst. */
+struct weir_mesh_out {
+	struct rte_ring *ring;
+	uint32_t count;
+	struct weir_message_slot messages[WEIR_BURST];
+};
+
+struct weir_worker {
+	uint16_t id;
+	uint16_t cpu;
+	unsigned int lcore;
+	struct weir_dataplane *dataplane;
+	const struct weir_snapshot *snapshot;
+	uint64_t now; /* TSC at the start of this loop */
+	uint64_t cycles_per_us;
+	uint64_t ticks_per_cycle; /* token buckets' time; << 32 */
+	uint64_t cycles_per_tick; /* << 32 */
+	uint64_t wall_ns;         /* Unix time at wall_tsc; renewed each tick */
+	uint64_t wall_tsc;
+
+	uint32_t rx_count;
+	struct weir_rx *rx;
+	struct weir_tx *tx;         /* by port index */
+	struct rte_ring **handoffs; /* from workers without a queue of their own */
+	uint16_t *handoff_ports;
+	uint32_t handoff_count;
+
+	struct weir_mesh_out *mesh_out; /* by worker */
+	struct rte_ring **mesh_in;      /* by worker; NULL for itself */
+
+	struct weir_list critical;        /* queues that may send: the critical tier */
+	struct weir_list shared;          /* the others, in deficit round robin */
+	struct weir_bucket meter_packets; /* what critical may take before it must share */
+	struct weir_bucket meter_bits;
+	struct weir_wheel wheel;   /* outlets that wait for tokens; unit TSC */
+	struct weir_list blocked;  /* outlets that wait for credit or for being opened */
+	struct weir_list open;     /* native outlets with a datagram begun */
+	uint32_t open_count;       /* of those: each has a place in its port's queue */
+	struct weir_list sessions; /* native outlets */
+	struct weir_list holding;  /* partitions with messages, oldest look first */
+	uint64_t next_tick;        /* TSC */
+
+	struct rte_mempool *copies;    /* for what is sent beside the received mbuf */
+	struct rte_ring *to_control;   /* mbufs: for the kernel, or protocol frames */
+	struct rte_ring *from_control; /* mbufs to send; mbuf->port is the port's index */
+	struct rte_ring *wakes;        /* consumer slots + 1; any worker and control enqueue */
+	_Atomic bool wakes_lost;       /* a wake did not fit; all are looked at. Any thread sets */
+
+	struct weir_port_stats *port_stats;  /* by port index */
+	struct weir_port_stats *port_census; /* copied on request, read by control */
+	struct weir_worker_stats stats;
+	uint64_t native_dropped[WEIR_REASON_COUNT];
+
+	_Atomic uint64_t applied;       /* generation in use; control reads */
+	_Atomic uint64_t heartbeat;     /* TSC of the newest loop; control reads */
+	_Atomic uint32_t census_wanted; /* control */
+	_Atomic uint32_t census_done;   /* this worker */
+	_Atomic bool stop;              /* control */
+	_Atomic uint64_t drain_until;   /* control, before `stop`; TSC */
+	bool is_draining;               /* no longer receives */
+	_Atomic bool is_running;        /* this worker */
+	int epoll_fd;                   /* for sleeping on interrupts; -1: none */
+	bool may_sleep;
+	uint64_t idle_since;
+} __rte_cache_aligned;
+
+/* Wake the control thread, if it sleeps, for what is in `to_control`. */
+void weir_control_notify(struct weir_worker *worker);
+
+/* classify.c: parse, match, key; local messages are appended, others go to the mesh. */
+void weir_classify(struct weir_worker *worker, struct weir_port *port, struct rte_mbuf **packets,
+	uint32_t count);
+
+/* mesh.c */
+/* Room for a message to that worker; the caller fills it at once. */
+struct weir_message_slot *weir_mesh_place(struct weir_worker *worker, uint16_t owner);
+void weir_mesh_flush(struct weir_worker *worker);
+/* Append what other workers received; returns how many. */
+uint32_t weir_mesh_poll(struct weir_worker *worker);
+
+/* schedule.c */
+void weir_lane_ready(struct weir_worker *worker, struct weir_lane *lane);
+void weir_lane_idle(struct weir_worker *worker, struct weir_lane *lane);
+/* Queue every lane of the outlet that has something: what kept it out may be over. */
+void weir_outlet_rescan(struct weir_worker *worker, struct weir_outlet *outlet);
+void weir_outlet_init(struct weir_outlet *outlet, struct weir_consumer *consumer, uint16_t worker);
+/* Put the outlet's queues that have something on the schedule, or take all off it. */
+void weir_queues_activate(struct weir_worker *worker, struct weir_outlet *outlet);
+void weir_queues_deactivate(struct weir_outlet *outlet);
+/* gate.c: What stopped the outlet may be over: look again when it is its turn. */
+void weir_outlet_open(struct weir_worker *worker, struct weir_outlet *outlet);
+/* Returns messages taken from rings. */
+uint32_t weir_schedule(struct weir_worker *worker);
+uint32_t weir_wakes_poll(struct weir_worker *worker);
+
+/*
+ * blind.c: why this consumer cannot get this message at all, or NONE.
+ */
+enum weir_reason weir_blind_check(
+	const struct weir_route *route, const struct weir_message_slot *slot);
+/*
+ * The packet for the consumer: the received one rewritten when `last`, else a copy; NULL when
+ * there is no buffer for it.
+ */
+struct rte_mbuf *weir_blind_make(struct weir_worker *worker, const struct weir_route *route,
+	const struct weir_message_slot *slot, bool last);
+
+/* native.c */
+enum weir_reason weir_native_check(const struct weir_outlet *outlet, const struct weir_route *route,
+	struct weir_message_slot *slot);
+/* Add the lane's next message to the outlet's datagram. 0, or the gate that is in the way. */
+enum weir_gate weir_native_add(struct weir_worker *worker, struct weir_outlet *outlet,
+	const struct weir_route *route, struct weir_lane *lane,
+	const struct weir_message_slot *slot);
+/* The lane's turn is over: close its DATA frame. */
+void weir_native_end(
+	struct weir_worker *worker, struct weir_outlet *outlet, struct weir_lane *lane);
+/* Send every datagram that is still open: the burst is over. */
+void weir_native_flush(struct weir_worker *worker);
+/* native_heartbeat.c: heartbeats that are due. */
+void weir_native_tick(struct weir_worker *worker);
+/* native_receive.c */
+/* A datagram for the gateway's protocol port. Takes the mbuf. */
+void weir_native_receive(struct weir_worker *worker, struct weir_port *port,
+	struct rte_mbuf *packet, const struct weir_packet *headers);
+
+/* tx.c */
+static inline uint32_t weir_tx_room(const struct weir_tx *tx)
+{
+	return WEIR_TX_SIZE - tx->count;
+}
+static inline void weir_tx_add(
+	struct weir_tx *tx, struct rte_mbuf *packet, struct weir_group_stats *stats, uint32_t bytes)
+{
+	tx->packets[tx->count] = packet;
+	tx->owners[tx->count].stats = stats;
+	tx->owners[tx->count].bytes = bytes;
+	tx->count++;
+}
+void weir_tx_flush(struct weir_worker *worker, struct weir_tx *tx);
+void weir_tx_flush_all(struct weir_worker *worker);
+uint32_t weir_tx_poll_handoffs(struct weir_worker *worker);
+/* Throw away what waits; charged to its owners as tx_failed. */
+void weir_tx_discard(struct weir_worker *worker);
+/* The blocks of a group's counters are about to go away. */
+void weir_tx_forget(struct weir_worker *worker, const struct weir_group_stats *stats);
+
+/* apply.c: go on to a new snapshot. */
+void weir_worker_apply(struct weir_worker *worker, const struct weir_snapshot *next);
+/* Before the thread ends: everything still held is dropped as `shutdown`. */
+void weir_worker_purge(struct weir_worker *worker);
+void weir_worker_census(struct weir_worker *worker);
+
+/* idle.c: after an empty loop. */
+void weir_worker_idle(struct weir_worker *worker);
+
+/* worker.c: the thread; argument is the worker. */
+int weir_worker_main(void *argument);

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include <CUnit/Basic.h>
+#include <CUnit/TestDB.h>
+
+/* The parts of the data plane's test, one file each; CU_TEST_INFO_NULL ends each. */
+extern CU_TestInfo dataplane_ring_tests[];
+extern CU_TestInfo dataplane_group_tests[];
+extern CU_TestInfo dataplane_schedule_tests[];
+extern CU_TestInfo dataplane_rate_tests[];
+extern CU_TestInfo dataplane_blind_tests[];
+extern CU_TestInfo dataplane_native_tests[];
+extern CU_TestInfo dataplane_change_tests[];
+
+/* Parts of configurations that many tests use. */
+#define CONSUMER(name, address) "{'name':'" name "','address':'" address "','port':9995}"
