@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "control/gateway.h"
+#include "control/methods_log.h"
+#include "control/reach.h"
+#include "control/sessions.h"
+#include "control/twins.h"
+#include "dpdk/driver.h"
+#include "options.h"
+
+/* Start-up in order, and its reverse. No logic. */
+
+#define DRAIN_MS 2000
+
+struct program {
+	struct weir_options options;
+	struct weir_config *config; /* the data plane's, once applied */
+	struct weir_gateway gateway;
+	struct weir_port *ports[WEIR_MAX_PORTS];
+	bool has_eal;
+};
+
+static int report(const struct weir_error *error)
+{
+	fprintf(stderr, "weir: %s%s%s\n", error->path, error->path[0] != '\0' ? ": " : "",
+		error->reason);
+	if (error->hint[0] != '\0')
+		fprintf(stderr, "weir: hint: %s\n", error->hint);
+	return 1;
+}
+
+static void stop_on_signal(void *context, int signal_number)
+{
+	weir_log_notice("weir", "signal %d: stopping", signal_number);
+	weir_loop_stop(context);
+}
+
+static int open_loop(struct program *program, struct weir_error *error)
+{
+	struct weir_gateway *gateway = &program->gateway;
+
+	/* Signals first: every thread that starts later has them blocked. */
+	if (weir_loop_create(&gateway->loop) < 0 ||
+		weir_loop_add_signal(gateway->loop, SIGINT, stop_on_signal, gateway->loop) < 0 ||
+		weir_loop_add_signal(gateway->loop, SIGTERM, stop_on_signal, gateway->loop) < 0)
+		return weir_error_set(error, -1, "", "", "the event loop could not be made");
+	signal(SIGPIPE, SIG_IGN);
+	return 0;
+}
+
+static int open_ports(struct program *program, struct weir_error *error)
+{
+	const struct weir_config *config = program->config;
+	struct weir_gateway *gateway = &program->gateway;
+	uint16_t largest = 1500;
+	int result = 0;
+
+	for (unsigned int i = 0; result == 0 && i < config->port_count; i++) {
+		result = weir_dpdk_port_find(config, i, &program->ports[i], error);
+		if (result == 0 && program->ports[i]->mtu > largest)
+			largest = program->ports[i]->mtu;
+	}
+	if (result == 0)
+		result = weir_dataplane_create(config, largest, &gateway->dataplane, error);
+	if (result == 0)
+		gateway->dataplane->is_crowded = weir_eal_is_crowded(config);
+	for (unsigned int i = 0; result == 0 && i < config->port_count; i++)
+		result = weir_dpdk_port_start(
+			program->ports[i], &config->ports[i], gateway->dataplane->buffers, error);
+	if (result == 0)
+		result = weir_dataplane_attach(
+			gateway->dataplane, program->ports, config->port_count, error);
+	return result;
+}
+
+static int open_control(struct program *program, struct weir_error *error)
+{
+	struct weir_gateway *gateway = &program->gateway;
+	int result = weir_host_open(weir_gateway_host_changed, gateway, &gateway->host, error);
+
+	if (result < 0)
+		return result;
+	result = weir_dataplane_apply(gateway->dataplane, program->config, error);
+	if (result < 0)
+		return result;
+	program->config = NULL;
+	result = weir_twins_create(gateway, &gateway->twins, error);
+	if (result < 0)
+		return result;
+	if (weir_sessions_create(gateway, &gateway->sessions) < 0 ||
+		weir_reach_create(gateway, &gateway->reach) < 0 ||
+		weir_gateway_start_timers(gateway) < 0)
+		return weir_error_set(error, -1, "", "", "the control thread could not be set up");
+	return 0;
+}
+
+static int open_socket(struct program *program, struct weir_error *error)
+{
+	struct weir_gateway *gateway = &program->gateway;
+	const struct weir_config *config = weir_dataplane_config(gateway->dataplane);
+
+	if (weir_rpc_create(&gateway->rpc) < 0 || weir_methods_log_register(gateway->rpc) < 0 ||
+		weir_methods_config_register(gateway) < 0 ||
+		weir_methods_stream_register(gateway) < 0 ||
+		weir_methods_consumer_register(gateway) < 0 ||
+		weir_methods_port_register(gateway) < 0 || weir_methods_stats_register(gateway) < 0)
+		return weir_error_set(error, -1, "", "", "the methods could not be registered");
+	return weir_server_open(
+		&gateway->server, gateway->loop, gateway->rpc, config->control_socket, error);
+}
+
+static int start(struct program *program, struct weir_error *error)
+{
+	int result = open_loop(program, error);
+
+	if (result == 0)
+		result = weir_eal_init(program->config, error);
+	program->has_eal = result == 0;
+	if (result == 0)
+		result = open_ports(program, error);
+	if (result == 0)
+		result = open_control(program, error);
+	if (result == 0)
+		result = weir_dataplane_start(program->gateway.dataplane, error);
+	if (result == 0) {
+		weir_gateway_sync(&program->gateway);
+		program->gateway.started_ns = weir_loop_clock_ns();
+		result = open_socket(program, error);
+	}
+	return result;
+}
+
+static void stop(struct program *program)
+{
+	struct weir_gateway *gateway = &program->gateway;
+
+	weir_server_close(gateway->server);
+	if (gateway->sessions != NULL)
+		weir_sessions_leave_all(gateway->sessions);
+	if (gateway->dataplane != NULL)
+		weir_dataplane_stop(gateway->dataplane, DRAIN_MS);
+	weir_reach_destroy(gateway->reach);
+	weir_sessions_destroy(gateway->sessions);
+	weir_twins_destroy(gateway->twins);
+	weir_rpc_destroy(gateway->rpc);
+	weir_host_close(gateway->host);
+	for (unsigned int i = 0; i < WEIR_MAX_PORTS; i++)
+		weir_dpdk_port_close(program->ports[i]);
+	weir_dataplane_destroy(gateway->dataplane);
+	weir_config_free(program->config);
+	if (program->has_eal)
+		weir_eal_cleanup();
+	weir_loop_destroy(gateway->loop);
+}
+
+int main(int argc, char **argv)
+{
+	struct program *program = calloc(1, sizeof(*program));
+	struct weir_error error = {0};
+	int status;
+
+	if (program == NULL)
+		return 1;
+	if (weir_options_parse(argc, argv, &program->options, &status) < 0) {
+		free(program);
+		return status;
+	}
+	if (weir_config_load(program->options.config, &program->config, &error) < 0) {
+		free(program);
+		return report(&error);
+	}
+	if (program->options.check_only) {
+		printf("%s is sound\n", program->options.config);
+		weir_config_free(program->config);
+		free(program);
+		return 0;
+	}
+	status = 0;
+	if (start(program, &error) < 0)
+		status = report(&error);
+	if (status == 0) {
+		weir_log_notice("weir", "version %s is running with %u workers", WEIR_VERSION,
+			program->gateway.dataplane->worker_count);
+		status = weir_loop_run(program->gateway.loop) < 0;
+	}
+	stop(program);
+	free(program);
+	return status;
+}

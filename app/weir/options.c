@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "options.h"
+
+#include <getopt.h>
+#include <stdio.h>
+
+#include "base/log.h"
+
+static const char help[] =
+	"Usage: weir --config FILE [--check] [--log-level LEVEL]\n"
+	"\n"
+	"Take UDP streams from the ports in FILE and deliver them to their consumers,\n"
+	"until SIGINT or SIGTERM. weirctl(1) watches and changes the running gateway.\n"
+	"\n"
+	"  -c, --config FILE      configuration, JSON (default /etc/weir/weir.json)\n"
+	"  -C, --check            check FILE, print what is wrong with it, and exit\n"
+	"  -l, --log-level LEVEL  error, warning, notice (default), info or debug\n"
+	"  -V, --version          print the version and exit\n"
+	"  -h, --help             print this text and exit\n"
+	"\n"
+	"Exit status: 0 stopped as asked, 1 could not start or go on, 2 wrong usage.\n"
+	"Signals: SIGTERM and SIGINT stop receiving, deliver what is held for up to two\n"
+	"seconds, and end. DPDK's arguments are made from FILE; none are given here.\n";
+
+static int bad(int *status, const char *format, const char *value)
+{
+	fprintf(stderr, format, value);
+	fprintf(stderr, "Try 'weir --help'.\n");
+	*status = 2;
+	return -1;
+}
+
+int weir_options_parse(int argc, char **argv, struct weir_options *options, int *status)
+{
+	static const struct option list[] = {
+		{"config", required_argument, NULL, 'c'},
+		{"check", no_argument, NULL, 'C'},
+		{"log-level", required_argument, NULL, 'l'},
+		{"version", no_argument, NULL, 'V'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
+	};
+	int option, level;
+
+	options->config = "/etc/weir/weir.json";
+	options->check_only = false;
+	while ((option = getopt_long(argc, argv, "c:Cl:Vh", list, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			options->config = optarg;
+			break;
+		case 'C':
+			options->check_only = true;
+			break;
+		case 'l':
+			level = weir_log_level_parse(optarg);
+			if (level < 0)
+				return bad(status, "weir: no log level '%s'\n", optarg);
+			weir_log_set_level((enum weir_log_level)level);
+			break;
+		case 'V':
+			printf("weir %s\n", WEIR_VERSION);
+			*status = 0;
+			return -1;
+		case 'h':
+			fputs(help, stdout);
+			*status = 0;
+			return -1;
+		default:
+			return bad(status, "%s", "");
+		}
+	}
+	if (optind != argc)
+		return bad(status, "weir: unexpected argument '%s'\n", argv[optind]);
+	return 0;
+}

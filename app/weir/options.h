@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include <stdbool.h>
+
+/* The command line of weir. */
+struct weir_options {
+	const char *config;
+	bool check_only;
+};
+
+/*
+ * 0: go on; else exit with *status. --help and --version print to stdout, faults to stderr. Sets
+ * the log level.
+ */
+int weir_options_parse(int argc, char **argv, struct weir_options *options, int *status);

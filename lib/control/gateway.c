@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/gateway.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "control/reach.h"
+#include "control/sessions.h"
+#include "control/twins.h"
+
+#define RECLAIM_MS    20
+#define WATCH_MS      200
+#define PACKETS       64 /* from the workers at once, so the socket gets its turn */
+#define MAX_ADDRESSES 64
+
+/* The gateway's own addresses: those of the interfaces that its ports stand for. */
+static void follow_addresses(struct weir_gateway *gateway)
+{
+	struct weir_address own[MAX_ADDRESSES];
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < gateway->dataplane->port_count; i++) {
+		struct weir_host_address list[MAX_ADDRESSES];
+		int ifindex = gateway->dataplane->ports[i]->kernel_ifindex;
+		unsigned int found = ifindex != 0 ? weir_host_addresses(gateway->host, ifindex,
+							    list, MAX_ADDRESSES)
+						  : 0;
+
+		for (unsigned int j = 0; j < found && j < MAX_ADDRESSES && count < MAX_ADDRESSES;
+			j++)
+			own[count++] = list[j].address;
+	}
+	if (weir_dataplane_set_addresses(gateway->dataplane, own, count) < 0)
+		weir_log_error("gateway", "no memory to follow the interfaces' addresses");
+}
+
+void weir_gateway_host_changed(void *context, const struct weir_host_change *change)
+{
+	struct weir_gateway *gateway = context;
+
+	if (change->kind == WEIR_HOST_ADDRESS || change->kind == WEIR_HOST_EVERYTHING)
+		follow_addresses(gateway);
+	if (gateway->reach != NULL)
+		weir_reach_host_changed(gateway->reach, change);
+}
+
+static void host_ready(void *context, int fd, uint32_t events)
+{
+	struct weir_gateway *gateway = context;
+
+	(void)fd;
+	(void)events;
+	weir_host_process(gateway->host);
+}
+
+/* Packets that workers have put aside for this thread. */
+static void take_packets(struct weir_gateway *gateway)
+{
+	struct rte_mbuf *packets[PACKETS];
+	uint32_t count = weir_control_receive(gateway->dataplane, packets, PACKETS);
+
+	for (uint32_t i = 0; i < count; i++) {
+		if (packets[i]->hash.usr == WEIR_TO_SESSION)
+			weir_sessions_packet(gateway->sessions, packets[i]);
+		else
+			weir_twins_packet(gateway->twins, packets[i]);
+	}
+}
+
+static bool before_sleep(void *context)
+{
+	struct weir_gateway *gateway = context;
+
+	take_packets(gateway);
+	return weir_control_arm(gateway->dataplane);
+}
+
+static void control_woken(void *context, int fd, uint32_t events)
+{
+	uint64_t count;
+
+	(void)context;
+	(void)events;
+	(void)!read(fd, &count, sizeof(count));
+}
+
+static void reclaim(void *context, uint64_t now_ns)
+{
+	struct weir_gateway *gateway = context;
+
+	(void)now_ns;
+	weir_dataplane_reclaim(gateway->dataplane);
+}
+
+static void watch(void *context, uint64_t now_ns)
+{
+	struct weir_gateway *gateway = context;
+	uint64_t stalled = weir_dataplane_stalled(gateway->dataplane);
+
+	(void)now_ns;
+	for (uint32_t id = 0; id < gateway->dataplane->worker_count; id++) {
+		uint64_t bit = 1ull << id;
+
+		if ((stalled & bit) && !(gateway->stalled & bit))
+			weir_log_error("worker",
+				"worker %u does not answer; configuration generation %llu waits "
+				"for it",
+				id, (unsigned long long)gateway->dataplane->generation);
+		if (!(stalled & bit) && (gateway->stalled & bit))
+			weir_log_notice("worker", "worker %u answers again", id);
+	}
+	gateway->stalled = stalled;
+}
+
+int weir_gateway_start_timers(struct weir_gateway *gateway)
+{
+	uint64_t often = RECLAIM_MS * WEIR_MS_NS, seldom = WATCH_MS * WEIR_MS_NS;
+
+	weir_loop_timer_init(&gateway->reclaim, reclaim, gateway);
+	weir_loop_timer_init(&gateway->watch, watch, gateway);
+	if (weir_loop_timer_arm(gateway->loop, &gateway->reclaim, often, often) < 0 ||
+		weir_loop_timer_arm(gateway->loop, &gateway->watch, seldom, seldom) < 0)
+		return -ENOMEM;
+	weir_loop_set_hooks(gateway->loop, before_sleep, NULL, gateway);
+	if (weir_loop_add_fd(gateway->loop, gateway->dataplane->control_fd, EPOLLIN, control_woken,
+		    gateway) < 0)
+		return -ENOMEM;
+	return weir_loop_add_fd(
+		gateway->loop, weir_host_fd(gateway->host), EPOLLIN, host_ready, gateway);
+}
+
+void weir_gateway_sync(struct weir_gateway *gateway)
+{
+	weir_host_process(gateway->host);
+	follow_addresses(gateway);
+	weir_sessions_sync(gateway->sessions);
+	weir_twins_sync(gateway->twins);
+	weir_reach_sync(gateway->reach);
+}
+
+int weir_gateway_apply(
+	struct weir_gateway *gateway, struct weir_config *config, struct weir_error *error)
+{
+	int result = weir_dataplane_apply(gateway->dataplane, config, error);
+
+	if (result == 0)
+		weir_gateway_sync(gateway);
+	return result;
+}

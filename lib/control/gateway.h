@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include <stdint.h>
+
+#include "control/loop.h"
+#include "control/rpc.h"
+#include "control/server.h"
+#include "dataplane/dataplane.h"
+#include "host/netlink.h"
+
+/*
+ * The running gateway as the control thread holds it: the event loop, the data plane, and what
+ * follows the kernel and the consumers on its behalf. app/weir makes the parts in order; the
+ * methods of the control socket get this as their context. Control thread only.
+ */
+
+struct weir_reach;
+struct weir_sessions;
+struct weir_twins;
+
+struct weir_gateway {
+	struct weir_loop *loop;
+	struct weir_rpc *rpc;
+	struct weir_server *server;
+	struct weir_dataplane *dataplane;
+	struct weir_host *host;
+	struct weir_reach *reach;       /* routes and reachability of consumers */
+	struct weir_sessions *sessions; /* native consumers */
+	struct weir_twins *twins;       /* packets to and from the kernel */
+	uint64_t started_ns;            /* weir_loop_clock_ns at start */
+	struct weir_loop_timer reclaim; /* frees what workers have let go */
+	struct weir_loop_timer watch;   /* names workers that are stalled */
+	uint64_t stalled;               /* bit a worker that was named */
+};
+
+/* Take a configuration over, whole or not at all; `config` is the gateway's on success. */
+int weir_gateway_apply(
+	struct weir_gateway *gateway, struct weir_config *config, struct weir_error *error);
+/* Timers and hooks of the gateway itself: workers' packets, reclaiming, watching the workers. */
+int weir_gateway_start_timers(struct weir_gateway *gateway);
+/* Make everything that follows the configuration follow it: after it or the ports changed. */
+void weir_gateway_sync(struct weir_gateway *gateway);
+/* For weir_host_open; the context is the gateway. */
+void weir_gateway_host_changed(void *context, const struct weir_host_change *change);
+
+/* Register the methods of each file; 0 or -errno. */
+int weir_methods_config_register(struct weir_gateway *gateway);
+int weir_methods_stream_register(struct weir_gateway *gateway);
+int weir_methods_consumer_register(struct weir_gateway *gateway);
+int weir_methods_port_register(struct weir_gateway *gateway);
+int weir_methods_stats_register(struct weir_gateway *gateway);

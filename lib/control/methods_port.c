@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "base/address.h"
+#include "control/present.h"
+#include "control/twins.h"
+#include "dataplane/report.h"
+
+/* Ports, and the workers that poll them. */
+
+static json_t *driver_counters(const struct weir_port_counters *counters)
+{
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "rx_packets",
+		weir_present_count(counters->rx_packets), "rx_bytes",
+		weir_present_count(counters->rx_bytes), "rx_missed",
+		weir_present_count(counters->rx_missed), "rx_errors",
+		weir_present_count(counters->rx_errors), "rx_no_buffer",
+		weir_present_count(counters->rx_no_buffer), "tx_packets",
+		weir_present_count(counters->tx_packets), "tx_bytes",
+		weir_present_count(counters->tx_bytes), "tx_errors",
+		weir_present_count(counters->tx_errors));
+}
+
+/* What went between the port and its twin; null without one. */
+static json_t *twin_counters(const struct weir_gateway *gateway, uint32_t port)
+{
+	uint64_t to_kernel, from_kernel, dropped;
+
+	if (!weir_twins_counters(gateway->twins, port, &to_kernel, &from_kernel, &dropped))
+		return json_null();
+	return json_pack("{s:I, s:I, s:I}", "to_kernel", weir_present_count(to_kernel),
+		"from_kernel", weir_present_count(from_kernel), "dropped",
+		weir_present_count(dropped));
+}
+
+static void add_port(void *context, const struct weir_port_report *report)
+{
+	const struct weir_present_rows *rows = context;
+	const struct weir_port_stats *stats = &report->stats;
+	const struct weir_port *port = report->port;
+	char mac[24];
+
+	weir_mac_format(port->mac, mac, sizeof(mac));
+	weir_present_add(context,
+		json_pack("{s:s, s:s, s:s, s:s, s:i, s:o, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, "
+			  "s:I, s:I, s:o, s:o}",
+			"name", port->name, "link", report->is_up ? "up" : "down", "driver",
+			port->driver_name, "mac", mac, "mtu", port->mtu, "twin",
+			twin_counters(rows->gateway, port->index), "rx_queues", port->rx_queues,
+			"tx_queues", port->tx_queues, "received",
+			weir_present_count(stats->received), "received_bytes",
+			weir_present_count(stats->received_bytes), "matched",
+			weir_present_count(stats->matched), "kernel",
+			weir_present_count(stats->kernel), "native",
+			weir_present_count(stats->native), "sent", weir_present_count(stats->sent),
+			"sent_bytes", weir_present_count(stats->sent_bytes), "tx_full",
+			weir_present_count(stats->tx_full), "dropped",
+			weir_present_dropped(stats->dropped), "device",
+			driver_counters(&report->counters)));
+}
+
+json_t *weir_present_ports(struct weir_gateway *gateway)
+{
+	struct weir_present_rows rows;
+
+	weir_present_begin(&rows, gateway);
+	weir_ports_report(gateway->dataplane, add_port, &rows);
+	return weir_present_end(&rows);
+}
+
+/* Busy loops by how long they took, from the buckets by log2 of cycles; no empty ones. */
+static json_t *histogram(const struct weir_worker_report *worker)
+{
+	struct weir_present_rows rows;
+
+	weir_present_begin(&rows, NULL);
+	for (int i = 0; i < WEIR_DUTY_BUCKETS; i++) {
+		uint64_t loops = worker->stats.loop_histogram[i];
+
+		if (loops != 0)
+			weir_present_add(
+				&rows, json_pack("{s:f, s:I}", "below_us",
+					       (double)(2ULL << i) / (double)worker->cycles_per_us,
+					       "loops", weir_present_count(loops)));
+	}
+	return weir_present_end(&rows);
+}
+
+static const char *worker_state(const struct weir_worker_report *worker)
+{
+	if (!worker->is_running)
+		return "stopped";
+	return worker->is_stalled ? "stalled" : "running";
+}
+
+static void add_worker(void *context, const struct weir_worker_report *worker)
+{
+	struct weir_present_rows *rows = context;
+	const struct weir_worker_stats *stats = &worker->stats;
+	uint64_t up_us = (weir_loop_clock_ns() - rows->gateway->started_ns) / 1000;
+	double busy = up_us != 0 ? 100.0 * (double)worker->busy_us / (double)up_us : 0;
+
+	weir_present_add(rows,
+		json_pack("{s:i, s:i, s:s, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
+			  "s:I, s:b, s:o}",
+			"worker", worker->id, "cpu", worker->cpu, "state", worker_state(worker),
+			"generation", weir_present_count(worker->generation), "heartbeat_us",
+			weir_present_count(worker->heartbeat_us), "busy_percent", busy, "loops",
+			weir_present_count(stats->loops), "busy_loops",
+			weir_present_count(stats->busy_loops), "longest_loop_us",
+			weir_present_count(worker->longest_loop_us), "long_loops",
+			weir_present_count(stats->long_loops), "sleeps",
+			weir_present_count(stats->sleeps), "receive_queues",
+			weir_present_count(worker->receive_queues), "waiting",
+			weir_present_count(worker->waiting), "mesh_full",
+			weir_present_count(stats->mesh_full), "stray",
+			weir_present_count(stats->stray), "may_sleep", worker->may_sleep,
+			"histogram", histogram(worker)));
+}
+
+json_t *weir_present_workers(struct weir_gateway *gateway)
+{
+	struct weir_present_rows rows;
+
+	weir_present_begin(&rows, gateway);
+	weir_workers_report(gateway->dataplane, add_worker, &rows);
+	return weir_present_end(&rows);
+}
+
+static int on_port_list(
+	void *context, const json_t *params, json_t **result, struct weir_error *error)
+{
+	int code = weir_present_census(context, error);
+
+	(void)params;
+	if (code < 0)
+		return code;
+	return weir_present_answer(
+		json_pack("{s:o}", "ports", weir_present_ports(context)), result, error);
+}
+
+/* Without a census: this is what tells which worker is stalled. */
+static int on_worker_list(
+	void *context, const json_t *params, json_t **result, struct weir_error *error)
+{
+	(void)params;
+	return weir_present_answer(
+		json_pack("{s:o}", "workers", weir_present_workers(context)), result, error);
+}
+
+static const struct weir_rpc_method methods[] = {
+	{"port_list",
+		"show the ports: link, what they received and sent, and the device's counters",
+		WEIR_RPC_READ, NULL, "ports", on_port_list},
+	{"worker_list", "show the workers: state, generation, how busy, longest loop",
+		WEIR_RPC_READ, NULL, "workers", on_worker_list},
+};
+
+int weir_methods_port_register(struct weir_gateway *gateway)
+{
+	return weir_rpc_register(
+		gateway->rpc, methods, sizeof(methods) / sizeof(methods[0]), gateway);
+}

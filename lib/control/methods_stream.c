@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+
+#include "control/present.h"
+#include "dataplane/report.h"
+#include "wire/key_text.h"
+
+/* Streams, their partitions, and the groups that take them. */
+
+static void add_stream(void *context, const struct weir_stream_report *stream)
+{
+	struct weir_present_rows *rows = context;
+	const struct weir_stream_stats *stats = &stream->stats;
+
+	weir_present_add(rows,
+		json_pack("{s:s, s:s, s:s, s:b, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
+			  "s:I, s:I, s:I, s:o}",
+			"name", stream->name, "tier", weir_tier_name(stream->tier), "key",
+			weir_key_kind_name(stream->key), "draining", stream->is_draining,
+			"partitions", stream->partitions, "groups",
+			weir_present_count(stream->groups), "received",
+			weir_present_count(stats->received), "received_bytes",
+			weir_present_count(stats->received_bytes), "appended",
+			weir_present_count(stats->appended), "handed",
+			weir_present_count(stats->handed), "taken_over",
+			weir_present_count(stats->taken_over), "under_way",
+			weir_present_count(stream->under_way), "buffers",
+			weir_present_count(stream->buffers), "buffers_used",
+			weir_present_count(stream->buffers_used), "ring_messages",
+			weir_present_count(stream->ring_messages), "ring_bytes",
+			weir_present_count(stream->ring_bytes), "age_ms",
+			weir_present_count(stream->age_ms), "dropped",
+			weir_present_dropped(stats->dropped)));
+}
+
+json_t *weir_present_streams(struct weir_gateway *gateway)
+{
+	struct weir_present_rows rows;
+
+	weir_present_begin(&rows, gateway);
+	weir_streams_report(gateway->dataplane, add_stream, &rows);
+	return weir_present_end(&rows);
+}
+
+static void add_group(void *context, const struct weir_group_report *group)
+{
+	struct weir_present_rows *rows = context;
+	const struct weir_group_stats *stats = &group->stats;
+
+	weir_present_add(
+		rows, json_pack("{s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
+			      "name", group->group->name, "stream", group->stream, "class",
+			      weir_class_name(group->group->class), "draining", group->is_draining,
+			      "consumers", weir_present_count(group->consumers), "reachable",
+			      weir_present_count(group->reachable), "sample",
+			      weir_present_count(group->group->sample), "received",
+			      weir_present_count(stats->received), "delivered",
+			      weir_present_count(stats->delivered), "delivered_bytes",
+			      weir_present_count(stats->delivered_bytes), "held",
+			      weir_present_count(group->held), "dropped",
+			      weir_present_dropped(stats->dropped)));
+}
+
+json_t *weir_present_groups(struct weir_gateway *gateway)
+{
+	struct weir_present_rows rows;
+
+	weir_present_begin(&rows, gateway);
+	weir_groups_report(gateway->dataplane, add_group, &rows);
+	return weir_present_end(&rows);
+}
+
+static int on_stream_list(
+	void *context, const json_t *params, json_t **result, struct weir_error *error)
+{
+	int code = weir_present_census(context, error);
+
+	(void)params;
+	if (code < 0)
+		return code;
+	return weir_present_answer(
+		json_pack("{s:o}", "streams", weir_present_streams(context)), result, error);
+}
+
+static int on_group_list(
+	void *context, const json_t *params, json_t **result, struct weir_error *error)
+{
+	int code = weir_present_census(context, error);
+
+	(void)params;
+	if (code < 0)
+		return code;
+	return weir_present_answer(
+		json_pack("{s:o}", "groups", weir_present_groups(context)), result, error);
+}
+
+/* One row a group, so that a partition of three groups takes three; one without any takes one. */
+static void add_partition(void *context, const struct weir_partition_report *partition)
+{
+	struct weir_present_rows *rows = context;
+	static const struct weir_lane_report nobody;
+	uint32_t count = partition->lane_count != 0 ? partition->lane_count : 1;
+
+	for (uint32_t i = 0; i < count; i++) {
+		const struct weir_lane_report *lane =
+			partition->lane_count != 0 ? &partition->lanes[i] : &nobody;
+
+		weir_present_add(
+			rows, json_pack("{s:i, s:i, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I}",
+				      "partition", partition->index, "worker", partition->owner,
+				      "group", weir_present_text(lane->group), "consumer",
+				      weir_present_text(lane->consumer), "lag",
+				      weir_present_count(lane->lag), "held",
+				      weir_present_count(partition->held), "bytes",
+				      weir_present_count(partition->bytes), "head",
+				      weir_present_count(partition->head), "tail",
+				      weir_present_count(partition->tail), "epoch",
+				      weir_present_count(lane->epoch)));
+	}
+}
+
+static int on_partition_list(
+	void *context, const json_t *params, json_t **result, struct weir_error *error)
+{
+	const char *stream = json_string_value(json_object_get(params, "stream"));
+	struct weir_gateway *gateway = context;
+	struct weir_present_rows rows;
+	json_t *list;
+
+	weir_present_begin(&rows, gateway);
+	if (weir_partitions_report(gateway->dataplane, stream, add_partition, &rows) < 0) {
+		json_decref(weir_present_end(&rows));
+		return weir_error_set(
+			error, -ENOENT, "$.params.stream", "see stream_list", "no such stream");
+	}
+	list = weir_present_end(&rows);
+	return weir_present_answer(
+		json_pack("{s:s, s:o}", "stream", stream, "partitions", list), result, error);
+}
+
+static const struct weir_rpc_param partition_list_params[] = {
+	{.name = "stream",
+		.type = WEIR_RPC_STRING,
+		.is_required = true,
+		.help = "the stream's name"},
+	{NULL},
+};
+
+static const struct weir_rpc_method methods[] = {
+	{"stream_list", "show the streams: what they received, and what was dropped and why",
+		WEIR_RPC_READ, NULL, "streams", on_stream_list},
+	{"partition_list", "show a stream's partitions: owners, what they hold, each group's lag",
+		WEIR_RPC_READ, partition_list_params,
+		"stream, and a row for each partition and group", on_partition_list},
+	{"group_list", "show what each group got of each of its streams", WEIR_RPC_READ, NULL,
+		"a row for each group and stream", on_group_list},
+};
+
+int weir_methods_stream_register(struct weir_gateway *gateway)
+{
+	return weir_rpc_register(
+		gateway->rpc, methods, sizeof(methods) / sizeof(methods[0]), gateway);
+}
