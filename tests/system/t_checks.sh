@@ -1,0 +1,98 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# The checks of the source tree find what they are there to find: each violation is planted in a
+# small tree, and must be named with its file and line, and nothing else must be.
+
+# shellcheck source=tests/system/_init.sh
+. "$(dirname "$0")/_init.sh"
+
+tree=$tmp/tree
+spdx='SPDX-License-Identifier: BSD-3-Clause'
+
+# plant FILE LINE...: a source file with the licence on top, so that LINE is on line 2
+plant() {
+	local file=$tree/$1
+	shift
+	mkdir -p "$(dirname "$file")"
+	printf '/* %s */\n' "$spdx" >"$file"
+	printf '%s\n' "$@" >>"$file"
+}
+
+# expect FILE:LINE WORD: the only fault in the tree
+expect() {
+	local found status=0
+	found=$("$weir_root/scripts/check-includes" "$tree") || status=$?
+	assert_eq "$status" 1 "exit status with a fault planted at $1"
+	assert_eq "$(wc -l <<<"$found")" 1 "faults found: $found"
+	[[ $found == "$1: "*"$2"* ]] || fail "expected '$1' and '$2' in: $found"
+	rm -r "$tree"
+}
+
+expect_clean() {
+	"$weir_root/scripts/check-includes" "$tree" || fail "a fault was found where there is none"
+	rm -r "$tree"
+}
+
+plant lib/wire/a.c '#include "wire/a.h"' '#include "base/error.h"' '#include <string.h>'
+plant lib/dataplane/b.c '#include "lane/x.h"' '#include <rte_mbuf.h>'
+plant drivers/dpdk/c.c '#include <rte_ethdev.h>' '#include "dataplane/port.h"'
+plant lib/config/d.c '#include <jansson.h>'
+plant app/weir/e.c '#include "dpdk/port.h"' '#include "control/server.h"' '#include "local.h"'
+expect_clean
+
+# Against the direction, each pair of neighbours, and across.
+plant lib/base/a.c '#include "wire/parse.h"'
+expect lib/base/a.c:2 wire
+plant lib/wire/a.h '' '#include "flow/bucket.h"'
+expect lib/wire/a.h:3 flow
+plant lib/flow/a.h '#include "lane/lane.h"'
+expect lib/flow/a.h:2 lane
+plant lib/config/a.c '#include "dataplane/ring.h"'
+expect lib/config/a.c:2 dataplane
+plant lib/dataplane/a.c '#include "control/server.h"'
+expect lib/dataplane/a.c:2 control
+plant lib/dataplane/a.c '#include "dpdk/port.h"'
+expect lib/dataplane/a.c:2 dpdk
+plant lib/client/a.c '#include "config/config.h"'
+expect lib/client/a.c:2 config
+plant app/weirctl/a.c '  #  include "dataplane/port.h"'
+expect app/weirctl/a.c:2 dataplane
+plant lib/base/a.c '#include "lib/base/error.h"'
+expect lib/base/a.c:2 'from lib/'
+plant lib/base/a.c '#include "../wire/parse.h"'
+expect lib/base/a.c:2 'from lib/'
+plant lib/strange/a.c ''
+expect lib/strange/a.c:1 'no place'
+
+# Who may use what.
+plant lib/dataplane/a.c '#include <rte_ethdev.h>'
+expect lib/dataplane/a.c:2 drivers/dpdk
+plant lib/dataplane/a.c '#include <jansson.h>'
+expect lib/dataplane/a.c:2 jansson
+for header in rte_mbuf.h time.h unistd.h sys/socket.h; do
+	plant lib/place/a.h "#include <$header>"
+	expect lib/place/a.h:2 pure
+done
+
+# Licence and length.
+mkdir -p "$tree/scripts"
+printf '#!/bin/bash\necho\n' >"$tree/scripts/run"
+expect scripts/run:1 SPDX
+plant lib/base/a.c "$(seq -f '/* %g */' 500)"
+expect lib/base/a.c:501 'more than 500'
+plant lib/base/a.c 'void f(void)' '{' "$(seq -f 'f(%g);' 60)" '}'
+expect_clean
+plant lib/base/a.c 'void f(void)' '{' "$(seq -f 'f(%g);' 61)" '}'
+expect lib/base/a.c:3 'more than 60'
+
+# Format: a C file and a script.
+plant lib/base/a.c 'static int  f;'
+assert_fails "$weir_root/scripts/check-format" "$tree" >"$tmp/found"
+grep -q 'lib/base/a.c:2:' "$tmp/found" || fail "the format fault is not named"
+rm "$tree/lib/base/a.c"
+mkdir -p "$tree/scripts"
+# shellcheck disable=SC2016 # the dollar is the fault
+printf '#!/bin/bash\n# %s\necho $1\n' "$spdx" >"$tree/scripts/run"
+assert_fails "$weir_root/scripts/check-format" "$tree" >"$tmp/found"
+grep -q 'scripts/run line 3' "$tmp/found" || fail "the script's fault is not named"
