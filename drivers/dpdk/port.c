@@ -116,6 +116,11 @@ static int set_mtu(uint16_t id, const struct weir_config_port *config, struct we
 {
 	int result = 0;
 
+	/* DPDK's af_packet says 1,514 bytes at most, and takes what a frame of its ring holds. */
+	if (config->driver == WEIR_DRIVER_AF_PACKET && config->mtu > RTE_ETHER_MTU) {
+		port->mtu = config->mtu;
+		return 0;
+	}
 	if (config->mtu != 0)
 		result = rte_eth_dev_set_mtu(id, config->mtu);
 	if (result == -ENOTSUP) {
@@ -212,7 +217,8 @@ static void choose_offloads(
 		conf->rx_adv_conf.rss_conf.rss_hf =
 			info->flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP);
 	}
-	conf->rxmode.mtu = port->mtu;
+	conf->rxmode.mtu =
+		RTE_MIN(port->mtu, info->max_rx_pktlen - RTE_ETHER_HDR_LEN - RTE_ETHER_CRC_LEN);
 }
 
 static bool may_interrupt(const struct weir_config_port *config)

@@ -28,12 +28,12 @@ static int name_copy(char field[WEIR_FRAME_NAME_SIZE], const char *name)
 int weir_session_set_options(
 	struct weir_session *session, const struct weir_consumer_options *options)
 {
-	uint32_t max_datagram =
-		options->max_datagram != 0 ? options->max_datagram : WEIR_DATAGRAM_DEFAULT;
 	uint32_t messages = options->window_messages != 0 ? options->window_messages
 							  : WEIR_CONSUMER_WINDOW_MESSAGES;
 	uint32_t bytes =
 		options->window_bytes != 0 ? options->window_bytes : WEIR_CONSUMER_WINDOW_BYTES;
+	uint32_t most = bytes / 4 < WEIR_DATAGRAM_MAX ? bytes / 4 : WEIR_DATAGRAM_MAX;
+	uint32_t max_datagram = options->max_datagram != 0 ? options->max_datagram : most;
 
 	if (name_copy(session->group, options->group) != 0 ||
 		name_copy(session->name, options->name) != 0 ||

@@ -53,7 +53,8 @@ struct weir_consumer_options {
 	uint32_t window_messages; /* held at once, at most */
 	uint32_t window_bytes;    /* payload; at least four times max_datagram */
 	uint16_t port;            /* the gateway's */
-	uint16_t max_datagram;    /* largest UDP payload to take: 512..9000, default 1400 */
+	uint16_t max_datagram;    /* largest UDP payload to take: 512..9000; default: 9000, or
+				  a quarter of window_bytes if that is less */
 	int receive_buffer;       /* SO_RCVBUF, bytes; default: twice window_bytes */
 	bool want_source;         /* messages carry where they came from */
 	bool pull;                /* nothing is sent but what weir_consumer_grant() asks for */

@@ -33,7 +33,7 @@ static const struct weir_config defaults = {
 	.memory = {.hugepages = true, .buffers = 32768, .buffer_bytes = 2048},
 	.control_socket = "/run/weir/weir.sock",
 	.tiers = {.standard_weight = 4, .bulk_weight = 1},
-	.native = {.udp_port = 4150, .heartbeat_ms = 200, .liveness_ms = 1000, .max_frame = 1400},
+	.native = {.udp_port = 4150, .heartbeat_ms = 200, .liveness_ms = 1000, .max_frame = 9000},
 	.reach = {.probe_ms = 1000, .hold_ms = 1000},
 };
 

@@ -16,10 +16,8 @@ static void lane_unqueue(struct weir_worker *worker, struct weir_lane *lane)
 /* Its consumer hears no more of it. */
 static void lane_forget_reports(struct weir_lane *lane)
 {
-	if (lane->reports_left == 0)
-		return;
 	weir_list_remove(&lane->report);
-	lane->reports_left = 0;
+	lane->is_news = false;
 }
 
 static void lane_remove(struct weir_worker *worker, struct weir_lane *lane, enum weir_reason reason)

@@ -22,6 +22,8 @@
  * something for it.
  */
 
+#define WEIR_NATIVE_FRAGMENTS 20 /* of one datagram: 9,000 bytes over the smallest MTU */
+
 /* Why a consumer is not sent to; a bit each in weir_consumer.closed. */
 #define WEIR_CLOSED_PAUSED      0x1 /* by an operator; control thread */
 #define WEIR_CLOSED_PEER        0x2 /* by the consumer's PAUSE; the worker that receives it */
@@ -89,7 +91,9 @@ struct weir_outlet {
 	struct weir_list open;     /* in worker->open while there is one */
 	struct weir_writer writer;
 	struct weir_data_writer data;
-	const struct weir_lane *data_lane;       /* whose frame is open; NULL: none */
+	const struct weir_lane *data_lane;                 /* whose frame is open; NULL: none */
+	struct rte_mbuf *fragments[WEIR_NATIVE_FRAGMENTS]; /* for a datagram beyond the MTU */
+	uint16_t fragment_count;
 	const struct weir_route *datagram_route; /* of `datagram`; good for this loop */
 	struct weir_list sessions;               /* in worker->sessions, native only */
 	struct weir_list reports;                /* lanes sent on since the last heartbeat */

@@ -23,6 +23,7 @@
 #define FRAME_OVERHEAD 64 /* Ethernet, tags, and what drivers want behind them */
 #define LEAST_COPIES   8192
 #define CACHE          256
+#define LARGE          512
 #define WHEEL_SHIFT    15 /* a slot is about 12 us */
 
 static int out_of_memory(struct weir_error *error, const char *what)
@@ -38,7 +39,6 @@ static int create_pools(struct weir_dataplane *dataplane, const struct weir_conf
 	uint32_t room =
 		RTE_MAX(config->memory.buffer_bytes, (uint32_t)largest_mtu + FRAME_OVERHEAD);
 	uint32_t copies = RTE_MAX(config->memory.buffers / 4, (uint32_t)LEAST_COPIES);
-	uint64_t reserve = weir_config_reserve(config);
 
 	room += RTE_PKTMBUF_HEADROOM;
 	if (room > UINT16_MAX)
@@ -51,7 +51,10 @@ static int create_pools(struct weir_dataplane *dataplane, const struct weir_conf
 		rte_pktmbuf_pool_create("weir_tx", copies, CACHE, 0, (uint16_t)room, SOCKET_ID_ANY);
 	if (dataplane->copies == NULL)
 		return out_of_memory(error, "the transmit buffers");
-	dataplane->budget = (uint32_t)(config->memory.buffers - reserve);
+	dataplane->large = rte_pktmbuf_pool_create("weir_large", LARGE, 0, 0,
+		WEIR_DATAGRAM_MAX + FRAME_OVERHEAD + RTE_PKTMBUF_HEADROOM, SOCKET_ID_ANY);
+	if (dataplane->large == NULL)
+		return out_of_memory(error, "the buffers of long datagrams");
 	return 0;
 }
 
@@ -115,6 +118,7 @@ static int create_worker(
 	worker->cpu = config->workers.cpus[id];
 	worker->dataplane = dataplane;
 	worker->copies = dataplane->copies;
+	worker->large = dataplane->large;
 	worker->epoll_fd = -1;
 	init_clock(worker);
 	init_lists(worker);
@@ -204,6 +208,7 @@ void weir_dataplane_destroy(struct weir_dataplane *dataplane)
 	rte_free(dataplane->qsbr);
 	rte_mempool_free(dataplane->buffers);
 	rte_mempool_free(dataplane->copies);
+	rte_mempool_free(dataplane->large);
 	if (dataplane->control_fd >= 0)
 		close(dataplane->control_fd);
 	free(dataplane);
@@ -248,7 +253,19 @@ static void free_ring(struct rte_ring *ring)
 		rte_pktmbuf_free(packet);
 }
 
-/* What was between workers when the last of them ended. */
+/* What was between workers when the last of them ended: dropped by the one it was for. */
+static void drop_message(
+	struct weir_dataplane *dataplane, uint32_t worker, const struct weir_message_slot *message)
+{
+	struct weir_stream *stream = dataplane->published->by_slot[message->stream];
+
+	if (stream != NULL) {
+		stream->local[worker].stats.taken_over++;
+		stream->local[worker].stats.dropped[WEIR_REASON_NO_OWNER]++;
+	}
+	rte_pktmbuf_free(message->mbuf);
+}
+
 static void free_mesh(struct weir_dataplane *dataplane)
 {
 	for (uint32_t from = 0; from < dataplane->worker_count; from++)
@@ -258,7 +275,7 @@ static void free_mesh(struct weir_dataplane *dataplane)
 
 			while (ring != NULL &&
 				rte_ring_sc_dequeue_elem(ring, &message, sizeof(message)) == 0)
-				rte_pktmbuf_free(message.mbuf);
+				drop_message(dataplane, to, &message);
 		}
 }
 

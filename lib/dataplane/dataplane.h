@@ -39,7 +39,7 @@ struct weir_dataplane {
 	struct weir_port *ports[WEIR_MAX_PORTS];
 	struct rte_mempool *buffers; /* receive */
 	struct rte_mempool *copies;  /* what is sent beside the received buffers */
-	uint32_t budget;             /* receive buffers that streams may hold in all */
+	struct rte_mempool *large; /* datagrams for native consumers, before they are fragmented */
 	_Atomic(const struct weir_snapshot *) snapshot; /* control writes, workers read */
 	_Atomic bool control_sleeps; /* control sets before it sleeps; a worker clears */
 	int control_fd;              /* eventfd that wakes the control thread */

@@ -37,9 +37,8 @@ static bool checksum_is_right(const struct weir_message_slot *slot)
 enum weir_reason weir_native_check(const struct weir_outlet *outlet, const struct weir_route *route,
 	struct weir_message_slot *slot)
 {
-	uint32_t most = RTE_MIN(outlet->consumer->max_datagram, route->max_payload);
-
-	if (slot->payload_length > weir_data_max_payload(most))
+	if (slot->payload_length > weir_data_max_payload(outlet->consumer->max_datagram) ||
+		route->max_payload < WEIR_DATAGRAM_MIN)
 		return WEIR_REASON_TOO_BIG;
 	if (!(slot->flags & WEIR_SLOT_CHECKSUM_GOOD)) {
 		if (!checksum_is_right(slot))
@@ -49,31 +48,49 @@ enum weir_reason weir_native_check(const struct weir_outlet *outlet, const struc
 	return WEIR_REASON_NONE;
 }
 
-bool weir_native_datagram(
-	struct weir_worker *worker, struct weir_outlet *outlet, const struct weir_route *route)
+/* What a datagram may hold so that it fits the path's MTU. */
+static uint32_t batch_size(const struct weir_outlet *outlet, const struct weir_route *route)
 {
-	struct weir_consumer *consumer = outlet->consumer;
-	uint32_t most = RTE_MIN(consumer->max_datagram, route->max_payload);
+	return RTE_MIN(outlet->consumer->max_datagram, route->max_payload);
+}
 
-	if (outlet->datagram != NULL)
-		return true;
-	outlet->datagram = rte_pktmbuf_alloc(worker->copies);
+static bool begin(struct weir_worker *worker, struct weir_outlet *outlet,
+	const struct weir_route *route, uint32_t size)
+{
+	bool is_long = size > route->max_payload;
+
+	outlet->datagram = rte_pktmbuf_alloc(is_long ? worker->large : worker->copies);
 	if (outlet->datagram == NULL)
 		return false;
-	weir_writer_begin(
-		&outlet->writer, weir_native_payload(outlet->datagram), most, consumer->session);
+	if (is_long && !weir_native_reserve(worker, outlet, route, size)) {
+		rte_pktmbuf_free(outlet->datagram);
+		outlet->datagram = NULL;
+		return false;
+	}
+	weir_writer_begin(&outlet->writer, weir_native_payload(outlet->datagram), size,
+		outlet->consumer->session);
 	outlet->datagram_route = route;
 	weir_list_add_tail(&worker->open, &outlet->open);
 	worker->open_count++;
 	return true;
 }
 
+bool weir_native_datagram(
+	struct weir_worker *worker, struct weir_outlet *outlet, const struct weir_route *route)
+{
+	return outlet->datagram != NULL || begin(worker, outlet, route, batch_size(outlet, route));
+}
+
 void weir_native_send(struct weir_worker *worker, struct weir_outlet *outlet)
 {
 	const struct weir_route *route = outlet->datagram_route;
+	struct rte_mbuf *packet = outlet->datagram;
 
-	weir_native_headers(outlet->datagram, route, outlet->writer.length);
-	weir_tx_add(&worker->tx[route->port], outlet->datagram, NULL, 0);
+	weir_native_headers(packet, route, outlet->writer.length);
+	if (unlikely(outlet->fragment_count != 0))
+		weir_native_fragment(worker, outlet, packet);
+	else
+		weir_tx_add(&worker->tx[route->port], packet, NULL, 0);
 	outlet->stats.datagrams++;
 	outlet->datagram = NULL;
 	outlet->last_sent = worker->now;
@@ -92,9 +109,12 @@ void weir_native_end(struct weir_worker *worker, struct weir_outlet *outlet, str
 	lane->told = lane->cursor;
 	lane->wire.messages += data->count;
 	lane->wire.bytes += data->bytes;
-	if (lane->reports_left == 0)
-		weir_list_add_tail(&outlet->reports, &lane->report);
-	lane->reports_left = WEIR_HEARTBEAT_REPORTS;
+	/* To the front: the next heartbeat tells of it before it goes round the others. */
+	if (!lane->is_news) {
+		weir_list_remove(&lane->report);
+		weir_list_add_head(&outlet->reports, &lane->report);
+		lane->is_news = true;
+	}
 	if (!outlet->consumer->wants_batches)
 		weir_native_send(worker, outlet);
 }
@@ -132,38 +152,55 @@ static bool open_frame(struct weir_outlet *outlet, struct weir_lane *lane)
 	return true;
 }
 
+/* Into the datagram that is begun; false when it has no room. */
+static bool add_here(struct weir_worker *worker, struct weir_outlet *outlet, struct weir_lane *lane,
+	const struct weir_message_slot *slot, const struct weir_data_item *item)
+{
+	uint8_t *place;
+
+	if (!open_frame(outlet, lane))
+		return false;
+	place = weir_data_add(&outlet->data, item);
+	if (place == NULL) {
+		if (outlet->data.count != 0 || lane->told != lane->cursor)
+			weir_native_end(worker, outlet, lane);
+		else
+			outlet->data_lane = NULL;
+		return false;
+	}
+	rte_memcpy(place, rte_pktmbuf_mtod_offset(slot->mbuf, const uint8_t *, slot->l4_offset + 8),
+		slot->payload_length);
+	return true;
+}
+
 enum weir_gate weir_native_add(struct weir_worker *worker, struct weir_outlet *outlet,
 	const struct weir_route *route, struct weir_lane *lane,
 	const struct weir_message_slot *slot)
 {
 	struct weir_data_item item;
-	uint8_t *place;
+	uint32_t alone;
 
 	describe(worker, outlet, lane, slot, &item);
 	if (outlet->data_lane == lane && !outlet->consumer->wants_batches &&
 		outlet->data.count != 0)
 		weir_native_end(worker, outlet, lane);
-	/* Twice at most: into what is begun, else into a datagram of its own. */
-	for (int attempt = 0; attempt < 2; attempt++) {
-		if (!weir_native_datagram(worker, outlet, route))
-			return WEIR_GATE_NO_BUFFER;
-		if (open_frame(outlet, lane)) {
-			place = weir_data_add(&outlet->data, &item);
-			if (place != NULL) {
-				rte_memcpy(place,
-					rte_pktmbuf_mtod_offset(
-						slot->mbuf, const uint8_t *, slot->l4_offset + 8),
-					slot->payload_length);
-				return WEIR_GATE_OPEN;
-			}
-			if (outlet->data.count != 0 || lane->told != lane->cursor)
-				weir_native_end(worker, outlet, lane);
-			else
-				outlet->data_lane = NULL;
-		}
+	if (outlet->datagram != NULL) {
+		if (add_here(worker, outlet, lane, slot, &item))
+			return WEIR_GATE_OPEN;
 		if (outlet->datagram != NULL)
 			weir_native_send(worker, outlet);
 	}
+	alone = WEIR_DATAGRAM_HEADER +
+		weir_frame_padded((uint32_t)sizeof(struct weir_frame_data) +
+				  weir_message_size(item.length, item.flags));
+	if (!begin(worker, outlet, route, RTE_MAX(alone, batch_size(outlet, route))))
+		return WEIR_GATE_NO_BUFFER;
+	if (add_here(worker, outlet, lane, slot, &item))
+		return WEIR_GATE_OPEN;
+	/* Only when what was left out before it needed a frame of its own: the next turn has room.
+	 */
+	if (outlet->datagram != NULL)
+		weir_native_send(worker, outlet);
 	return WEIR_GATE_NO_BUFFER;
 }
 

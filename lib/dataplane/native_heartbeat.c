@@ -5,12 +5,20 @@
 
 /*
  * Heartbeats of native sessions: they keep a session alive, and tell what was sent last on each
- * lane, so that the loss of a burst's tail is seen. They take the way of the data, behind it.
+ * lane, so that the loss of a burst's tail is seen. They take the way of the data, behind it. Lanes
+ * with news come first; after them heartbeats go round all lanes that the session was sent
+ * anything on, since a heartbeat may be lost as well.
  */
 
 static bool is_home(const struct weir_worker *worker, const struct weir_consumer *consumer)
 {
 	return consumer->slot % worker->dataplane->worker_count == worker->id;
+}
+
+static bool has_news(const struct weir_outlet *outlet)
+{
+	return !weir_list_is_empty(&outlet->reports) &&
+	       weir_list_entry(outlet->reports.next, struct weir_lane, report)->is_news;
 }
 
 static bool is_due(const struct weir_worker *worker, const struct weir_outlet *outlet)
@@ -20,9 +28,7 @@ static bool is_due(const struct weir_worker *worker, const struct weir_outlet *o
 	if (worker->now - outlet->last_heartbeat >= interval)
 		return is_home(worker, outlet->consumer) || !weir_list_is_empty(&outlet->reports);
 	/* Soon after a burst has ended, its tail is told; then at the usual pace. */
-	return outlet->last_sent > outlet->last_heartbeat &&
-	       !weir_list_is_empty(&outlet->reports) &&
-	       worker->now - outlet->last_sent >= interval / 20;
+	return has_news(outlet) && worker->now - outlet->last_sent >= interval / 20;
 }
 
 static bool is_starved(const struct weir_outlet *outlet)
@@ -45,9 +51,9 @@ static void fill_lanes(
 		entry->lane_first = weir_be64(lane->wire.first);
 		entry->lane_messages = weir_be64(lane->wire.messages);
 		entry->lane_bytes = weir_be64(lane->wire.bytes);
+		lane->is_news = false;
 		weir_list_remove(&lane->report);
-		if (--lane->reports_left != 0)
-			weir_list_add_tail(&outlet->reports, &lane->report);
+		weir_list_add_tail(&outlet->reports, &lane->report);
 	}
 }
 

@@ -38,6 +38,15 @@ bool weir_native_datagram(
 	struct weir_worker *worker, struct weir_outlet *outlet, const struct weir_route *route);
 /* Finish the outlet's datagram. It has a place in its port's queue. */
 void weir_native_send(struct weir_worker *worker, struct weir_outlet *outlet);
+/*
+ * Take buffers and places in the port's queue for the fragments of a datagram of `length` bytes
+ * that is longer than the path's MTU; false when there are not enough now.
+ */
+bool weir_native_reserve(struct weir_worker *worker, struct weir_outlet *outlet,
+	const struct weir_route *route, uint32_t length);
+/* Send the finished datagram, headers included, in the fragments reserved. Takes the mbuf. */
+void weir_native_fragment(
+	struct weir_worker *worker, struct weir_outlet *outlet, struct rte_mbuf *whole);
 /* RFC 768, RFC 8200 8.1; a datagram without checksum is right. */
 bool weir_udp_checksum_is_right(const uint8_t *frame, uint16_t l3_offset, uint16_t l4_offset,
 	bool is_ipv6, uint16_t payload_length);

@@ -9,15 +9,17 @@ static bool budget_lease(struct weir_stream *stream, struct weir_stream_local *l
 	struct weir_budget *budget = &stream->budget;
 	uint32_t limit = atomic_load_explicit(&budget->limit, memory_order_relaxed);
 	uint32_t used = atomic_load_explicit(&budget->used, memory_order_relaxed);
+	uint32_t lease = atomic_load_explicit(&budget->lease, memory_order_relaxed);
 	uint32_t take;
 
 	do {
 		if (used >= limit)
 			return false;
-		take = RTE_MIN(limit - used, (uint32_t)WEIR_LEASE);
+		take = RTE_MIN(limit - used, lease);
 	} while (!atomic_compare_exchange_weak_explicit(
 		&budget->used, &used, used + take, memory_order_relaxed, memory_order_relaxed));
 	local->budget += take;
+	local->lease = lease;
 	return true;
 }
 
@@ -54,8 +56,8 @@ bool weir_partition_make_room(struct weir_worker *worker, struct weir_stream_loc
 
 void weir_budget_return(struct weir_stream *stream, struct weir_stream_local *local)
 {
-	atomic_fetch_sub_explicit(&stream->budget.used, WEIR_LEASE, memory_order_relaxed);
-	local->budget -= WEIR_LEASE;
+	atomic_fetch_sub_explicit(&stream->budget.used, local->lease, memory_order_relaxed);
+	local->budget -= local->lease;
 }
 
 void weir_partition_release(struct weir_worker *worker, struct weir_partition *partition,

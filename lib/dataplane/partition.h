@@ -12,6 +12,7 @@
 /* Lap or lease until one more message fits. False: counted as dropped. */
 bool weir_partition_make_room(struct weir_worker *worker, struct weir_stream_local *local,
 	struct weir_partition *partition, uint32_t bytes);
+/* Give a lease back; two are unused. */
 void weir_budget_return(struct weir_stream *stream, struct weir_stream_local *local);
 
 /* A lane has passed the slot without its mbuf; the last one frees it. */
@@ -63,7 +64,7 @@ static inline void weir_partition_advance(struct weir_worker *worker,
 
 	slot->mbuf = NULL;
 	partition->bytes -= slot->payload_length;
-	if (unlikely(++local->budget > 2 * WEIR_LEASE))
+	if (unlikely(++local->budget >= 2 * local->lease))
 		weir_budget_return(partition->stream, local);
 	while (partition->tail != partition->head &&
 		partition->slots[partition->tail & partition->mask].mbuf == NULL)

@@ -10,6 +10,8 @@
 #include "dataplane/worker.h"
 #include "wire/match_build.h"
 
+#define LEASE_MOST 64u /* mbufs of a budget, leased at once */
+
 struct weir_retired {
 	struct weir_retired *next;
 	void (*free_object)(void *);
@@ -85,23 +87,17 @@ static void free_unused(struct weir_dataplane *dataplane)
 	}
 }
 
-/* Budgets follow the configuration; those that name none share what is left. */
+/* Small budgets are leased in small pieces, so that no worker takes all that another needs. */
 static void set_budgets(struct weir_dataplane *dataplane, const struct weir_model *model)
 {
 	const struct weir_config *config = model->config;
-	uint32_t named = 0, sharers = 0, share;
 
 	for (uint32_t i = 0; i < config->stream_count; i++) {
-		named += config->streams[i].buffers;
-		sharers += config->streams[i].buffers == 0;
-	}
-	share = sharers != 0 && dataplane->budget > named ? (dataplane->budget - named) / sharers
-							  : 0;
-	for (uint32_t i = 0; i < config->stream_count; i++) {
-		uint32_t buffers = config->streams[i].buffers;
+		struct weir_budget *budget = &model->streams[i].object->budget;
+		uint32_t piece = config->streams[i].buffers / (8 * dataplane->worker_count);
 
-		atomic_store(
-			&model->streams[i].object->budget.limit, buffers != 0 ? buffers : share);
+		atomic_store(&budget->lease, RTE_MIN(RTE_MAX(piece, 1u), LEASE_MOST));
+		atomic_store(&budget->limit, config->streams[i].buffers);
 	}
 }
 

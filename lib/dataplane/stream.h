@@ -40,12 +40,12 @@ struct weir_lane {
 	uint32_t sample;                      /* 1 in N; 1: all */
 	uint32_t sample_left;                 /* messages until the next one is let through */
 	bool is_queued;
-	uint8_t reports_left; /* heartbeats that still tell of it */
-	uint16_t group;       /* slot number */
+	bool is_news;   /* sent on since the last heartbeat that told of it */
+	uint16_t group; /* slot number */
 	/* Stream protocol: what this consumer was told since it has the lane. */
 	uint64_t told;                 /* sequence up to which frames have covered */
 	struct weir_data_lane wire;    /* its epoch is raised whenever the consumer changes */
-	struct weir_list report;       /* in outlet->reports */
+	struct weir_list report;       /* in outlet->reports once it was sent on */
 	struct weir_position *history; /* native groups; of sessions that may come back */
 	uint16_t history_size;
 } __rte_cache_aligned;
@@ -77,6 +77,8 @@ struct weir_partition {
 struct weir_budget {
 	_Atomic uint32_t used;  /* any worker */
 	_Atomic uint32_t limit; /* control thread */
+	_Atomic uint32_t
+		lease; /* control thread; taken and returned at once: a part of the limit */
 } __rte_cache_aligned;
 
 /* One worker's part of a stream. */
@@ -84,6 +86,7 @@ struct weir_stream_local {
 	struct weir_stream_stats stats;
 	struct weir_stream_stats census; /* copied by the worker on request, read by control */
 	uint32_t budget;                 /* leased mbufs not in use */
+	uint32_t lease;                  /* what was leased at once the last time */
 } __rte_cache_aligned;
 
 struct weir_stream {

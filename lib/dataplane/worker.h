@@ -25,10 +25,6 @@
 #define WEIR_CONTROL_SIZE 1024
 #define WEIR_WAKE_SIZE    1024
 #define WEIR_DELIVER_MAX  512 /* messages a loop, so that receive is never far away */
-#define WEIR_LEASE        64  /* mbufs of a stream's budget, leased at once */
-
-/* A lane that was sent on is named in this many heartbeats, as one may be lost. */
-#define WEIR_HEARTBEAT_REPORTS 3
 
 /* Whom to charge when a packet that was delivered is thrown away after all. */
 struct weir_tx_owner {
@@ -91,12 +87,14 @@ struct weir_worker {
 	struct weir_wheel wheel;   /* outlets that wait for tokens; unit TSC */
 	struct weir_list blocked;  /* outlets that wait for credit or for being opened */
 	struct weir_list open;     /* native outlets with a datagram begun */
-	uint32_t open_count;       /* of those: each has a place in its port's queue */
+	uint32_t open_count;       /* packets to come of them: each has a place kept for it */
+	uint32_t fragment_id;      /* of the next datagram that is fragmented */
 	struct weir_list sessions; /* native outlets */
 	struct weir_list holding;  /* partitions with messages, oldest look first */
 	uint64_t next_tick;        /* TSC */
 
 	struct rte_mempool *copies;    /* for what is sent beside the received mbuf */
+	struct rte_mempool *large;     /* for datagrams on their way into fragments */
 	struct rte_ring *to_control;   /* mbufs: for the kernel, or protocol frames */
 	struct rte_ring *from_control; /* mbufs to send; mbuf->port is the port's index */
 	struct rte_ring *wakes;        /* consumer slots + 1; any worker and control enqueue */

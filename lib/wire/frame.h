@@ -32,7 +32,6 @@
 #define WEIR_FRAME_ERROR_TEXT  96 /* longest text of ERROR, without a NUL */
 #define WEIR_DATAGRAM_HEADER   16
 #define WEIR_DATAGRAM_MIN      512 /* a peer must be able to take this much */
-#define WEIR_DATAGRAM_DEFAULT  1400
 #define WEIR_DATAGRAM_MAX      9000
 #define WEIR_SUBSCRIBE_MAX     14               /* names in one SUBSCRIBE; more: subscribe to all */
 #define WEIR_CREDIT_LANES_MAX  16               /* lane limits in one CREDIT */

@@ -159,7 +159,7 @@ static struct weir_consumer *join(struct peer *peer, const char *gateway, int fa
 static void send_messages(struct peer *peer, uint64_t seq, unsigned int count)
 {
 	const struct weir_data_lane lane = {.messages = seq, .bytes = seq * 5};
-	uint8_t buffer[WEIR_DATAGRAM_DEFAULT];
+	uint8_t buffer[1400];
 	struct weir_data_writer data;
 	struct weir_writer writer;
 

@@ -160,7 +160,7 @@ static void test_wrong_options_are_refused(void)
 	wrong[5].streams = bad_streams;
 	wrong[5].stream_count = 1;
 	wrong[6].max_datagram = 9001;
-	wrong[7].window_bytes = 4 * 1400 - 1;
+	wrong[7].window_bytes = 4 * WEIR_DATAGRAM_MIN - 1;
 	for (unsigned int i = 0; i < 8; i++) {
 		CU_ASSERT_EQUAL(weir_session_create(&wrong[i], &io, 0, &session), -EINVAL);
 		CU_ASSERT_PTR_NULL(session);

@@ -6,7 +6,7 @@
 
 #include "wire/frame_data.h"
 
-#define DATAGRAM WEIR_DATAGRAM_DEFAULT
+#define DATAGRAM 1400
 
 static int client_sends(void *context, const void *data, size_t length)
 {

@@ -49,7 +49,7 @@ static void test_sections_left_out_have_defaults(void)
 	CU_ASSERT_EQUAL(config->native.udp_port, 4150);
 	CU_ASSERT_EQUAL(config->native.heartbeat_ms, 200);
 	CU_ASSERT_EQUAL(config->native.liveness_ms, 1000);
-	CU_ASSERT_EQUAL(config->native.max_frame, 1400);
+	CU_ASSERT_EQUAL(config->native.max_frame, 9000);
 	CU_ASSERT_EQUAL(config->reach.probe_ms, 1000);
 	CU_ASSERT_EQUAL(config->reach.hold_ms, 1000);
 	CU_ASSERT_EQUAL(config->stream_count, 0);
