@@ -41,7 +41,6 @@
 	X(KEY_MALFORMED, STREAM, "key_malformed", "header that holds the key contradicts itself")  \
 	X(MESH_FULL, STREAM, "mesh_full", "ring to the owning worker was full")                    \
 	X(BUDGET, STREAM, "budget", "stream's buffer budget used up")                              \
-	X(NO_BUFFER, STREAM, "no_buffer", "no packet buffer free")                                 \
 	X(NO_OWNER, STREAM, "no_owner", "partition was removed while the packet was under way")    \
 	X(NO_GROUP, STREAM, "no_group", "no group takes this stream")                              \
 	X(LAPPED, GROUP, "lapped", "ring overwritten before this group had taken it")              \

@@ -168,7 +168,7 @@ void weir_twins_sync(struct weir_twins *twins)
 			weir_log_warning("twins",
 				"port %s: the kernel may answer exporters with ICMP port "
 				"unreachable (%s); drop the streams' ports in a firewall, or use "
-				"driver af_xdp",
+				"driver af_xdp with a twin",
 				config->ports[i].name, strerror(-result));
 		}
 	}

@@ -131,7 +131,7 @@ static void sync_partition(struct weir_worker *worker, struct weir_partition *pa
 	}
 	partition->tier = view->tier;
 	partition->age_limit = view->age_limit;
-	partition->lane_count = view->attachment_count;
+	partition->lane_count = (uint8_t)view->attachment_count;
 	for (uint32_t i = 0; i < view->attachment_count; i++) {
 		partition->lanes[i] = &view->attachments[i].attachment->lanes[partition->index];
 		sync_lane(worker, partition, &view->attachments[i]);

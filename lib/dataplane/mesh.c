@@ -52,13 +52,19 @@ static void take_over(struct weir_worker *worker, struct weir_message_slot *mess
 	struct weir_partition *partition;
 	struct weir_message_slot *slot;
 
-	if (unlikely(stream == NULL || message->partition >= stream->partition_count ||
-		     stream->partitions[message->partition].owner != worker->id)) {
+	if (unlikely(stream == NULL)) {
 		worker->stats.stray++;
 		rte_pktmbuf_free(message->mbuf);
 		return;
 	}
 	local = &stream->local[worker->id];
+	if (unlikely(message->partition >= stream->partition_count ||
+		     stream->owners[message->partition] != worker->id)) {
+		local->stats.taken_over++;
+		local->stats.dropped[WEIR_REASON_NO_OWNER]++;
+		rte_pktmbuf_free(message->mbuf);
+		return;
+	}
 	partition = &stream->partitions[message->partition];
 	local->stats.taken_over++;
 	slot = weir_partition_place(worker, local, partition, message->payload_length);

@@ -1,27 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "dataplane/partition.h"
 
+#define LAP_SAMPLE       8    /* partitions compared for the fullest */
+#define LAP_SEARCH       256  /* looked at when those are empty */
 #define SWEEP_PARTITIONS 64   /* looked at in one call */
 #define SWEEP_MESSAGES   1024 /* expired in one call */
-
-static bool budget_lease(struct weir_stream *stream, struct weir_stream_local *local)
-{
-	struct weir_budget *budget = &stream->budget;
-	uint32_t limit = atomic_load_explicit(&budget->limit, memory_order_relaxed);
-	uint32_t used = atomic_load_explicit(&budget->used, memory_order_relaxed);
-	uint32_t lease = atomic_load_explicit(&budget->lease, memory_order_relaxed);
-	uint32_t take;
-
-	do {
-		if (used >= limit)
-			return false;
-		take = RTE_MIN(limit - used, lease);
-	} while (!atomic_compare_exchange_weak_explicit(
-		&budget->used, &used, used + take, memory_order_relaxed, memory_order_relaxed));
-	local->budget += take;
-	local->lease = lease;
-	return true;
-}
 
 /* Let the oldest message go; groups that had not taken it are lapped. */
 static void lap_oldest(struct weir_worker *worker, struct weir_partition *partition)
@@ -33,6 +16,39 @@ static void lap_oldest(struct weir_worker *worker, struct weir_partition *partit
 			weir_lane_skip(worker, partition->lanes[i], next, WEIR_REASON_LAPPED);
 }
 
+static uint64_t count_held(const struct weir_partition *partition)
+{
+	return partition->head - partition->tail;
+}
+
+/*
+ * The partition that gives way when the budget is used up: the fullest of a few, so that what one
+ * stopped consumer has not taken does not cost the others anything. Constant cost a call; NULL when
+ * those looked at hold nothing.
+ */
+static struct weir_partition *find_fullest(const struct weir_worker *worker,
+	struct weir_stream_local *local, struct weir_partition *partition)
+{
+	struct weir_stream *stream = partition->stream;
+	struct weir_partition *fullest = partition;
+
+	for (uint32_t looked = 0; looked < LAP_SEARCH; looked++) {
+		struct weir_partition *other;
+
+		if (looked >= LAP_SAMPLE && count_held(fullest) != 0)
+			break;
+		other = &stream->partitions[local->probe++ % stream->partition_count];
+		if (other->owner == worker->id && count_held(other) > count_held(fullest))
+			fullest = other;
+	}
+	return count_held(fullest) != 0 ? fullest : NULL;
+}
+
+static bool is_within_budget(struct weir_stream_local *local)
+{
+	return local->held < atomic_load_explicit(&local->limit, memory_order_relaxed);
+}
+
 bool weir_partition_make_room(struct weir_worker *worker, struct weir_stream_local *local,
 	struct weir_partition *partition, uint32_t bytes)
 {
@@ -40,24 +56,20 @@ bool weir_partition_make_room(struct weir_worker *worker, struct weir_stream_loc
 		local->stats.dropped[WEIR_REASON_NO_GROUP]++;
 		return false;
 	}
-	while (partition->head != partition->tail &&
-		(partition->head - partition->tail > partition->mask ||
+	while (count_held(partition) != 0 &&
+		(count_held(partition) > partition->mask ||
 			partition->bytes + bytes > partition->max_bytes))
 		lap_oldest(worker, partition);
-	while (local->budget == 0 && !budget_lease(partition->stream, local)) {
-		if (partition->head == partition->tail) {
+	while (!is_within_budget(local)) {
+		struct weir_partition *fullest = find_fullest(worker, local, partition);
+
+		if (fullest == NULL) {
 			local->stats.dropped[WEIR_REASON_BUDGET]++;
 			return false;
 		}
-		lap_oldest(worker, partition);
+		lap_oldest(worker, fullest);
 	}
 	return true;
-}
-
-void weir_budget_return(struct weir_stream *stream, struct weir_stream_local *local)
-{
-	atomic_fetch_sub_explicit(&stream->budget.used, local->lease, memory_order_relaxed);
-	local->budget -= local->lease;
 }
 
 void weir_partition_release(struct weir_worker *worker, struct weir_partition *partition,
@@ -76,8 +88,7 @@ void weir_lane_skip(
 	uint64_t count = until - lane->cursor;
 
 	for (uint64_t sequence = lane->cursor; sequence != until; sequence++)
-		weir_partition_release(
-			worker, partition, &partition->slots[sequence & partition->mask]);
+		weir_partition_release(worker, partition, weir_slot(partition, sequence));
 	lane->stats->dropped[reason] += count;
 	lane->cursor = until;
 	lane->told = until;
@@ -91,7 +102,7 @@ static uint32_t expire_lane(struct weir_worker *worker, struct weir_lane *lane, 
 	uint64_t until = lane->cursor;
 
 	while (until != partition->head && until - lane->cursor < most) {
-		const struct weir_message_slot *slot = &partition->slots[until & partition->mask];
+		const struct weir_message_slot *slot = weir_slot(partition, until);
 
 		if ((int64_t)(worker->now - slot->ingest - partition->age_limit) <= 0)
 			break;

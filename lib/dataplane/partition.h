@@ -9,11 +9,9 @@
  * lib/dataplane.
  */
 
-/* Lap or lease until one more message fits. False: counted as dropped. */
+/* Lap until one more message fits. False: counted as dropped. */
 bool weir_partition_make_room(struct weir_worker *worker, struct weir_stream_local *local,
 	struct weir_partition *partition, uint32_t bytes);
-/* Give a lease back; two are unused. */
-void weir_budget_return(struct weir_stream *stream, struct weir_stream_local *local);
 
 /* A lane has passed the slot without its mbuf; the last one frees it. */
 void weir_partition_release(struct weir_worker *worker, struct weir_partition *partition,
@@ -30,11 +28,14 @@ static inline struct weir_message_slot *weir_partition_place(struct weir_worker 
 	struct weir_stream_local *local, struct weir_partition *partition, uint32_t bytes)
 {
 	if (unlikely(partition->head - partition->tail > partition->mask ||
-		     partition->bytes + bytes > partition->max_bytes || local->budget == 0 ||
+		     partition->bytes + bytes > partition->max_bytes ||
+		     local->held >= atomic_load_explicit(&local->limit, memory_order_relaxed) ||
 		     partition->lane_count == 0) &&
 		!weir_partition_make_room(worker, local, partition, bytes))
 		return NULL;
-	return &partition->slots[partition->head & partition->mask];
+	if (partition->head == partition->tail)
+		partition->base = partition->head;
+	return weir_slot(partition, partition->head);
 }
 
 /* The slot has been filled. */
@@ -45,7 +46,7 @@ static inline void weir_partition_commit(struct weir_worker *worker,
 	slot->groups_left = (uint8_t)partition->lane_count;
 	partition->head++;
 	partition->bytes += slot->payload_length;
-	local->budget--;
+	local->held++;
 	local->stats.appended++;
 	for (uint32_t i = 0; i < partition->lane_count; i++)
 		if (!partition->lanes[i]->is_queued)
@@ -60,13 +61,10 @@ static inline void weir_partition_commit(struct weir_worker *worker,
 static inline void weir_partition_advance(struct weir_worker *worker,
 	struct weir_partition *partition, struct weir_message_slot *slot)
 {
-	struct weir_stream_local *local = &partition->stream->local[worker->id];
-
 	slot->mbuf = NULL;
 	partition->bytes -= slot->payload_length;
-	if (unlikely(++local->budget >= 2 * local->lease))
-		weir_budget_return(partition->stream, local);
+	partition->stream->local[worker->id].held--;
 	while (partition->tail != partition->head &&
-		partition->slots[partition->tail & partition->mask].mbuf == NULL)
+		weir_slot(partition, partition->tail)->mbuf == NULL)
 		partition->tail++;
 }

@@ -10,8 +10,6 @@
 #include "dataplane/worker.h"
 #include "wire/match_build.h"
 
-#define LEASE_MOST 64u /* mbufs of a budget, leased at once */
-
 struct weir_retired {
 	struct weir_retired *next;
 	void (*free_object)(void *);
@@ -87,17 +85,21 @@ static void free_unused(struct weir_dataplane *dataplane)
 	}
 }
 
-/* Small budgets are leased in small pieces, so that no worker takes all that another needs. */
+/* A stream's budget is shared among the workers as its partitions are. */
 static void set_budgets(struct weir_dataplane *dataplane, const struct weir_model *model)
 {
 	const struct weir_config *config = model->config;
 
 	for (uint32_t i = 0; i < config->stream_count; i++) {
-		struct weir_budget *budget = &model->streams[i].object->budget;
-		uint32_t piece = config->streams[i].buffers / (8 * dataplane->worker_count);
+		struct weir_stream *stream = model->streams[i].object;
+		uint64_t owned[WEIR_MAX_WORKERS] = {0};
 
-		atomic_store(&budget->lease, RTE_MIN(RTE_MAX(piece, 1u), LEASE_MOST));
-		atomic_store(&budget->limit, config->streams[i].buffers);
+		for (uint16_t p = 0; p < stream->partition_count; p++)
+			owned[stream->owners[p]]++;
+		for (uint32_t id = 0; id < dataplane->worker_count; id++)
+			atomic_store(&stream->local[id].limit,
+				(uint32_t)(config->streams[i].buffers * owned[id] /
+					   stream->partition_count));
 	}
 }
 

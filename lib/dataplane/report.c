@@ -43,8 +43,10 @@ static void fill_stream(const struct weir_dataplane *dataplane,
 	report->ring_messages = object->ring_messages;
 	report->ring_bytes = object->ring_bytes;
 	report->age_ms = stream->age_ms;
-	report->buffers = atomic_load(&object->budget.limit);
-	report->buffers_used = atomic_load(&object->budget.used);
+	for (uint32_t id = 0; id < dataplane->worker_count; id++) {
+		report->buffers += atomic_load(&object->local[id].limit);
+		report->buffers_used += object->local[id].held;
+	}
 	for (uint32_t id = 0; id < dataplane->worker_count; id++)
 		add(&report->stats, &object->local[id].census, sizeof(report->stats));
 	under_way = (int64_t)(report->stats.handed - report->stats.taken_over);

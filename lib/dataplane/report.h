@@ -38,7 +38,7 @@ struct weir_stream_report {
 	uint64_t ring_bytes;
 	uint32_t age_ms;
 	uint32_t buffers;      /* budget */
-	uint32_t buffers_used; /* of it, with what workers have leased */
+	uint32_t buffers_used; /* of it */
 	struct weir_stream_stats stats;
 	uint64_t under_way; /* between workers; 0 when a census cut through it */
 };

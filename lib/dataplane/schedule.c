@@ -218,7 +218,7 @@ static uint32_t lane_turn(struct weir_worker *worker, struct weir_queue *queue,
 		return 0;
 	}
 	while (lane->cursor != partition->head && taken < most && queue->deficit > 0) {
-		struct weir_message_slot *slot = &partition->slots[lane->cursor & partition->mask];
+		struct weir_message_slot *slot = weir_slot(partition, lane->cursor);
 		uint32_t payload = slot->payload_length;
 		uint32_t l3_bytes = weir_message_l3_bytes(slot);
 		enum weir_reason reason = lane_check(worker, lane, slot);

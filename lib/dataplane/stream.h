@@ -55,15 +55,16 @@ struct weir_partition {
 	struct weir_message_slot *slots; /* immutable pointer; mask + 1 of them */
 	uint64_t head;                   /* sequence of the next message to come */
 	uint64_t tail;                   /* oldest sequence still in the ring */
+	uint64_t base;                   /* sequence that slots[0] stands for; see weir_slot */
 	uint64_t bytes;                  /* payload held */
 	uint64_t max_bytes;              /* immutable */
-	uint64_t mask;                   /* immutable */
 	struct weir_stream *stream;      /* immutable */
-	uint32_t lane_count;
-	uint16_t index; /* immutable; within the stream */
+	uint32_t mask;                   /* immutable */
+	uint8_t lane_count;
 	uint8_t tier;
 	bool is_swept; /* in the worker's list of partitions that hold messages */
 	/* End of the first cache line. */
+	uint16_t index;                              /* immutable; within the stream */
 	uint64_t age_limit;                          /* TSC cycles; 0: none */
 	struct weir_lane *lanes[WEIR_STREAM_GROUPS]; /* one a group, in the snapshot's order */
 	struct weir_list sweep;                      /* in worker->holding */
@@ -71,22 +72,22 @@ struct weir_partition {
 } __rte_cache_aligned;
 
 /*
- * Mbufs that a stream may hold in its rings. Workers lease from `used` in chunks and return;
- * what a worker has leased and not used is in its own `struct weir_stream_local`.
+ * The slot of a sequence between tail and head. Whenever the ring is empty its base moves up, so
+ * that a ring that is kept short goes on using the same few slots, which stay in cache.
  */
-struct weir_budget {
-	_Atomic uint32_t used;  /* any worker */
-	_Atomic uint32_t limit; /* control thread */
-	_Atomic uint32_t
-		lease; /* control thread; taken and returned at once: a part of the limit */
-} __rte_cache_aligned;
+static inline struct weir_message_slot *weir_slot(
+	const struct weir_partition *partition, uint64_t sequence)
+{
+	return &partition->slots[(sequence - partition->base) & partition->mask];
+}
 
 /* One worker's part of a stream. */
 struct weir_stream_local {
 	struct weir_stream_stats stats;
 	struct weir_stream_stats census; /* copied by the worker on request, read by control */
-	uint32_t budget;                 /* leased mbufs not in use */
-	uint32_t lease;                  /* what was leased at once the last time */
+	_Atomic uint32_t limit; /* mbufs that its partitions on this worker may hold; control */
+	uint32_t held;          /* of them in use */
+	uint32_t probe;         /* where the search for a partition to lap goes on */
 } __rte_cache_aligned;
 
 struct weir_stream {
@@ -99,7 +100,6 @@ struct weir_stream {
 	struct weir_partition *partitions;
 	struct weir_message_slot *slots; /* of all partitions, one allocation */
 	uint16_t *owners;                /* worker of each partition */
-	struct weir_budget budget;
 	struct weir_stream_local *local; /* one a worker */
 };
 

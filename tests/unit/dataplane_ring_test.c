@@ -152,7 +152,7 @@ static void find_sources(struct plane *plane, uint8_t *first, uint8_t *second)
 	}
 }
 
-/* A partition that holds nothing has nothing to give up for a new message. */
+/* What nobody takes gives way, not what is served: the fullest partition is lapped. */
 static void test_budget_of_empty_partition(void)
 {
 	struct plane *plane =
@@ -168,9 +168,9 @@ static void test_budget_of_empty_partition(void)
 	before = plane_stream(plane, "s");
 	plane_receive_numbered(plane, second, 0, 10, 100);
 	stream = plane_stream(plane, "s");
-	CU_ASSERT_EQUAL(stream.dropped[WEIR_REASON_BUDGET], 10);
-	CU_ASSERT_EQUAL(stream.appended, before.appended);
-	CU_ASSERT_EQUAL(plane_group(plane, "s", "g").dropped[WEIR_REASON_LAPPED], 0);
+	CU_ASSERT_EQUAL(stream.dropped[WEIR_REASON_BUDGET], 0);
+	CU_ASSERT_EQUAL(stream.appended, before.appended + 10);
+	CU_ASSERT_EQUAL(plane_group(plane, "s", "g").dropped[WEIR_REASON_LAPPED], 10);
 	plane_close(plane);
 }
 
@@ -218,7 +218,7 @@ CU_TestInfo dataplane_ring_tests[] = {
 	{"messages nobody takes expire", test_bound_age_swept},
 	{"nothing expired is sent", test_bound_age_at_delivery},
 	{"a stream cannot take another's buffers", test_budget},
-	{"a message without budget is dropped and counted", test_budget_of_empty_partition},
+	{"a partition that nobody takes from gives way to others", test_budget_of_empty_partition},
 	{"a stream that no group takes is counted", test_no_group},
 	{"partitions and counters agree on what is held", test_partitions_agree},
 	CU_TEST_INFO_NULL,
