@@ -41,3 +41,30 @@ shell_files() {
 		find scripts .ci tests -type f -name '*.sh'
 	} 2>/dev/null | sort -u)
 }
+
+# in_own_namespaces SCRIPT ARGUMENTS...: run it, as the first process of a process namespace, so
+# that all others end with it however it ends; it sources tests/system/_init.sh for the rest.
+# A signal is handed on to it, past unshare, which takes none.
+in_own_namespaces() {
+	local status=0
+	trap 'hand_on 130' INT
+	trap 'hand_on 143' TERM HUP
+	handed_on=0
+	WEIR_TEST_UNSHARED=1 setpriv --pdeathsig KILL \
+		unshare --net --mount --pid --fork --kill-child --mount-proc -- bash "$@" &
+	inner_pid=$!
+	wait "$inner_pid" || status=$?
+	if [ "$handed_on" -ne 0 ]; then
+		# The first wait ended by the signal; this one ends when everything is gone.
+		wait "$inner_pid" || true
+		status=$handed_on
+	fi
+	trap - INT TERM HUP
+	return $status
+}
+
+# shellcheck disable=SC2317 # called by the traps
+hand_on() {
+	handed_on=$1
+	kill -TERM "$(pgrep -P "$inner_pid")" 2>/dev/null || true
+}

@@ -23,8 +23,8 @@ void weir_eal_cleanup(void);
 /* Whether some worker's CPU is one that the scheduler also gives to others: not isolated. */
 bool weir_eal_is_crowded(const struct weir_config *config);
 
-/* Bytes of EAL memory that the configuration needs, with room for later changes. */
-size_t weir_eal_memory(const struct weir_config *config);
+/* Bytes of EAL memory that the configuration needs, on huge pages or not; with room for changes. */
+size_t weir_eal_memory(const struct weir_config *config, bool is_huge);
 
 /*
  * Device name ("net_af_packet0") and EAL argument ("--vdev" value or PCI address) of a port.

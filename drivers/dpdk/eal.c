@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include <rte_common.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_log.h>
@@ -19,29 +21,31 @@
 #define MESSAGE_SLOT  32
 #define LANE_AND_MORE 512 /* a partition's and its lanes' bookkeeping */
 
-/* Arguments are collected here; the EAL keeps pointers into them. */
-struct arguments {
-	char *list[MAX_ARGUMENTS + 1];
+/* The EAL keeps pointers into its arguments as long as it lives, and reorders its list of them. */
+static struct arguments {
+	char *list[MAX_ARGUMENTS + 1]; /* the EAL's */
+	char *owned[MAX_ARGUMENTS];
 	int count;
 	bool failed;
-};
+} arguments;
 
-static void add(struct arguments *arguments, const char *text)
+static void add(const char *text)
 {
 	char *copy = strdup(text);
 
-	if (copy == NULL || arguments->count == MAX_ARGUMENTS) {
-		arguments->failed = true;
+	if (copy == NULL || arguments.count == MAX_ARGUMENTS) {
+		arguments.failed = true;
 		free(copy);
 		return;
 	}
-	arguments->list[arguments->count++] = copy;
+	arguments.list[arguments.count] = copy;
+	arguments.owned[arguments.count++] = copy;
 }
 
-static void free_arguments(struct arguments *arguments)
+static void free_arguments(void)
 {
-	for (int i = 0; i < arguments->count; i++)
-		free(arguments->list[i]);
+	while (arguments.count != 0)
+		free(arguments.owned[--arguments.count]);
 }
 
 static uint32_t largest_mtu(const struct weir_config *config)
@@ -54,19 +58,28 @@ static uint32_t largest_mtu(const struct weir_config *config)
 	return largest;
 }
 
-size_t weir_eal_memory(const struct weir_config *config)
+/* DPDK puts no buffer across two pages, unless they are huge ones. */
+static size_t buffer_size(const struct weir_config *config, bool is_huge)
 {
-	size_t room = config->memory.buffer_bytes;
+	size_t room = RTE_MAX(config->memory.buffer_bytes, largest_mtu(config) + 64);
+	size_t size = room + 512;
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	if (is_huge)
+		return size;
+	return size <= page ? page / (page / size) : RTE_ALIGN_CEIL(size, page);
+}
+
+size_t weir_eal_memory(const struct weir_config *config, bool is_huge)
+{
 	size_t buffers = config->memory.buffers;
 	size_t rings = 0;
 
-	if (room < largest_mtu(config) + 64)
-		room = largest_mtu(config) + 64;
 	buffers += buffers / 4 > 8192 ? buffers / 4 : 8192;
 	for (unsigned int i = 0; i < config->stream_count; i++)
 		rings += (size_t)config->streams[i].partitions *
 			 ((size_t)config->streams[i].ring_messages * MESSAGE_SLOT + LANE_AND_MORE);
-	return buffers * (room + 512) + rings * 5 / 4 + SPARE_MEMORY;
+	return buffers * buffer_size(config, is_huge) + rings * 5 / 4 + SPARE_MEMORY;
 }
 
 bool weir_eal_is_crowded(const struct weir_config *config)
@@ -103,7 +116,7 @@ static bool has_huge_pages(const struct weir_config *config, size_t needed)
 }
 
 /* "0@(2,3),1@0,2@1": the control thread anywhere but on the workers' CPUs, if there are others. */
-static void add_lcores(struct arguments *arguments, const struct weir_config *config)
+static void add_lcores(const struct weir_config *config)
 {
 	char text[16384] = "0@(";
 	size_t used = 3;
@@ -127,31 +140,29 @@ static void add_lcores(struct arguments *arguments, const struct weir_config *co
 	for (unsigned int i = 0; i < config->workers.count && used < sizeof(text) - 16; i++)
 		used += (size_t)snprintf(
 			text + used, sizeof(text) - used, ",%u@%u", i + 1, config->workers.cpus[i]);
-	add(arguments, "--lcores");
-	add(arguments, text);
-	add(arguments, "--main-lcore");
-	add(arguments, "0");
+	add("--lcores");
+	add(text);
+	add("--main-lcore");
+	add("0");
 }
 
-static void add_memory(struct arguments *arguments, const struct weir_config *config)
+static void add_memory(const struct weir_config *config)
 {
-	size_t needed = weir_eal_memory(config);
 	char megabytes[32];
 
 	/* Nothing is left in the file system, and gateways on one machine don't meet there. */
-	if (has_huge_pages(config, needed)) {
-		add(arguments, "--in-memory");
+	if (has_huge_pages(config, weir_eal_memory(config, true))) {
+		add("--in-memory");
 		return;
 	}
-	snprintf(megabytes, sizeof(megabytes), "%zu", (needed >> 20) + 1);
-	add(arguments, "--no-shconf");
-	add(arguments, "--no-huge");
-	add(arguments, "-m");
-	add(arguments, megabytes);
+	snprintf(megabytes, sizeof(megabytes), "%zu", (weir_eal_memory(config, false) >> 20) + 1);
+	add("--no-shconf");
+	add("--no-huge");
+	add("-m");
+	add(megabytes);
 }
 
-static int add_devices(
-	struct arguments *arguments, const struct weir_config *config, struct weir_error *error)
+static int add_devices(const struct weir_config *config, struct weir_error *error)
 {
 	bool has_pci = false;
 
@@ -164,12 +175,12 @@ static int add_devices(
 		if (weir_device_argument(config, i, text, sizeof(text)) < 0)
 			return weir_error_set(error, -ENAMETOOLONG, path, "use shorter paths",
 				"the port's device arguments are too long");
-		add(arguments, is_pci ? "-a" : "--vdev");
-		add(arguments, text);
+		add(is_pci ? "-a" : "--vdev");
+		add(text);
 		has_pci |= is_pci;
 	}
 	if (!has_pci)
-		add(arguments, "--no-pci");
+		add("--no-pci");
 	return 0;
 }
 
@@ -194,17 +205,16 @@ static int check_cpus(const struct weir_config *config, struct weir_error *error
 
 int weir_eal_init(const struct weir_config *config, struct weir_error *error)
 {
-	struct arguments arguments = {0};
 	int result = check_cpus(config, error);
 
 	if (result < 0)
 		return result;
-	add(&arguments, "weir");
-	add_lcores(&arguments, config);
-	add_memory(&arguments, config);
-	add(&arguments, "--log-level");
-	add(&arguments, weir_log_get_level() == WEIR_LOG_DEBUG ? "*:info" : "*:error");
-	result = add_devices(&arguments, config, error);
+	add("weir");
+	add_lcores(config);
+	add_memory(config);
+	add("--log-level");
+	add(weir_log_get_level() == WEIR_LOG_DEBUG ? "*:info" : "*:error");
+	result = add_devices(config, error);
 	if (result == 0 && arguments.failed)
 		result = weir_error_set(
 			error, -ENOMEM, "", "free some memory", "no memory for the DPDK arguments");
@@ -216,11 +226,12 @@ int weir_eal_init(const struct weir_config *config, struct weir_error *error)
 			"--log-level debug shows more",
 			"DPDK did not start: %s", rte_strerror(rte_errno));
 	if (result < 0)
-		free_arguments(&arguments);
+		free_arguments();
 	return result;
 }
 
 void weir_eal_cleanup(void)
 {
 	rte_eal_cleanup();
+	free_arguments();
 }

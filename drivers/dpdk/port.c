@@ -302,7 +302,7 @@ int weir_dpdk_port_start(struct weir_port *port, const struct weir_config_port *
 	result = set_up_queues(device, port, config, &info, &conf, pool);
 	if (result < 0)
 		return fail(error, result, port->index, ".descriptors",
-			"try another number, or give the machine more memory",
+			"try another number; frames above 2 kB need a larger memory.buffer_bytes",
 			"the device refused its queues");
 	result = rte_eth_dev_start(device->id);
 	if (result < 0)

@@ -56,7 +56,7 @@ offloads_off() {
 	local run=()
 	[ -z "${2:-}" ] || run=(in_ns "$2")
 	"${run[@]}" ethtool -K "$1" tx off rx off gro off gso off tso off rxvlan off txvlan off \
-		>/dev/null
+		rx-vlan-stag-hw-parse off tx-vlan-stag-hw-insert off >/dev/null
 }
 
 # The switch. Every other function here joins something to it.

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+What is measured: the gateway, and testpmd as its peer. Each reads a capture over and over
+(net_pcap, infinite_rx), forwards with one worker thread, and sends to net_null. A sample is
+(seconds, packets sent by the device, seconds of CPU time of the worker thread).
+"""
+
+import glob
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+
+START_S = 20
+TRIES = 5
+PORT = "out"
+
+
+class Failed(Exception):
+    """The contender did not start or did not forward."""
+
+
+class Contender:
+    """A process with one worker thread that is pinned to a CPU of its own."""
+
+    def __init__(self, command, log):
+        self.log = log
+        with open(log, "w", encoding="utf-8") as file:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=file, stderr=file)
+        self.worker = None
+
+    def __enter__(self):
+        deadline = time.monotonic() + START_S
+        try:
+            while not self.is_forwarding():
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    raise Failed(f"{self.process.args[0]} does not forward: {self.last_words()}")
+                time.sleep(0.05)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def stop(self):
+        """In order, or else by force."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def last_words(self):
+        with open(self.log, encoding="utf-8", errors="replace") as file:
+            return " ".join(file.read().split("\n")[-6:])
+
+    def is_forwarding(self):
+        """Whether the first packets were sent; finds the worker's thread."""
+        tasks = f"/proc/{self.process.pid}/task"
+        try:
+            for task in os.listdir(tasks):
+                with open(f"{tasks}/{task}/comm", encoding="utf-8") as file:
+                    if file.read().startswith("rte-worker"):
+                        self.worker = f"{tasks}/{task}/schedstat"
+            return self.worker is not None and self.sent() > 0
+        except (Failed, OSError, ValueError, subprocess.SubprocessError):
+            return False
+
+    def sample(self):
+        sent = self.sent()
+        with open(self.worker, encoding="utf-8") as file:
+            cpu_ns = int(file.read().split()[0])
+        return time.monotonic(), sent, cpu_ns / 1e9
+
+    def sent(self):
+        raise NotImplementedError
+
+
+class Gateway(Contender):
+    """Weir with one stream, 1,000 keys in 16 partitions, and one blind consumer."""
+
+    def __init__(self, capture, cpu, hugepages, directory):
+        self.socket = f"{directory}/weir.sock"
+        config = f"{directory}/weir.json"
+        consumer = {"name": "consumer", "address": "10.0.0.9", "port": 9995, "source": "keep",
+                    "egress": PORT, "mac": "02:00:00:00:00:09"}
+        with open(config, "w", encoding="utf-8") as file:
+            json.dump({
+                "workers": {"cpus": [cpu], "idle": "spin"},
+                "memory": {"buffers": 32768, "hugepages": hugepages},
+                "control": {"socket": self.socket},
+                "native": {"udp_port": 0},
+                "ports": [
+                    {"name": "in", "driver": "pcap", "rx_file": capture, "loop": True},
+                    {"name": PORT, "driver": "null"},
+                ],
+                "streams": [{"name": "flows", "match": {"udp_port": 4739}, "key": "ipfix",
+                             "partitions": 16}],
+                "groups": [{"name": "group", "streams": ["flows"], "consumers": [consumer]}],
+            }, file)
+        super().__init__(["weir", "--config", config], f"{directory}/weir.log")
+
+    def sent(self):
+        command = ["weirctl", "--socket", self.socket, "-j", "port", "list"]
+        for _ in range(TRIES):
+            done = subprocess.run(command, capture_output=True, timeout=10, check=False)
+            if done.returncode != 1:
+                break
+            # A worker that the machine keeps off its CPU did not count in time; ask again.
+        if done.returncode != 0:
+            raise Failed(f"weirctl: {done.stderr.decode().strip()}")
+        ports = json.loads(done.stdout)["ports"]
+        return next(port["sent"] for port in ports if port["name"] == PORT)
+
+
+class Testpmd(Contender):
+    """DPDK's own forwarder: it exchanges MACs, addresses and ports, and looks nothing up."""
+
+    def __init__(self, capture, cpu, hugepages, directory):
+        main = next(other for other in sorted(os.sched_getaffinity(0)) if other != cpu)
+        memory = ["--in-memory"] if hugepages else ["--no-huge", "-m", "512"]
+        self.telemetry = None
+        for stale in glob.glob("/var/run/dpdk/*/dpdk_telemetry.v2*"):
+            os.unlink(stale)
+        super().__init__(
+            ["dpdk-testpmd", *memory, "--no-pci", "-l", f"{main},{cpu}", "--main-lcore", str(main),
+             "--vdev", f"net_pcap0,rx_pcap={capture},infinite_rx=1",
+             "--vdev", "net_null0,no-rx=1", "--",
+             "--forward-mode=5tswap", "--total-num-mbufs=32768", "--nb-cores=1"],
+            f"{directory}/testpmd.log")
+
+    def __exit__(self, *exception):
+        if self.telemetry is not None:
+            self.telemetry.close()
+        super().__exit__(*exception)
+
+    def sent(self):
+        if self.telemetry is None:
+            path = next(iter(glob.glob("/var/run/dpdk/*/dpdk_telemetry.v2*")), None)
+            if path is None:
+                return 0
+            self.telemetry = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            self.telemetry.settimeout(5)
+            self.telemetry.connect(path)
+            self.telemetry.recv(65536)
+        self.telemetry.send(b"/ethdev/stats,1")
+        return json.loads(self.telemetry.recv(65536))["/ethdev/stats"]["opackets"]

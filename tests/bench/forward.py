@@ -1,0 +1,133 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+Packets per second of the gateway's whole blind path on one worker, beside testpmd on the same
+devices. Runs alternate in pairs; the result is the median of the pairs' ratios. Packets are
+counted per second of the worker's CPU time, which other programs on the machine change least;
+the rates per second of the clock are printed beside.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+
+import capture
+from contender import Failed, Gateway, Testpmd
+
+SIZES = (64, 512, 1400)  # bytes of a frame, its FCS included
+KEYS = 1000
+SETTLE_S = 0.3
+NOISY = 0.15  # a spread above it is said to be one
+UNIT = "packets/s of CPU time"
+PEER = "dpdk-testpmd --forward-mode=5tswap"
+
+
+def measure(kind, path, arguments):
+    """One run: packets per second of CPU time, and of the clock."""
+    with kind(path, arguments.cpu, arguments.hugepages, arguments.directory) as contender:
+        time.sleep(SETTLE_S)
+        begin = contender.sample()
+        time.sleep(arguments.seconds)
+        end = contender.sample()
+    clock, packets, cpu = (after - before for before, after in zip(begin, end))
+    if packets <= 0 or cpu <= 0:
+        raise Failed(f"{kind.__name__} sent {packets} packets in {clock:.1f} s")
+    return packets / cpu, packets / clock
+
+
+def median(pairs, which, how):
+    return statistics.median(pair[which][how] for pair in pairs)
+
+
+def forward(size, arguments):
+    """A result of alternating runs with frames of one size."""
+    path = f"{arguments.directory}/{size}.pcap"
+    capture.write(path, size, KEYS)
+    pairs = []
+    for number in range(arguments.pairs):
+        order = (Gateway, Testpmd) if number % 2 == 0 else (Testpmd, Gateway)
+        rates = {kind: measure(kind, path, arguments) for kind in order}
+        pairs.append((rates[Gateway], rates[Testpmd]))
+        print(f"forward_{size}: pair {number + 1} of {arguments.pairs}: "
+              f"{rates[Gateway][0] / rates[Testpmd][0]:.3f}", file=sys.stderr)
+    ratios = [ours[0] / peer[0] for ours, peer in pairs]
+    ratio = statistics.median(ratios)
+    spread = (max(ratios) - min(ratios)) / ratio
+    return {
+        "name": f"forward_{size}", "ratio": round(ratio, 4),
+        "ours": round(median(pairs, 0, 0)), "peer": PEER,
+        "peer_value": round(median(pairs, 1, 0)), "unit": UNIT, "spread": round(spread, 4),
+        "noisy": spread > NOISY,
+        "ours_clock": round(median(pairs, 0, 1)), "peer_clock": round(median(pairs, 1, 1)),
+        "ratios": [round(one, 4) for one in ratios],
+    }
+
+
+def machine():
+    """What the numbers were measured on."""
+    model = platform.machine()
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        for line in file:
+            if line.startswith("model name"):
+                model = line.split(":", 1)[1].strip()
+    return {"cpu": model, "cpus": os.cpu_count(), "kernel": platform.release(),
+            "load": os.getloadavg()[0]}
+
+
+def table(results):
+    """The results in Markdown. M: million packets."""
+    rows = ["| name | ratio | spread | ours, M/CPU-s | testpmd, M/CPU-s | ours, M/s | testpmd, M/s |",
+            "|---|---|---|---|---|---|---|"]
+    for one in results:
+        millions = " | ".join(f"{one[key] / 1e6:.2f}"
+                              for key in ("ours", "peer_value", "ours_clock", "peer_clock"))
+        rows.append(f"| {one['name']} | {one['ratio']:.3f} | {one['spread'] * 100:.0f} % "
+                    f"| {millions} |")
+    return "\n".join(rows)
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pairs", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--directory", required=True, help="for files while it runs")
+    parser.add_argument("--json", help="file for the results")
+    parser.add_argument("--hugepages", action=argparse.BooleanOptionalAction, default=True)
+    arguments = parser.parse_args()
+    arguments.cpu = max(os.sched_getaffinity(0))
+    return arguments
+
+
+def main():
+    arguments = parse()
+    before = machine()
+    if len(os.sched_getaffinity(0)) < 2:
+        print("bench: two CPUs are needed", file=sys.stderr)
+        return 1
+    try:
+        results = [forward(size, arguments) for size in SIZES]
+    except Failed as failure:
+        print(f"bench: {failure}", file=sys.stderr)
+        return 1
+    print(table(results))
+    noisy = [one["name"] for one in results if one["noisy"]]
+    if noisy:
+        print(f"\nThe machine was not quiet: ratios of {', '.join(noisy)} differ by more than "
+              f"{NOISY * 100:.0f} % between pairs.")
+    if not arguments.hugepages:
+        print("\nWithout hugepages: both are slower than they can be.")
+    if arguments.json:
+        with open(arguments.json, "w", encoding="utf-8") as file:
+            json.dump({"results": results, "pairs": arguments.pairs,
+                       "seconds": arguments.seconds, "hugepages": arguments.hugepages,
+                       "machine": before}, file, indent=2)
+            file.write("\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
