@@ -10,6 +10,7 @@
 #include <rte_ethdev.h>
 
 #include "base/log.h"
+#include "dpdk/af_packet.h"
 
 /* Ports on ethdev. The only user of rte_ethdev. */
 
@@ -23,6 +24,9 @@ struct device {
 	uint16_t id; /* ethdev's */
 	uint16_t rx_queues;
 	bool is_started;
+	int sockets[WEIR_PORT_MAX_QUEUES]; /* of net_af_packet */
+	unsigned int socket_count;
+	uint64_t socket_drops;
 	struct queue rx[WEIR_PORT_MAX_QUEUES];
 	struct queue tx[WEIR_PORT_MAX_QUEUES];
 };
@@ -69,15 +73,16 @@ static int wait_fd(void *handle)
 
 static void counters(void *driver, struct weir_port_counters *out)
 {
-	const struct device *device = driver;
+	struct device *device = driver;
 	struct rte_eth_stats stats;
 
 	memset(out, 0, sizeof(*out));
+	device->socket_drops += weir_af_packet_drops(device->sockets, device->socket_count);
 	if (rte_eth_stats_get(device->id, &stats) != 0)
 		return;
 	out->rx_packets = stats.ipackets;
 	out->rx_bytes = stats.ibytes;
-	out->rx_missed = stats.imissed;
+	out->rx_missed = stats.imissed + device->socket_drops;
 	out->rx_errors = stats.ierrors;
 	out->rx_no_buffer = stats.rx_nombuf;
 	out->tx_packets = stats.opackets;
@@ -309,6 +314,9 @@ int weir_dpdk_port_start(struct weir_port *port, const struct weir_config_port *
 		return fail(error, result, port->index, "", "see the lines above",
 			"the device did not start");
 	device->is_started = true;
+	if (config->driver == WEIR_DRIVER_AF_PACKET)
+		device->socket_count = weir_af_packet_sockets(
+			port->kernel_ifindex, device->sockets, WEIR_PORT_MAX_QUEUES);
 	set_filters(device, config);
 	if (is_sink(config))
 		port->rx_queues = 0;

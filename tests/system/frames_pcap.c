@@ -13,7 +13,7 @@
  */
 
 #define LINKTYPE_RAW 101 /* IP without a link header */
-#define HEADERS	     28	 /* IPv4 and UDP */
+#define HEADERS      28  /* IPv4 and UDP */
 
 struct capture {
 	FILE *file;

@@ -3,6 +3,7 @@
 #
 # A datagram that fills the exporter's MTU reaches native consumers, although its frame does not
 # fit: over IPv4 and IPv6, in order, nothing lost; and the batches of small ones stay whole.
+# shellcheck source=tests/system/_init.sh
 . "$(dirname "$0")/_init.sh"
 
 lan

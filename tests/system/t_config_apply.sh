@@ -1,0 +1,126 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# The configuration is changed again and again under load, and who is in all of them loses
+# nothing. What cannot be taken over is refused, and changes nothing.
+
+# shellcheck source=tests/system/_init.sh
+. "$(dirname "$0")/_init.sh"
+
+lan
+host exporter 1
+kernel_port gw0 2
+host c1 3
+host c2 4
+
+# The part that stays the same. In all that follows, jq changes this document.
+cat >"$tmp/weir.json" <<EOF
+{"workers": {"cpus": [1]}, "control": {"socket": "$socket"}, "memory": {"buffers": 65536},
+"ports": [{"name": "lan", "driver": "af_packet", "interface": "gw0",
+	"descriptors": 8192}],
+"streams": [
+	{"name": "flows", "match": {"udp_port": 4739}, "key": "ipfix", "partitions": 16,
+		"buffers": 16384},
+	{"name": "spare", "match": {"udp_port": 2055}, "key": "flow", "buffers": 4096}],
+"groups": [{"name": "kept", "streams": ["flows"], "consumers": [
+	{"name": "kept", "address": "10.0.0.3", "port": 9995, "source": "keep"}]}]}
+EOF
+weir_start "$tmp/weir.json"
+wait_for "ctl consumer show kept | jq -e '.state == \"reachable\"'"
+
+digest() {
+	ctl config get | jq -r .digest
+}
+
+# apply JQ-FILTER: on the first configuration
+apply() {
+	jq "$1" "$tmp/weir.json" >"$tmp/next.json"
+	ctl config_apply "$tmp/next.json" >"$tmp/applied.json" || fail "refused: $1"
+	assert_eq "$(digest)" "$(jq -r .digest "$tmp/applied.json")" "digest after: $1"
+}
+
+# refused METHOD FILE PATH [HINT]: and nothing changed
+refused() {
+	local before status=0
+	before=$(ctl config get | jq -c '{generation, digest}')
+	ctl "$1" "$2" >"$tmp/out" 2>"$tmp/err" || status=$?
+	assert_eq "$status" 1 "status of $1 that must be refused"
+	grep -qF "$3" "$tmp/err" || fail "no path $3 in: $(cat "$tmp/err")"
+	grep -qi "${4:-hint}" "$tmp/err" || fail "no '${4:-hint}' in: $(cat "$tmp/err")"
+	assert_eq "$(ctl config get | jq -c '{generation, digest}')" "$before" "configuration"
+}
+
+# change NUMBER: one of the changes an operator makes
+change() {
+	local other='{"name": "other", "address": "10.0.0.4", "port": 9996}'
+	local more='{"name": "more", "address": "10.0.0.4", "port": 9997}'
+	local group="{\"name\": \"new\", \"streams\": [\"flows\"], \"consumers\": [$other]}"
+	local stream='{"name": "new", "match": {"udp_port": "5000-5010"}, "buffers": 1024}'
+	case $(($1 % 10)) in
+	0) apply ".groups += [$group]" ;;
+	1) apply ".groups += [$group] | .groups[1].consumers += [$more]" ;;
+	2) apply ".groups += [$group] | .groups[1].consumers = [$more]" ;;
+	3) apply ".groups += [$group] | .groups[1].consumers[0].rate = {packets_per_s: 500}" ;;
+	4) apply ".groups += [$group] | .groups[1].sample = 10" ;;
+	5) apply ".streams += [$stream] | .groups += [$group] | .groups[1].streams += [\"new\"]" ;;
+	6) apply ".streams = [$stream] + .streams | .groups = [$group] + .groups" ;;
+	7) apply ".streams |= map(select(.name == \"flows\"))" ;;
+	8) apply '.groups[0].consumers[0].rate = {packets_per_s: 1000000}' ;;
+	9) apply . ;;
+	esac
+}
+
+receiver_start kept c1 --listen 10.0.0.3:9995
+receiver_start other c2 --listen 10.0.0.4:9996 --listen 10.0.0.4:9997 --late
+send exporter --to 10.0.0.2:4739 --rate 20k --seconds 10 --keys 100 --size 200 \
+	--json "$tmp/sent.json" &
+sender=$!
+wait_for "ctl consumer show kept | jq -e '.delivered > 0'"
+before=$(ctl config get | jq .generation)
+digests=$tmp/digests
+for number in $(seq 0 29); do
+	change "$number"
+	digest >>"$digests"
+	if [ "$number" = 12 ]; then
+		jq '.groups[0].consumers[0].port = 70000' "$tmp/weir.json" >"$tmp/bad.json"
+		refused config_apply "$tmp/bad.json" '$.groups[0].consumers[0].port'
+		jq '.groups[0].streams = ["flow"]' "$tmp/weir.json" >"$tmp/bad.json"
+		refused config_apply "$tmp/bad.json" '$.groups[0].streams'
+	fi
+done
+is_running "$sender" || fail "the load ended before the last change"
+assert_num "$(ctl config get | jq .generation)" -ge $((before + 27)) "generation"
+assert_num "$(sort -u "$digests" | wc -l)" -eq 10 "different digests"
+wait $sender
+wait_for "ctl stream list | jq -e '.streams[0].received == $(jq .sent "$tmp/sent.json")'"
+wait_for "ctl group list | jq -e 'all(.groups[]; .held == 0)'"
+receiver_stop kept
+receiver_stop other
+
+assert_eq "$(receiver_get kept .received)" "$(jq .sent "$tmp/sent.json")" "messages to kept"
+assert_json "$tmp/kept.json" '.lost == 0 and .reordered == 0 and .duplicates == 0'
+assert_json "$(ctl group list)" '.groups[] | select(.name == "kept") | .dropped == {}'
+assert_num "$(receiver_get other .received)" -gt 0 "messages to those who came and went"
+assert_json "$tmp/other.json" '.reordered == 0 and .duplicates == 0'
+assert_law
+
+# Ports cannot be changed while they run: the error says where, and what to do.
+jq '.ports += [{"name": "more", "driver": "null"}]' "$tmp/weir.json" >"$tmp/bad.json"
+refused config_apply "$tmp/bad.json" '$.ports' restart
+assert_eq "$(ctl config_check "$tmp/bad.json" | jq -r .needs_restart)" '$.ports' "needs_restart"
+jq '.ports[0].interface = "gw1"' "$tmp/weir.json" >"$tmp/bad.json"
+refused config_apply "$tmp/bad.json" '$.ports[0].interface' restart
+jq '.workers.cpus = [0]' "$tmp/weir.json" >"$tmp/bad.json"
+refused config_apply "$tmp/bad.json" '$.workers.cpus' restart
+# A check alone changes nothing, and knows the digest before.
+jq '.groups[0].sample = 3' "$tmp/weir.json" >"$tmp/next.json"
+checked=$(ctl config_check "$tmp/next.json" | jq -r .digest)
+[ "$checked" != "$(digest)" ] || fail "config_check took the configuration over"
+ctl config_apply "$tmp/next.json" >"$tmp/applied.json"
+assert_eq "$(digest)" "$checked" "digest that config_check foretold"
+# What config_get gives can be applied again, and is the same.
+ctl config get | jq .config >"$tmp/got.json"
+ctl config_apply "$tmp/got.json" >"$tmp/applied.json"
+assert_json "$tmp/applied.json" '.changed.any == false'
+assert_eq "$(digest)" "$checked" "digest of the same configuration"
+weir_stop
