@@ -195,13 +195,15 @@ static void sync_outlets(struct weir_worker *worker, const struct weir_snapshot 
 	}
 }
 
+#define METER_PACKETS 32 /* least burst of the critical tier's meter */
+
 static void set_meter(struct weir_worker *worker, const struct weir_config_rate *rate)
 {
 	/* A burst of 10 ms, or one full turn of the scheduler. */
 	weir_bucket_set(&worker->meter_packets, rate->packets_per_s,
-		RTE_MAX(rate->packets_per_s / 100, (uint64_t)WEIR_BURST));
+		RTE_MAX(rate->packets_per_s / 100, (uint64_t)METER_PACKETS));
 	weir_bucket_set(&worker->meter_bits, rate->bits_per_s,
-		RTE_MAX(rate->bits_per_s / 100, (uint64_t)WEIR_BURST * 1500 * 8));
+		RTE_MAX(rate->bits_per_s / 100, (uint64_t)METER_PACKETS * 1500 * 8));
 }
 
 void weir_worker_apply(struct weir_worker *worker, const struct weir_snapshot *next)

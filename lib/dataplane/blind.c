@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "dataplane/worker.h"
+#include "dataplane/blind.h"
 
 #include <rte_memcpy.h>
-
-/*
- * Delivery to blind consumers: the original datagram under new headers. The UDP checksum is
- * changed by what changed under it (RFC 1624), never computed anew, so damage done to a datagram
- * before it came here stays visible to its receiver.
- */
 
 #define COPY_LIMIT 512 /* payloads up to this are copied rather than chained */
 
@@ -72,7 +66,6 @@ static uint8_t *write_headers(const struct weir_route *route, const struct old_h
 {
 	uint8_t *udp = payload - 8;
 	uint8_t *start = weir_route_write(route, payload, payload_length, &old->ip);
-	uint16_t checksum;
 
 	if (route->keep_source) {
 		weir_store16(udp, old->source_port);
@@ -84,9 +77,7 @@ static uint8_t *write_headers(const struct weir_route *route, const struct old_h
 			weir_store16(udp + 6, weir_route_checksum(route, payload, payload_length));
 		return start;
 	}
-	checksum = (uint16_t)~weir_sum_fold(
-		(uint16_t)~old->checksum + old->changed + route->address_sum);
-	weir_store16(udp + 6, checksum != 0 ? checksum : 0xffff);
+	weir_store16(udp + 6, weir_blind_checksum(route, old->checksum, old->changed));
 	return start;
 }
 
@@ -138,19 +129,7 @@ static struct rte_mbuf *make_copy(struct weir_worker *worker, const struct weir_
 	return packet;
 }
 
-enum weir_reason weir_blind_check(
-	const struct weir_route *route, const struct weir_message_slot *slot)
-{
-	uint8_t version = slot->flags & WEIR_SLOT_IPV6 ? 6 : 4;
-
-	if (unlikely(slot->payload_length > route->max_payload))
-		return WEIR_REASON_TOO_BIG;
-	if (unlikely(route->keep_source && version != route->ip_version))
-		return WEIR_REASON_FAMILY;
-	return WEIR_REASON_NONE;
-}
-
-struct rte_mbuf *weir_blind_make(struct weir_worker *worker, const struct weir_route *route,
+struct rte_mbuf *weir_blind_make_any(struct weir_worker *worker, const struct weir_route *route,
 	const struct weir_message_slot *slot, bool last)
 {
 	struct rte_mbuf *packet = slot->mbuf;

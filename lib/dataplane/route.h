@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include <rte_branch_prediction.h>
 #include <rte_byteorder.h>
 
 #include "base/address.h"
@@ -17,6 +18,7 @@
  */
 
 #define WEIR_ROUTE_HEADER 80 /* room for Ethernet, two tags, IPv6 and UDP */
+#define WEIR_ROUTE_SHORT  48 /* Ethernet, a tag, IPv4 and UDP */
 #define WEIR_ROUTE_TTL    64
 
 struct weir_route {
@@ -47,14 +49,15 @@ struct weir_route_spec {
 /* 0, or -EINVAL when the addresses are not of one family. */
 int weir_route_build(const struct weir_route_spec *spec, struct weir_route *route);
 
-/* Fold a one's complement sum of 16- or 32-bit words to 16 bits. */
+/*
+ * Fold a one's complement sum of 16- or 32-bit words to 16 bits: a number added to itself with its
+ * halves swapped has the sum with its end-around carry in the upper half.
+ */
 static inline uint16_t weir_sum_fold(uint64_t sum)
 {
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)sum;
+	uint32_t half = (uint32_t)((sum + (sum << 32 | sum >> 32)) >> 32);
+
+	return (uint16_t)((half + (half << 16 | half >> 16)) >> 16);
 }
 
 static inline uint16_t weir_load16(const uint8_t *bytes)
@@ -104,7 +107,12 @@ static inline uint8_t *weir_route_write(const struct weir_route *route, uint8_t 
 	uint8_t *udp = payload - 8;
 	uint16_t udp_length = (uint16_t)(payload_length + 8);
 
-	memcpy(payload - WEIR_ROUTE_HEADER, route->header, WEIR_ROUTE_HEADER);
+	/* A fixed length is a few wide stores; most headers fit the shorter. */
+	if (likely(route->header_length <= WEIR_ROUTE_SHORT))
+		memcpy(payload - WEIR_ROUTE_SHORT,
+			route->header + WEIR_ROUTE_HEADER - WEIR_ROUTE_SHORT, WEIR_ROUTE_SHORT);
+	else
+		memcpy(payload - WEIR_ROUTE_HEADER, route->header, WEIR_ROUTE_HEADER);
 	weir_store16(udp + 4, rte_cpu_to_be_16(udp_length));
 	if (route->ip_version == 4) {
 		uint8_t *ip = udp - 20;

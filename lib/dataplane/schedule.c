@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "dataplane/blind.h"
 #include "dataplane/gate.h"
 #include "dataplane/partition.h"
 #include "wire/match.h"

@@ -19,7 +19,7 @@
  * them. Private to lib/dataplane. Everything here is the worker's alone unless it says otherwise.
  */
 
-#define WEIR_BURST        32  /* packets a receive call */
+#define WEIR_BURST        64  /* packets a receive call */
 #define WEIR_TX_SIZE      256 /* packets that wait for one port */
 #define WEIR_MESH_SIZE    4096
 #define WEIR_CONTROL_SIZE 1024
@@ -146,18 +146,6 @@ void weir_outlet_open(struct weir_worker *worker, struct weir_outlet *outlet);
 /* Returns messages taken from rings. */
 uint32_t weir_schedule(struct weir_worker *worker);
 uint32_t weir_wakes_poll(struct weir_worker *worker);
-
-/*
- * blind.c: why this consumer cannot get this message at all, or NONE.
- */
-enum weir_reason weir_blind_check(
-	const struct weir_route *route, const struct weir_message_slot *slot);
-/*
- * The packet for the consumer: the received one rewritten when `last`, else a copy; NULL when
- * there is no buffer for it.
- */
-struct rte_mbuf *weir_blind_make(struct weir_worker *worker, const struct weir_route *route,
-	const struct weir_message_slot *slot, bool last);
 
 /* native.c */
 enum weir_reason weir_native_check(const struct weir_outlet *outlet, const struct weir_route *route,

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include "dataplane/worker.h"
+
+/*
+ * Delivery to blind consumers: the original datagram under new headers. The UDP checksum is
+ * changed by what changed under it (RFC 1624), never computed anew, so damage done to a datagram
+ * before it came here stays visible to its receiver. Private to lib/dataplane.
+ *
+ * What nearly every packet is, IPv4 to IPv4 and wanted by no other group any more, is rewritten
+ * in place here; the rest is in blind.c.
+ */
+
+/* Copies, and changes of IP version. NULL when there is no buffer. */
+struct rte_mbuf *weir_blind_make_any(struct weir_worker *worker, const struct weir_route *route,
+	const struct weir_message_slot *slot, bool last);
+
+/* Why this consumer cannot get this message at all, or NONE. */
+static inline enum weir_reason weir_blind_check(
+	const struct weir_route *route, const struct weir_message_slot *slot)
+{
+	uint8_t version = slot->flags & WEIR_SLOT_IPV6 ? 6 : 4;
+
+	if (unlikely(slot->payload_length > route->max_payload))
+		return WEIR_REASON_TOO_BIG;
+	if (unlikely(route->keep_source && version != route->ip_version))
+		return WEIR_REASON_FAMILY;
+	return WEIR_REASON_NONE;
+}
+
+/* The checksum after `changed`: complements of what was, and the route's words. Never 0. */
+static inline uint16_t weir_blind_checksum(
+	const struct weir_route *route, uint16_t checksum, uint64_t changed)
+{
+	uint16_t sum = (uint16_t)~weir_sum_fold((uint16_t)~checksum + changed + route->address_sum);
+
+	return sum != 0 ? sum : 0xffff;
+}
+
+static inline struct rte_mbuf *weir_blind_rewrite(
+	const struct weir_route *route, const struct weir_message_slot *slot, uint8_t *frame)
+{
+	const uint8_t *ip = frame + slot->l3_offset;
+	uint8_t *udp = frame + slot->l4_offset;
+	uint32_t source = weir_load32(ip + 12);
+	uint16_t source_port = weir_load16(udp);
+	uint16_t checksum = weir_load16(udp + 6);
+	uint64_t changed =
+		(uint64_t)(uint32_t)~weir_load32(ip + 16) + (uint16_t)~weir_load16(udp + 2);
+	struct weir_ipv4_fields fields = {
+		.id = weir_load16(ip + 4),
+		.fragment = weir_load16(ip + 6) & RTE_BE16(0x4000),
+		.source = source,
+		.tos = ip[1],
+	};
+	struct rte_mbuf *packet = slot->mbuf;
+	uint8_t *start = weir_route_write(route, udp + 8, slot->payload_length, &fields);
+
+	if (route->keep_source)
+		weir_store16(udp, source_port);
+	else
+		changed += (uint64_t)(uint32_t)~source + (uint16_t)~source_port;
+	if (likely(checksum != 0))
+		weir_store16(udp + 6, weir_blind_checksum(route, checksum, changed));
+	packet->data_off = (uint16_t)(start - (const uint8_t *)packet->buf_addr);
+	packet->data_len = (uint16_t)(route->header_length + slot->payload_length);
+	packet->pkt_len = packet->data_len;
+	packet->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
+	return packet;
+}
+
+/*
+ * The packet for the consumer: the received one rewritten when `last`, else a copy; NULL when
+ * there is no buffer for it.
+ */
+static inline struct rte_mbuf *weir_blind_make(struct weir_worker *worker,
+	const struct weir_route *route, const struct weir_message_slot *slot, bool last)
+{
+	uint8_t *frame = rte_pktmbuf_mtod(slot->mbuf, uint8_t *);
+	uint8_t *payload = frame + slot->l4_offset + 8;
+
+	if (likely(last && route->ip_version == 4 && !(slot->flags & WEIR_SLOT_IPV6) &&
+		    payload - (uint8_t *)slot->mbuf->buf_addr >= WEIR_ROUTE_HEADER))
+		return weir_blind_rewrite(route, slot, frame);
+	return weir_blind_make_any(worker, route, slot, last);
+}
