@@ -141,8 +141,10 @@ static void stop(struct program *program)
 	weir_server_close(gateway->server);
 	if (gateway->sessions != NULL)
 		weir_sessions_leave_all(gateway->sessions);
-	if (gateway->dataplane != NULL)
+	if (gateway->dataplane != NULL) {
 		weir_dataplane_stop(gateway->dataplane, DRAIN_MS);
+		weir_gateway_report_rest(gateway);
+	}
 	weir_reach_destroy(gateway->reach);
 	weir_sessions_destroy(gateway->sessions);
 	weir_twins_destroy(gateway->twins);

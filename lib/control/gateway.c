@@ -9,6 +9,7 @@
 #include "control/reach.h"
 #include "control/sessions.h"
 #include "control/twins.h"
+#include "dataplane/report.h"
 
 #define RECLAIM_MS    20
 #define WATCH_MS      200
@@ -129,6 +130,22 @@ int weir_gateway_start_timers(struct weir_gateway *gateway)
 		return -ENOMEM;
 	return weir_loop_add_fd(
 		gateway->loop, weir_host_fd(gateway->host), EPOLLIN, host_ready, gateway);
+}
+
+static void report_rest(void *context, const struct weir_group_report *group)
+{
+	uint64_t rest = group->stats.dropped[WEIR_REASON_SHUTDOWN] +
+			group->stats.dropped[WEIR_REASON_TX_FAILED];
+
+	(void)context;
+	if (rest != 0)
+		weir_log_notice("gateway", "stream %s, group %s: %llu messages were not delivered",
+			group->stream, group->group->name, (unsigned long long)rest);
+}
+
+void weir_gateway_report_rest(const struct weir_gateway *gateway)
+{
+	weir_groups_report(gateway->dataplane, report_rest, NULL);
 }
 
 void weir_gateway_sync(struct weir_gateway *gateway)

@@ -41,6 +41,8 @@ int weir_gateway_apply(
 int weir_gateway_start_timers(struct weir_gateway *gateway);
 /* Make everything that follows the configuration follow it: after it or the ports changed. */
 void weir_gateway_sync(struct weir_gateway *gateway);
+/* Workers have ended: log what each group was not given any more. */
+void weir_gateway_report_rest(const struct weir_gateway *gateway);
 /* For weir_host_open; the context is the gateway. */
 void weir_gateway_host_changed(void *context, const struct weir_host_change *change);
 

@@ -52,6 +52,7 @@ struct weir_consumer {
 	_Atomic uint64_t *paused;       /* bit a stream slot, by PAUSE with a list; the worker that
 					   receives it. WEIR_MAX_STREAMS bits, native only */
 	_Atomic bool has_paused;        /* some bit is set */
+	_Atomic uint32_t pause_changes; /* PAUSEs that took effect; the worker that receives */
 	_Atomic uint64_t pause_counter; /* newest PAUSE seen, 0: none; worker that receives */
 	_Atomic uint32_t subscribe_counter; /* SUBSCRIBE that holds; control thread */
 	_Atomic uint64_t waiting;           /* bit a worker: wants to be woken when `closed`, credit
@@ -95,6 +96,7 @@ struct weir_outlet {
 	struct rte_mbuf *fragments[WEIR_NATIVE_FRAGMENTS]; /* for a datagram beyond the MTU */
 	uint16_t fragment_count;
 	const struct weir_route *datagram_route; /* of `datagram`; good for this loop */
+	uint32_t pause_seen;                     /* of the consumer's pause_changes */
 	struct weir_list sessions;               /* in worker->sessions, native only */
 	struct weir_list reports;                /* lanes sent on since the last heartbeat */
 	uint64_t last_sent;                      /* TSC of the last datagram */

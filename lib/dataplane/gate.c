@@ -230,6 +230,18 @@ static uint32_t wake_all(struct weir_worker *worker)
 	return woken;
 }
 
+/* Lanes of a stream that is paused no longer are in no queue: find them, once a change. */
+static void follow_pause(struct weir_worker *worker, const struct weir_consumer *consumer,
+	struct weir_outlet *outlet)
+{
+	uint32_t changes = atomic_load_explicit(&consumer->pause_changes, memory_order_acquire);
+
+	if (outlet->pause_seen == changes)
+		return;
+	outlet->pause_seen = changes;
+	weir_outlet_rescan(worker, outlet);
+}
+
 uint32_t weir_wakes_poll(struct weir_worker *worker)
 {
 	void *slots[WEIR_BURST];
@@ -247,8 +259,7 @@ uint32_t weir_wakes_poll(struct weir_worker *worker)
 			continue;
 		if (consumer->outlets[worker->id].gate != WEIR_GATE_OPEN)
 			weir_outlet_open(worker, &consumer->outlets[worker->id]);
-		if (consumer->paused != NULL)
-			weir_outlet_rescan(worker, &consumer->outlets[worker->id]);
+		follow_pause(worker, consumer, &consumer->outlets[worker->id]);
 	}
 	return count;
 }

@@ -76,6 +76,7 @@ static void take_pause(struct weir_worker *worker, struct weir_consumer *consume
 		atomic_fetch_or(&consumer->closed, WEIR_CLOSED_PEER);
 	else
 		atomic_fetch_and(&consumer->closed, ~(uint32_t)WEIR_CLOSED_PEER);
+	atomic_fetch_add(&consumer->pause_changes, 1);
 	/* Lanes of a stream that may go on are in no queue: every worker looks for its own. */
 	atomic_store(&consumer->waiting, worker->dataplane->worker_count == 64
 						 ? UINT64_MAX

@@ -3,6 +3,7 @@
 #
 # What the kernel drops in front of an af_packet port is counted: rx_missed and received together
 # are what was sent.
+# shellcheck source=tests/system/_init.sh
 . "$(dirname "$0")/_init.sh"
 
 lan
