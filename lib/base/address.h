@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* IP addresses and prefixes of both versions, as values. Any thread. */
 
@@ -18,6 +19,15 @@ struct weir_prefix {
 	struct weir_address address; /* host bits are zero */
 	uint8_t length;              /* bits: 0..32 or 0..128 */
 };
+
+/* From network order: 4 bytes for family 4, else 16. */
+static inline void weir_address_read(
+	struct weir_address *address, uint8_t family, const uint8_t *bytes)
+{
+	memset(address, 0, sizeof(*address));
+	address->family = family;
+	memcpy(address->bytes, bytes, family == 4 ? 4 : 16);
+}
 
 /* Parse "192.0.2.1" or "2001:db8::1". 0 or -EINVAL. */
 int weir_address_parse(const char *text, struct weir_address *address);

@@ -140,7 +140,7 @@ static int burst_read(struct weir_consumer *consumer)
 	uint64_t now = now_ns();
 
 	if (count < 0) {
-		/* Unreachable for now: liveness decides, not one ICMP message. */
+		/* One ICMP message decides nothing; liveness does. */
 		if (errno == EAGAIN || errno == EINTR || errno == ECONNREFUSED ||
 			errno == EHOSTUNREACH || errno == ENETUNREACH)
 			return 0;

@@ -11,26 +11,25 @@
 #include "control/twins.h"
 #include "dataplane/report.h"
 
-#define RECLAIM_MS    20
-#define WATCH_MS      200
-#define PACKETS       64 /* from the workers at once, so the socket gets its turn */
-#define MAX_ADDRESSES 64
+#define RECLAIM_MS 20
+#define WATCH_MS   200
+#define PACKETS    64 /* from the workers at once, so the socket gets its turn */
 
 /* The gateway's own addresses: those of the interfaces that its ports stand for. */
 static void follow_addresses(struct weir_gateway *gateway)
 {
-	struct weir_address own[MAX_ADDRESSES];
+	struct weir_address own[WEIR_MAX_ADDRESSES];
 	uint32_t count = 0;
 
 	for (uint32_t i = 0; i < gateway->dataplane->port_count; i++) {
-		struct weir_host_address list[MAX_ADDRESSES];
+		struct weir_host_address list[WEIR_MAX_ADDRESSES];
 		int ifindex = gateway->dataplane->ports[i]->kernel_ifindex;
 		unsigned int found = ifindex != 0 ? weir_host_addresses(gateway->host, ifindex,
-							    list, MAX_ADDRESSES)
+							    list, WEIR_MAX_ADDRESSES)
 						  : 0;
 
-		for (unsigned int j = 0; j < found && j < MAX_ADDRESSES && count < MAX_ADDRESSES;
-			j++)
+		for (unsigned int j = 0;
+			j < found && j < WEIR_MAX_ADDRESSES && count < WEIR_MAX_ADDRESSES; j++)
 			own[count++] = list[j].address;
 	}
 	if (weir_dataplane_set_addresses(gateway->dataplane, own, count) < 0)

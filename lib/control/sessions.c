@@ -301,13 +301,6 @@ static void handle(
 		weir_sessions_error(sessions, request, cursor.session, WEIR_ERROR_SESSION);
 }
 
-static void read_address(struct weir_address *address, const uint8_t *bytes, uint8_t family)
-{
-	memset(address, 0, sizeof(*address));
-	address->family = family;
-	memcpy(address->bytes, bytes, family == 4 ? 4 : 16);
-}
-
 void weir_sessions_packet(struct weir_sessions *sessions, struct rte_mbuf *packet)
 {
 	const uint8_t *frame = rte_pktmbuf_mtod(packet, const uint8_t *);
@@ -319,8 +312,8 @@ void weir_sessions_packet(struct weir_sessions *sessions, struct rte_mbuf *packe
 		uint8_t family = request.headers.ip_version;
 		const uint8_t *ip = frame + request.headers.l3_offset;
 
-		read_address(&request.peer, ip + (family == 4 ? 12 : 8), family);
-		read_address(&request.local, ip + (family == 4 ? 16 : 24), family);
+		weir_address_read(&request.peer, family, ip + (family == 4 ? 12 : 8));
+		weir_address_read(&request.local, family, ip + (family == 4 ? 16 : 24));
 		handle(sessions, &request, frame + request.headers.l4_offset + 8);
 	}
 	rte_pktmbuf_free(packet);

@@ -16,7 +16,6 @@
  */
 
 #define COOKIE_PERIOD_NS (10 * WEIR_S_NS) /* good in its own period and the next */
-#define ANSWERS_PER_S    1000
 #define OPTIONS          (WEIR_OPTION_SOURCE | WEIR_OPTION_BATCH)
 
 bool weir_sessions_may_answer(struct weir_sessions *sessions)

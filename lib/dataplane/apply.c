@@ -7,10 +7,10 @@
  * it had not taken, and one whose consumer changed goes on at its cursor with a new epoch.
  */
 
-static void lane_unqueue(struct weir_worker *worker, struct weir_lane *lane)
+static void lane_unqueue(struct weir_lane *lane)
 {
 	if (lane->is_queued)
-		weir_lane_idle(worker, lane);
+		weir_lane_idle(lane);
 }
 
 /* Its consumer hears no more of it. */
@@ -22,7 +22,7 @@ static void lane_forget_reports(struct weir_lane *lane)
 
 static void lane_remove(struct weir_worker *worker, struct weir_lane *lane, enum weir_reason reason)
 {
-	lane_unqueue(worker, lane);
+	lane_unqueue(lane);
 	lane_forget_reports(lane);
 	if (lane->cursor != lane->partition->head)
 		weir_lane_skip(worker, lane, lane->partition->head, reason);
@@ -125,7 +125,7 @@ static void sync_partition(struct weir_worker *worker, struct weir_partition *pa
 		struct weir_lane *lane = partition->lanes[i];
 
 		if (has_attachment(view, partition, lane))
-			lane_unqueue(worker, lane);
+			lane_unqueue(lane);
 		else
 			lane_remove(worker, lane, WEIR_REASON_REMOVED);
 	}

@@ -55,8 +55,7 @@ static void share_rx(struct weir_dataplane *dataplane, struct weir_port *port)
 	}
 }
 
-static int hand_over(struct weir_dataplane *dataplane, struct weir_worker *from,
-	struct weir_worker *to, struct weir_port *port)
+static int hand_over(struct weir_worker *from, struct weir_worker *to, struct weir_port *port)
 {
 	char name[RTE_RING_NAMESIZE];
 	struct rte_ring *ring;
@@ -68,7 +67,6 @@ static int hand_over(struct weir_dataplane *dataplane, struct weir_worker *from,
 	from->tx[port->index].handoff = ring;
 	to->handoffs[to->handoff_count] = ring;
 	to->handoff_ports[to->handoff_count++] = port->index;
-	(void)dataplane;
 	return 0;
 }
 
@@ -85,8 +83,7 @@ static int share_tx(struct weir_dataplane *dataplane, struct weir_port *port)
 		if (id < port->tx_queues)
 			tx->queue = port->tx_queue[id];
 		else
-			result = hand_over(
-				dataplane, worker, &dataplane->workers[id % port->tx_queues], port);
+			result = hand_over(worker, &dataplane->workers[id % port->tx_queues], port);
 		if (result < 0)
 			return result;
 	}

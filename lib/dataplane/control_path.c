@@ -64,13 +64,6 @@ int weir_control_send(struct weir_dataplane *dataplane, uint16_t port, struct rt
 	return -ENOBUFS;
 }
 
-static void read_address(struct weir_address *address, const uint8_t *bytes, bool is_ipv6)
-{
-	memset(address, 0, sizeof(*address));
-	address->family = is_ipv6 ? 6 : 4;
-	memcpy(address->bytes, bytes, is_ipv6 ? 16 : 4);
-}
-
 static int begin(
 	struct weir_dataplane *dataplane, struct weir_reply *reply, uint64_t session, uint16_t size)
 {
@@ -100,8 +93,8 @@ int weir_reply_begin(struct weir_dataplane *dataplane, const struct rte_mbuf *re
 
 	memcpy(spec.next_hop_mac, frame + 6, 6);
 	memcpy(spec.source_mac, dataplane->ports[request->port]->mac, 6);
-	read_address(&spec.destination, ip + (is_ipv6 ? 8 : 12), is_ipv6);
-	read_address(&spec.source, ip + (is_ipv6 ? 24 : 16), is_ipv6);
+	weir_address_read(&spec.destination, headers->ip_version, ip + (is_ipv6 ? 8 : 12));
+	weir_address_read(&spec.source, headers->ip_version, ip + (is_ipv6 ? 24 : 16));
 	result = weir_route_build(&spec, &reply->route);
 	return result < 0 ? result : begin(dataplane, reply, session, size);
 }

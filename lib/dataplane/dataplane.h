@@ -21,6 +21,8 @@
  * a worker, but `stop`. Control thread only, except where a function says otherwise.
  */
 
+#define WEIR_MAX_ADDRESSES 64 /* of the gateway's own that it follows */
+
 struct weir_worker;
 struct weir_model;
 struct weir_snapshot;
@@ -52,7 +54,7 @@ struct weir_dataplane {
 	struct weir_model *model;
 	struct weir_snapshot *published;
 	struct weir_retired *retired;
-	struct weir_address addresses[64]; /* the gateway's own, for the stream protocol */
+	struct weir_address addresses[WEIR_MAX_ADDRESSES]; /* the gateway's own */
 	uint32_t address_count;
 	uint64_t generation;
 	uint32_t epoch;

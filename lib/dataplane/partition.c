@@ -93,7 +93,7 @@ void weir_lane_skip(
 	lane->cursor = until;
 	lane->told = until;
 	if (lane->is_queued && until == partition->head)
-		weir_lane_idle(worker, lane);
+		weir_lane_idle(lane);
 }
 
 static uint32_t expire_lane(struct weir_worker *worker, struct weir_lane *lane, uint32_t most)

@@ -223,19 +223,13 @@ void weir_dataplane_reclaim(struct weir_dataplane *dataplane)
 		}
 }
 
-static void free_each(void *context, void (*free_object)(void *), void *object)
-{
-	(void)context;
-	free_object(object);
-}
-
 void weir_publish_destroy(struct weir_dataplane *dataplane)
 {
 	free_unused(dataplane);
 	weir_snapshot_free(dataplane->published);
 	if (dataplane->model == NULL)
 		return;
-	weir_model_difference(dataplane->model, NULL, free_each, NULL);
+	weir_model_difference(dataplane->model, NULL, weir_model_free_now, NULL);
 	weir_match_free(dataplane->model->match);
 	weir_config_free((struct weir_config *)(uintptr_t)dataplane->model->config);
 	weir_model_free(dataplane->model);

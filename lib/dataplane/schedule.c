@@ -72,11 +72,10 @@ void weir_lane_ready(struct weir_worker *worker, struct weir_lane *lane)
 		activate(worker, queue);
 }
 
-void weir_lane_idle(struct weir_worker *worker, struct weir_lane *lane)
+void weir_lane_idle(struct weir_lane *lane)
 {
 	struct weir_queue *queue = &lane->outlet->queues[lane->partition->tier];
 
-	(void)worker;
 	lane->is_queued = false;
 	weir_list_remove(&lane->link);
 	if (queue->is_active && weir_list_is_empty(&queue->lanes))
@@ -200,7 +199,7 @@ static bool tx_has_room(struct weir_worker *worker, struct weir_outlet *outlet, 
 	weir_tx_flush(worker, tx);
 	if (weir_tx_room(tx) >= needed)
 		return true;
-	weir_gate_wait_tx(worker, outlet, tx);
+	weir_gate_wait_tx(outlet, tx);
 	return false;
 }
 
@@ -215,7 +214,7 @@ static uint32_t lane_turn(struct weir_worker *worker, struct weir_queue *queue,
 	uint32_t taken = 0;
 
 	if (is_paused(outlet->consumer, partition->stream)) {
-		weir_lane_idle(worker, lane);
+		weir_lane_idle(lane);
 		return 0;
 	}
 	while (lane->cursor != partition->head && taken < most && queue->deficit > 0) {
@@ -267,7 +266,7 @@ static uint32_t queue_turn(
 		if (!lane->is_queued)
 			continue;
 		if (lane->cursor == lane->partition->head) {
-			weir_lane_idle(worker, lane);
+			weir_lane_idle(lane);
 		} else if (outlet->gate == WEIR_GATE_OPEN) {
 			weir_list_remove(&lane->link);
 			weir_list_add_tail(&queue->lanes, &lane->link);

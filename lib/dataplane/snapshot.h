@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "dataplane/consumer.h"
+#include "dataplane/dataplane.h"
 #include "dataplane/stream.h"
 #include "wire/match.h"
 
@@ -12,8 +13,6 @@
  * by one store, and frees it when every worker has gone on to a newer one. Immutable, and so is
  * all that it points to, except for the objects' own documented fields.
  */
-
-#define WEIR_MAX_ADDRESSES 64
 
 struct weir_attachment_view {
 	struct weir_attachment *attachment;

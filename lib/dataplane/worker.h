@@ -134,7 +134,7 @@ uint32_t weir_mesh_poll(struct weir_worker *worker);
 
 /* schedule.c */
 void weir_lane_ready(struct weir_worker *worker, struct weir_lane *lane);
-void weir_lane_idle(struct weir_worker *worker, struct weir_lane *lane);
+void weir_lane_idle(struct weir_lane *lane);
 /* Queue every lane of the outlet that has something: what kept it out may be over. */
 void weir_outlet_rescan(struct weir_worker *worker, struct weir_outlet *outlet);
 void weir_outlet_init(struct weir_outlet *outlet, struct weir_consumer *consumer, uint16_t worker);

@@ -56,14 +56,6 @@ static inline bool weir_icmp_sum_is_right(uint32_t sum)
 	return sum == 0xffff;
 }
 
-static inline void weir_icmp_address(
-	struct weir_address *address, uint8_t family, const uint8_t *bytes)
-{
-	memset(address, 0, sizeof(*address));
-	address->family = family;
-	memcpy(address->bytes, bytes, family == 4 ? 4 : 16);
-}
-
 /* The first eight bytes of the datagram inside, which every sender must return. */
 static inline bool weir_icmp_udp(
 	const uint8_t *udp, const uint8_t *end, struct weir_icmp_unreachable *out)
@@ -89,8 +81,8 @@ static inline bool weir_icmp_inner4(
 	/* Only the first fragment has the ports. */
 	if (inner[9] != 17 || (weir_icmp_read16(inner + 6) & 0x1fff) != 0)
 		return false;
-	weir_icmp_address(&out->source, 4, inner + 12);
-	weir_icmp_address(&out->destination, 4, inner + 16);
+	weir_address_read(&out->source, 4, inner + 12);
+	weir_address_read(&out->destination, 4, inner + 16);
 	return weir_icmp_udp(inner + header, end, out);
 }
 
@@ -120,8 +112,8 @@ static inline bool weir_icmp_inner6(
 	}
 	if (next != 17)
 		return false;
-	weir_icmp_address(&out->source, 6, inner + 8);
-	weir_icmp_address(&out->destination, 6, inner + 24);
+	weir_address_read(&out->source, 6, inner + 8);
+	weir_address_read(&out->destination, 6, inner + 24);
 	return weir_icmp_udp(at, end, out);
 }
 
@@ -175,7 +167,7 @@ static inline bool weir_icmp_parse4(
 		!weir_icmp_sum_is_right(weir_icmp_sum(0, icmp, end)))
 		return false;
 	out->code = icmp[1];
-	weir_icmp_address(&out->reporter, 4, packet + 12);
+	weir_address_read(&out->reporter, 4, packet + 12);
 	return weir_icmp_inner4(icmp + 8, end, out);
 }
 
@@ -200,7 +192,7 @@ static inline bool weir_icmp_parse6(
 	if (!weir_icmp_sum_is_right(weir_icmp_sum(sum, icmp, end)))
 		return false;
 	out->code = icmp[1];
-	weir_icmp_address(&out->reporter, 6, packet + 8);
+	weir_address_read(&out->reporter, 6, packet + 8);
 	return weir_icmp_inner6(icmp + 8, end, out);
 }
 
