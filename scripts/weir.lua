@@ -8,7 +8,7 @@
 
 local weir = Proto("weir", "Weir stream protocol")
 
-local MAGIC, PORT, HEADER = 0x5752, 4150, 16
+local MAGIC, PORT, HEADER, TRAILER = 0x5752, 4150, 16, 24
 
 local TYPES = {
 	[1] = "HELLO", [2] = "COOKIE", [3] = "WELCOME", [4] = "ERROR", [5] = "LEAVE",
@@ -31,8 +31,9 @@ local VALUES = {
 	},
 	SCOPES = { [0] = "none", [1] = "all", [2] = "list" },
 	GAPS = {
-		[1] = "lapped", [2] = "expired", [3] = "too_big", [4] = "attempts",
-		[5] = "removed", [6] = "restart",
+		[0] = "left_out", [1] = "lapped", [2] = "expired", [3] = "too_big",
+		[4] = "quarantined", [5] = "removed", [6] = "restart", [7] = "checksum",
+		[8] = "skipped",
 	},
 	PACES = {
 		[0] = "none", [1] = "rate", [2] = "window", [3] = "ring_full", [4] = "no_owner",
@@ -67,6 +68,7 @@ field("frame.flags", u8, "Flags", base.HEX)
 field("frame.ignorable", ProtoField.bool, "Ignorable", 8, nil, 0x80)
 field("frame.length", u16, "Length")
 field("frame.body", bytes, "Body")
+field("trailer", none, "Trailer")
 field("trailer.number", u64, "Number")
 field("trailer.tag", bytes, "Tag")
 
@@ -109,7 +111,7 @@ local RANGE = "range.first 0 8, range.end 8 8"
 
 layout(1, "hello", 256, [[version_min 4 1, version_max 5 1, max_datagram 6 2, nonce 8 8 hex,
 	options 16 4 hex, role 20 1 ROLES, cookie 24 32 bytes, group 56 32 text, name 88 32 text,
-	authentication 120 136 bytes]])
+	key_id 120 4, timestamp_ns 128 8, public_key 136 32 bytes, tag 224 32 bytes]])
 layout(2, "cookie", 48, "nonce 8 8 hex, cookie 16 32 bytes")
 layout(3, "welcome", 56, [[version 4 1, guarantee 5 1 GUARANTEES, max_datagram 6 2,
 	nonce 8 8 hex, session 16 8 hex, incarnation 24 8, clock_ns 32 8, options 40 4 hex,
@@ -133,12 +135,13 @@ layout(10, "credit", 56, [[counter 4 4, limit_messages 8 8, limit_bytes 16 8,
 	lane.limit_messages 8 8, lane.limit_bytes 16 8]] })
 layout(11, "pause", 16, "counter 4 4, scope 8 1 SCOPES, count 10 2",
 	{ 10, 16, 2, "Stream", "stream 0 2" })
-layout(12, "ack", 32, LANE .. [[count 12 2, delay 14 2, next_seq 16 8,
-	newest_lane_messages 24 8]], { 12, 32, 16, "Range", RANGE })
+layout(12, "ack", 40, LANE .. [[count 12 2, delay 14 2, next_seq 16 8, done_seq 24 8,
+	newest_seq 32 8]], { 12, 40, 16, "Range", RANGE })
 layout(13, "nack", 16, LANE .. "count 12 2", { 12, 16, 16, "Range", RANGE })
-layout(14, "gap", 40, LANE .. "reason 12 2 GAPS, first 16 8, end 24 8, messages 32 4")
-layout(15, "load", 48, [[counter 4 4, address 8 16 ipv6, port 24 2, queue_bytes 28 4,
-	limit_bytes 32 4, capacity_messages 36 4, drops 40 8]])
+layout(14, "gap", 40, LANE .. [[reason 12 2 GAPS, first 16 8, end 24 8, messages 32 4,
+	bytes 36 4]])
+layout(15, "load", 56, [[counter 4 4, address 8 16 ipv6, port 24 2, queue_bytes 28 4,
+	limit_bytes 32 4, capacity_messages 36 4, drops 40 8, echo_ns 48 8]])
 local HANDOVER = LANE .. "deadline_ms 12 4, seq 16 8, lane_messages 24 8, lane_bytes 32 8"
 layout(16, "assign", 40, HANDOVER)
 layout(17, "revoke", 40, HANDOVER)
@@ -150,7 +153,7 @@ layout(21, "produce_ack", 32, "epoch 4 4, next 8 8, count 16 2, flags 18 2 hex, 
 	{ 16, 32, 16, "Range", RANGE })
 layout(22, "pace", 40, [[counter 4 4, limit_messages 8 8, limit_bytes 16 8, rate_pps 24 4,
 	rate_kbps 28 4, reason 32 2 PACES, retry_ms 36 4]])
-layout(23, "key", 48, "timestamp_ns 8 8, public 16 32 bytes")
+layout(23, "key", 48, "timestamp_ns 8 8, public_key 16 32 bytes")
 
 -- Bits of the frame's flags that belong to a type.
 local flag_fields = {
@@ -173,6 +176,11 @@ field("message.tos", u8, "TOS", base.HEX)
 field("message.ipv4", ProtoField.ipv4, "Source")
 field("message.ipv6", ProtoField.ipv6, "Source")
 field("message.payload", bytes, "Payload")
+field("produce.message.length", u16, "Length")
+field("produce.message.key_length", u8, "Key length")
+field("produce.message.flags", u8, "Flags", base.HEX)
+field("produce.message.counter_delta", u16, "Counter, from the frame's")
+field("produce.message.counter", u64, "Counter")
 field("produce.message.key", bytes, "Key")
 field("produce.message.payload", bytes, "Payload")
 
@@ -256,7 +264,7 @@ local function add_message(tree, buffer, offset, seq)
 	return offset + size
 end
 
-local function add_produced(tree, buffer, offset)
+local function add_produced(tree, buffer, offset, counter)
 	if offset + 8 > buffer:len() then
 		return nil
 	end
@@ -265,7 +273,13 @@ local function add_produced(tree, buffer, offset)
 	if offset + size > buffer:len() then
 		return nil
 	end
+	local delta = buffer(offset + 4, 2)
 	local branch = tree:add(fields["message"], buffer(offset, size))
+	branch:add(fields["produce.message.length"], buffer(offset, 2))
+	branch:add(fields["produce.message.key_length"], buffer(offset + 2, 1))
+	branch:add(fields["produce.message.flags"], buffer(offset + 3, 1))
+	branch:add(fields["produce.message.counter_delta"], delta)
+	branch:add(fields["produce.message.counter"], delta, counter + delta:uint()):set_generated()
 	if key > 0 then
 		branch:add(fields["produce.message.key"], buffer(offset + 8, key))
 	end
@@ -275,10 +289,11 @@ local function add_produced(tree, buffer, offset)
 	return offset + size
 end
 
-local function add_messages(tree, buffer, start, count, add)
+-- `first`: sequence or counter that the messages' deltas are added to
+local function add_messages(tree, buffer, start, count, add, first)
 	local offset = start
 	for _ = 1, count do
-		offset = add(tree, buffer, offset)
+		offset = add(tree, buffer, offset, first)
 		if not offset then
 			complain(tree, "message ends after its frame")
 			return
@@ -310,12 +325,11 @@ local function add_body(tree, kind, buffer)
 	if kind == 4 then
 		add_text(tree, buffer)
 	elseif kind == 8 then
-		local seq = buffer(16, 8):uint64()
-		add_messages(tree, buffer, 64, buffer(60, 2):uint(), function(branch, whole, offset)
-			return add_message(branch, whole, offset, seq)
-		end)
+		add_messages(tree, buffer, 64, buffer(60, 2):uint(), add_message,
+			buffer(16, 8):uint64())
 	elseif kind == 20 then
-		add_messages(tree, buffer, 40, buffer(16, 2):uint(), add_produced)
+		add_messages(tree, buffer, 40, buffer(16, 2):uint(), add_produced,
+			buffer(8, 8):uint64())
 	end
 end
 
@@ -352,8 +366,9 @@ local function add_frame(tree, buffer, offset, last)
 end
 
 local function add_trailer(tree, buffer, offset)
-	tree:add(fields["trailer.number"], buffer(offset, 8))
-	tree:add(fields["trailer.tag"], buffer(offset + 8, 16))
+	local branch = tree:add(fields["trailer"], buffer(offset, TRAILER))
+	branch:add(fields["trailer.number"], buffer(offset, 8))
+	branch:add(fields["trailer.tag"], buffer(offset + 8, 16))
 end
 
 function weir.dissector(buffer, packet, root)
@@ -374,7 +389,11 @@ function weir.dissector(buffer, packet, root)
 		return buffer:len()
 	end
 	local is_tagged = buffer(3, 1):uint() % 2 == 1
-	local last = buffer:len() - (is_tagged and 24 or 0)
+	local last = buffer:len() - (is_tagged and TRAILER or 0)
+	if last < HEADER then
+		complain(tree, "no room for the trailer")
+		return buffer:len()
+	end
 	local offset, names = HEADER, {}
 	for _ = 1, buffer(4, 2):uint() do
 		local name, length = add_frame(tree, buffer, offset, last)
@@ -388,7 +407,7 @@ function weir.dissector(buffer, packet, root)
 	if offset < last and #names == buffer(4, 2):uint() then
 		complain(tree, "bytes after the last frame")
 	end
-	if is_tagged and last >= HEADER then
+	if is_tagged then
 		add_trailer(tree, buffer, last)
 	end
 	return buffer:len()

@@ -4,8 +4,11 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "control/checkpoint.h"
 #include "control/gateway.h"
+#include "control/health.h"
 #include "control/methods_log.h"
+#include "control/quarantine.h"
 #include "control/reach.h"
 #include "control/sessions.h"
 #include "control/twins.h"
@@ -66,8 +69,10 @@ static int open_ports(struct program *program, struct weir_error *error)
 	}
 	if (result == 0)
 		result = weir_dataplane_create(config, largest, &gateway->dataplane, error);
-	if (result == 0)
+	if (result == 0) {
 		gateway->dataplane->is_crowded = weir_eal_is_crowded(config);
+		gateway->dataplane->numbers_by_clock = true;
+	}
 	for (unsigned int i = 0; result == 0 && i < config->port_count; i++)
 		result = weir_dpdk_port_start(
 			program->ports[i], &config->ports[i], gateway->dataplane->buffers, error);
@@ -84,6 +89,10 @@ static int open_control(struct program *program, struct weir_error *error)
 
 	if (result < 0)
 		return result;
+	result = weir_checkpoint_open(program->config, &gateway->checkpoint, error);
+	if (result < 0)
+		return result;
+	gateway->dataplane->positions = weir_checkpoint_positions(gateway->checkpoint);
 	result = weir_dataplane_apply(gateway->dataplane, program->config, error);
 	if (result < 0)
 		return result;
@@ -93,6 +102,10 @@ static int open_control(struct program *program, struct weir_error *error)
 		return result;
 	if (weir_sessions_create(gateway, &gateway->sessions) < 0 ||
 		weir_reach_create(gateway, &gateway->reach) < 0 ||
+		weir_quarantine_create(&gateway->quarantine) < 0 ||
+		weir_health_create(gateway, &gateway->health) < 0 ||
+		(gateway->checkpoint != NULL &&
+			weir_checkpoint_start(gateway->checkpoint, gateway) < 0) ||
 		weir_gateway_start_timers(gateway) < 0)
 		return weir_error_set(error, -1, "", "", "the control thread could not be set up");
 	return 0;
@@ -107,7 +120,10 @@ static int open_socket(struct program *program, struct weir_error *error)
 		weir_methods_config_register(gateway) < 0 ||
 		weir_methods_stream_register(gateway) < 0 ||
 		weir_methods_consumer_register(gateway) < 0 ||
-		weir_methods_port_register(gateway) < 0 || weir_methods_stats_register(gateway) < 0)
+		weir_methods_producer_register(gateway) < 0 ||
+		weir_methods_port_register(gateway) < 0 ||
+		weir_methods_stats_register(gateway) < 0 ||
+		weir_methods_quarantine_register(gateway) < 0)
 		return weir_error_set(error, -1, "", "", "the methods could not be registered");
 	return weir_server_open(
 		&gateway->server, gateway->loop, gateway->rpc, config->control_socket, error);
@@ -145,6 +161,9 @@ static void stop(struct program *program)
 		weir_dataplane_stop(gateway->dataplane, DRAIN_MS);
 		weir_gateway_report_rest(gateway);
 	}
+	weir_health_destroy(gateway->health);
+	weir_checkpoint_close(gateway->checkpoint);
+	weir_quarantine_destroy(gateway->quarantine);
 	weir_reach_destroy(gateway->reach);
 	weir_sessions_destroy(gateway->sessions);
 	weir_twins_destroy(gateway->twins);

@@ -12,7 +12,9 @@ enum {
 };
 
 int load_send_command(int argc, char **argv);
+int load_produce_command(int argc, char **argv);
 int load_receive_command(int argc, char **argv);
+int load_link_command(int argc, char **argv);
 
 /* A descriptor that becomes readable on SIGINT or SIGTERM, which no longer end the process. Of
  * threads made later as well. Negative errno. */

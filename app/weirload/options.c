@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "impair.h"
+
 static int parse_number(const struct load_option *option, const char *text)
 {
 	uint64_t scale = 1, number;
@@ -53,6 +55,84 @@ static int parse_seconds(const struct load_option *option, const char *text)
 	return 0;
 }
 
+static int parse_share(const struct load_option *option, const char *text)
+{
+	double share;
+	char *end;
+
+	if (text[0] < '0' || text[0] > '9')
+		return -EINVAL;
+	share = strtod(text, &end);
+	if (*end == '%') {
+		share /= 100;
+		end++;
+	}
+	if (*end != '\0' || !isfinite(share))
+		return -EINVAL;
+	if (share > 1)
+		return -ERANGE;
+	*(double *)option->value = share;
+	return 0;
+}
+
+/* What follows the duration is left at `end`. */
+static int parse_duration(
+	const struct load_option *option, const char *text, uint64_t *ns, const char **end)
+{
+	static const struct {
+		const char *name;
+		double ns;
+	} units[] = {{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"", 1e9}};
+	double duration;
+	char *unit;
+	size_t i = 0;
+
+	if (text[0] < '0' || text[0] > '9')
+		return -EINVAL;
+	duration = strtod(text, &unit);
+	/* The last of them begins every text. */
+	while (strncmp(unit, units[i].name, strlen(units[i].name)) != 0)
+		i++;
+	duration *= units[i].ns;
+	*end = unit + strlen(units[i].name);
+	if (!isfinite(duration))
+		return -EINVAL;
+	if (duration < (double)option->least || duration > (double)option->most)
+		return -ERANGE;
+	*ns = (uint64_t)duration;
+	return 0;
+}
+
+static int parse_time(const struct load_option *option, const char *text)
+{
+	const char *end;
+	uint64_t ns;
+	int error = parse_duration(option, text, &ns, &end);
+
+	if (error == 0 && *end != '\0')
+		error = -EINVAL;
+	if (error == 0)
+		*(uint64_t *)option->value = ns;
+	return error;
+}
+
+static int parse_span(const struct load_option *option, const char *text)
+{
+	struct load_span span;
+	const char *end;
+	int error = parse_duration(option, text, &span.at_ns, &end);
+
+	if (error == 0 && *end != ',')
+		error = -EINVAL;
+	if (error == 0)
+		error = parse_duration(option, end + 1, &span.for_ns, &end);
+	if (error == 0 && *end != '\0')
+		error = -EINVAL;
+	if (error == 0)
+		*(struct load_span *)option->value = span;
+	return error;
+}
+
 static int parse_value(const struct load_option *option, const char *text)
 {
 	struct load_endpoints *endpoints;
@@ -62,6 +142,12 @@ static int parse_value(const struct load_option *option, const char *text)
 		return parse_number(option, text);
 	case LOAD_OPTION_SECONDS:
 		return parse_seconds(option, text);
+	case LOAD_OPTION_SHARE:
+		return parse_share(option, text);
+	case LOAD_OPTION_DURATION:
+		return parse_time(option, text);
+	case LOAD_OPTION_SPAN:
+		return parse_span(option, text);
 	case LOAD_OPTION_TEXT:
 		*(const char **)option->value = text;
 		return 0;
@@ -81,8 +167,10 @@ static void print_help(const char *usage, const struct load_option *options, siz
 {
 	printf("%s\n", usage);
 	for (size_t i = 0; i < count; i++)
-		printf("  --%-16s %-12s %s\n", options[i].name,
-			options[i].argument != NULL ? options[i].argument : "", options[i].help);
+		if (options[i].help != NULL)
+			printf("  --%-16s %-12s %s\n", options[i].name,
+				options[i].argument != NULL ? options[i].argument : "",
+				options[i].help);
 }
 
 static const struct load_option *find(

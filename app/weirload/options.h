@@ -28,6 +28,9 @@ enum load_option_kind {
 	LOAD_OPTION_FLAG,      /* bool */
 	LOAD_OPTION_NUMBER,    /* uint64_t; suffixes k, M, G are powers of 1000 */
 	LOAD_OPTION_SECONDS,   /* double; fractions allowed */
+	LOAD_OPTION_SHARE,     /* double, 0 to 1; "1%" is 0.01 */
+	LOAD_OPTION_DURATION,  /* uint64_t, ns; "5ms", also us, ns, s, or seconds without a unit */
+	LOAD_OPTION_SPAN,      /* struct load_span; two durations, "2s,500ms" */
 	LOAD_OPTION_TEXT,      /* const char *, into argv */
 	LOAD_OPTION_ENDPOINT,  /* struct load_endpoint; the port may be left out for 0 */
 	LOAD_OPTION_ENDPOINTS, /* struct load_endpoints; each use of the option adds one */
@@ -38,8 +41,8 @@ struct load_option {
 	enum load_option_kind kind;
 	void *value;          /* of the type above, holds the default before */
 	const char *argument; /* what the help calls it; NULL for a flag */
-	const char *help;
-	uint64_t least; /* bounds of a number; most 0: no upper bound */
+	const char *help;     /* NULL: not shown */
+	uint64_t least;       /* bounds of a number or duration; most 0: no upper bound */
 	uint64_t most;
 };
 

@@ -13,7 +13,7 @@
 
 #define ROUND 1024 /* messages taken before looking at the clock again */
 
-/* The arguments as given. */
+/* As given. */
 struct receive_arguments {
 	struct load_endpoints listen;
 	struct load_native_options native;
@@ -41,59 +41,67 @@ static const char usage[] =
 	"       weirload receive --native ADDRESS:PORT --group NAME [options]\n"
 	"Receives until SIGINT, unless --seconds, --count or --idle gives an end.\n";
 
-static int parse(int argc, char **argv, struct receive_arguments *to)
-{
-	const struct load_option options[] = {
-		{"listen", LOAD_OPTION_ENDPOINTS, &to->listen, "ADDR:PORT",
-			"blind: a socket here; all of them are verified together", 0, 0},
-		{"buffer", LOAD_OPTION_NUMBER, &to->buffer, "BYTES",
-			"blind: the sockets' receive buffers (default 4 MiB)", 1, 1u << 30},
-		{"native", LOAD_OPTION_ENDPOINT, &to->native.gateway, "ADDR:PORT",
-			"native: the gateway", 0, 0},
-		{"group", LOAD_OPTION_TEXT, &to->native.group, "NAME", "native: the group", 0, 0},
-		{"name", LOAD_OPTION_TEXT, &to->native.name, "NAME", "native: this consumer's name",
-			0, 0},
-		{"window-messages", LOAD_OPTION_NUMBER, &to->native.window_messages, "N",
-			"native: credit in messages", 1, 1u << 20},
-		{"window-bytes", LOAD_OPTION_NUMBER, &to->native.window_bytes, "N",
-			"native: credit in bytes", 1, 1u << 30},
-		{"pull", LOAD_OPTION_NUMBER, &to->native.pull, "N",
-			"native: ask for N messages at a time", 1, 1u << 20},
-		{"max-datagram", LOAD_OPTION_NUMBER, &to->native.max_datagram, "BYTES",
-			"native: largest UDP payload to take (default 1400)", 512, 9000},
-		{"rate", LOAD_OPTION_NUMBER, &to->course.rate, "N",
-			"take at most N messages a second", 1, 0},
-		{"pause-after", LOAD_OPTION_SECONDS, &to->course.pause_after, "S",
-			"stop taking S after the first message,", 0, 0},
-		{"pause-for", LOAD_OPTION_SECONDS, &to->course.pause_for, "S", "for so long", 0, 0},
-		{"seconds", LOAD_OPTION_SECONDS, &to->course.seconds, "S", "end after S", 0, 0},
-		{"count", LOAD_OPTION_NUMBER, &to->course.count, "N", "end after N messages", 1, 0},
-		{"idle", LOAD_OPTION_SECONDS, &to->course.idle, "S",
-			"end after S without a message", 0, 0},
-		{"late", LOAD_OPTION_FLAG, &to->is_late, NULL,
-			"a key begins with its first message here, not with its first at all", 0,
-			0},
-		{"strict", LOAD_OPTION_FLAG, &to->is_strict, NULL,
-			"exit status 3 unless everything came once and in order", 0, 0},
-		{"per-key", LOAD_OPTION_FLAG, &to->with_keys, NULL,
-			"a row for each key in the report", 0, 0},
-		{"json", LOAD_OPTION_TEXT, &to->json, "FILE", "report, instead of stdout", 0, 0},
-		{"progress", LOAD_OPTION_FLAG, &to->is_progress, NULL, "a line a second on stderr",
-			0, 0},
-	};
+static struct receive_arguments arguments;
 
-	return load_options_parse(usage, options, sizeof(options) / sizeof(options[0]), argc, argv);
-}
+static const struct load_option options[] = {
+	{"listen", LOAD_OPTION_ENDPOINTS, &arguments.listen, "ADDR:PORT",
+		"blind: a socket here; all of them are verified together", 0, 0},
+	{"buffer", LOAD_OPTION_NUMBER, &arguments.buffer, "BYTES",
+		"blind: the sockets' receive buffers (default 4 MiB)", 1, 1u << 30},
+	{"native", LOAD_OPTION_ENDPOINT, &arguments.native.gateway, "ADDR:PORT",
+		"native: the gateway", 0, 0},
+	{"group", LOAD_OPTION_TEXT, &arguments.native.group, "NAME", "native: the group", 0, 0},
+	{"name", LOAD_OPTION_TEXT, &arguments.native.name, "NAME", "native: this consumer's name",
+		0, 0},
+	{"window-messages", LOAD_OPTION_NUMBER, &arguments.native.window_messages, "N",
+		"native: credit in messages", 1, 1u << 20},
+	{"window-bytes", LOAD_OPTION_NUMBER, &arguments.native.window_bytes, "N",
+		"native: credit in bytes", 1, 1u << 30},
+	{"pull", LOAD_OPTION_NUMBER, &arguments.native.pull, "N",
+		"native: ask for N messages at a time", 1, 1u << 20},
+	{"max-datagram", LOAD_OPTION_NUMBER, &arguments.native.max_datagram, "BYTES",
+		"native: largest UDP payload to take (default 1400)", 512, 9000},
+	{"start", LOAD_OPTION_TEXT, &arguments.native.start, "PLACE",
+		"native: resume (default), latest, earliest, sequence=N or time=NS", 0, 0},
+	{"unreliable", LOAD_OPTION_FLAG, &arguments.native.is_unreliable, NULL,
+		"native: what is lost on the way is not sent again", 0, 0},
+	{"key-file", LOAD_OPTION_TEXT, &arguments.native.key_file, "FILE",
+		"native: pre-shared keys, as the gateway's", 0, 0},
+	{"seek", LOAD_OPTION_TEXT, &arguments.native.seek, "PLACE",
+		"native: go to this place, as --start has them,", 0, 0},
+	{"seek-after", LOAD_OPTION_SECONDS, &arguments.native.seek_after, "S",
+		"S after the first message", 0, 0},
+	{"places", LOAD_OPTION_FLAG, &arguments.native.with_places, NULL,
+		"native: hold the gateway's numbers against what the messages say", 0, 0},
+	{"rate", LOAD_OPTION_NUMBER, &arguments.course.rate, "N",
+		"take at most N messages a second", 1, 0},
+	{"pause-after", LOAD_OPTION_SECONDS, &arguments.course.pause_after, "S",
+		"stop taking S after the first message,", 0, 0},
+	{"pause-for", LOAD_OPTION_SECONDS, &arguments.course.pause_for, "S", "for so long", 0, 0},
+	{"seconds", LOAD_OPTION_SECONDS, &arguments.course.seconds, "S", "end after S", 0, 0},
+	{"count", LOAD_OPTION_NUMBER, &arguments.course.count, "N", "end after N messages", 1, 0},
+	{"idle", LOAD_OPTION_SECONDS, &arguments.course.idle, "S", "end after S without a message",
+		0, 0},
+	{"late", LOAD_OPTION_FLAG, &arguments.is_late, NULL,
+		"a key begins with its first message here, not with its first at all", 0, 0},
+	{"strict", LOAD_OPTION_FLAG, &arguments.is_strict, NULL,
+		"exit status 3 unless everything came once and in order", 0, 0},
+	{"per-key", LOAD_OPTION_FLAG, &arguments.with_keys, NULL,
+		"a row for each key in the report", 0, 0},
+	{"json", LOAD_OPTION_TEXT, &arguments.json, "FILE", "report, instead of stdout", 0, 0},
+	{"progress", LOAD_OPTION_FLAG, &arguments.is_progress, NULL, "a line a second on stderr", 0,
+		0},
+};
 
-static int check(const struct receive_arguments *arguments)
+static int check(void)
 {
 	const char *fault = NULL;
 
-	if ((arguments->listen.count > 0) == (arguments->native.gateway.length != 0))
+	if ((arguments.listen.count > 0) == (arguments.native.gateway.length != 0))
 		fault = "either --listen or --native is needed";
-	else if (arguments->native.gateway.length != 0 && arguments->native.group == NULL)
+	else if (arguments.native.gateway.length != 0 && arguments.native.group == NULL)
 		fault = "--native needs --group";
-	else if ((arguments->course.pause_after > 0) && arguments->course.pause_for == 0)
+	else if ((arguments.course.pause_after > 0) && arguments.course.pause_for == 0)
 		fault = "--pause-after needs --pause-for";
 	if (fault == NULL)
 		return 0;
@@ -165,29 +173,29 @@ static int carry_out(struct receive_run *run)
 	return 0;
 }
 
-static int finish(struct receive_run *run, const struct receive_arguments *arguments)
+static int finish(struct receive_run *run)
 {
-	json_t *report = load_sink_report(&run->sink, arguments->with_keys);
+	json_t *report = load_sink_report(&run->sink, arguments.with_keys);
 	int status;
 
 	if (report != NULL)
 		run->source->kind->report(run->source, report);
-	status = load_report_write(report, arguments->json);
-	if (status == LOAD_EXIT_OK && arguments->is_strict && !load_sink_is_clean(&run->sink))
+	status = load_report_write(report, arguments.json);
+	if (status == LOAD_EXIT_OK && arguments.is_strict && !load_sink_is_clean(&run->sink))
 		status = LOAD_EXIT_UNCLEAN;
 	return status;
 }
 
 int load_receive_command(int argc, char **argv)
 {
-	static struct receive_arguments arguments;
 	static struct receive_run run;
 	int status = LOAD_EXIT_FAILED;
-	int error = parse(argc, argv, &arguments);
+	int error = load_options_parse(
+		usage, options, sizeof(options) / sizeof(options[0]), argc, argv);
 
 	if (error != 0)
 		return error > 0 ? LOAD_EXIT_OK : LOAD_EXIT_USAGE;
-	if (check(&arguments) < 0)
+	if (check() < 0)
 		return LOAD_EXIT_USAGE;
 	run.is_progress = arguments.is_progress;
 	run.signals = load_signals_open();
@@ -204,7 +212,7 @@ int load_receive_command(int argc, char **argv)
 		error = carry_out(&run);
 		if (error < 0)
 			fprintf(stderr, "weirload receive: %s\n", strerror(-error));
-		status = finish(&run, &arguments);
+		status = finish(&run);
 		if (error < 0)
 			status = LOAD_EXIT_FAILED;
 		run.source->kind->close(run.source);

@@ -44,6 +44,12 @@ struct load_native_options {
 	uint64_t window_bytes;
 	uint64_t pull;         /* messages asked for at a time; 0: push */
 	uint64_t max_datagram; /* 0: the library's default */
+	const char *key_file;  /* NULL: none */
+	const char *start;     /* as --start; NULL: where the group stands */
+	const char *seek;      /* the same, to go to seek_after; NULL: nowhere */
+	double seek_after;     /* seconds, from the first message */
+	bool with_places;      /* numbers are held against contents, see places.h */
+	bool is_unreliable;    /* nothing is sent again */
 };
 
 /* A session through libweir. NULL after a message. */

@@ -29,6 +29,24 @@ static inline void weir_address_read(
 	memcpy(address->bytes, bytes, family == 4 ? 4 : 16);
 }
 
+/* As 16 bytes, in which IPv4 is ::ffff:a.b.c.d (RFC 4291 2.5.5.2). */
+static inline void weir_address_map(const struct weir_address *address, uint8_t bytes[16])
+{
+	static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
+
+	memcpy(bytes, prefix, sizeof(prefix));
+	memcpy(address->family == 4 ? bytes + 12 : bytes, address->bytes,
+		address->family == 4 ? 4 : 16);
+}
+
+static inline void weir_address_unmap(struct weir_address *address, const uint8_t bytes[16])
+{
+	static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
+	bool is_mapped = memcmp(bytes, prefix, sizeof(prefix)) == 0;
+
+	weir_address_read(address, is_mapped ? 4 : 6, is_mapped ? bytes + 12 : bytes);
+}
+
 /* Parse "192.0.2.1" or "2001:db8::1". 0 or -EINVAL. */
 int weir_address_parse(const char *text, struct weir_address *address);
 /* Parse "192.0.2.0/24"; a bare address is a host prefix. -EINVAL also when host bits are set. */

@@ -43,8 +43,12 @@
 	X(BUDGET, STREAM, "budget", "stream's buffer budget used up")                              \
 	X(NO_OWNER, STREAM, "no_owner", "partition was removed while the packet was under way")    \
 	X(NO_GROUP, STREAM, "no_group", "no group takes this stream")                              \
+	X(SHED, STREAM, "shed", "its tier gave way while the worker was overloaded")               \
 	X(LAPPED, GROUP, "lapped", "ring overwritten before this group had taken it")              \
-	X(EXPIRED, GROUP, "expired", "older than the ring's age limit")                            \
+	X(EXPIRED, GROUP, "expired", "past its deadline or the ring's age limit")                  \
+	X(QUARANTINED, GROUP, "quarantined", "not acknowledged in all attempts; kept for a look")  \
+	X(SKIPPED, GROUP, "skipped", "jumped over by a consumer's start or seek")                  \
+	X(ELSEWHERE, GROUP, "elsewhere", "out of quarantine again, for another group alone")       \
 	X(SAMPLED, GROUP, "sampled", "left out by the group's 1-in-N sampling")                    \
 	X(FILTERED, GROUP, "filtered", "left out by the group's source filter")                    \
 	X(TOO_BIG, GROUP, "too_big", "larger than the egress MTU or the frame")                    \
@@ -59,7 +63,10 @@
 	X(FRAME_MALFORMED, NATIVE, "frame_malformed", "frame contradicts itself")                  \
 	X(FRAME_SESSION, NATIVE, "frame_session", "session unknown or from another address")       \
 	X(FRAME_COOKIE, NATIVE, "frame_cookie", "cookie wrong or too old")                         \
-	X(FRAME_QUEUE, NATIVE, "frame_queue", "queue to the control thread was full")
+	X(FRAME_QUEUE, NATIVE, "frame_queue", "queue to the control thread was full")              \
+	X(FRAME_STALE, NATIVE, "frame_stale", "of a lane or epoch that is not the session's")      \
+	X(FRAME_TAG, NATIVE, "frame_tag", "authentication missing or wrong")                       \
+	X(FRAME_REPLAY, NATIVE, "frame_replay", "authenticated, but seen before or too old")
 
 enum weir_reason {
 #define X(id, stage, name, text) WEIR_REASON_##id,

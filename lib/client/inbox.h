@@ -19,6 +19,9 @@ struct weir_inbox_entry {
 	uint64_t seq;
 	uint64_t missed;
 	uint64_t ingest_ns;
+	uint64_t expires_at; /* not to be handed out from then on; 0: never */
+	uint32_t lane;       /* index, and the lane's life when it was queued */
+	uint32_t life;
 	uint32_t epoch;
 	uint16_t partition;
 	uint16_t source_port;

@@ -7,84 +7,154 @@
 
 #define SIZE_FIRST 64
 
-static size_t slot_first(
-	const struct weir_client_lanes *lanes, uint16_t stream_id, uint16_t partition)
+static uint32_t key_make(uint16_t high, uint16_t partition)
 {
-	uint32_t key = (uint32_t)stream_id << 16 | partition;
-
-	return (key * UINT32_C(0x9e3779b1) >> 15) & (lanes->size - 1);
+	return (uint32_t)high << 16 | partition;
 }
 
-/* The lane's slot, or the free one where it would go. There is always a free slot. */
-static struct weir_client_lane *slot_find(
-	const struct weir_client_lanes *lanes, uint16_t stream_id, uint16_t partition)
+/* The slot of the key, or the free one where it would go. There is always a free slot. */
+static struct weir_client_lane_slot *slot_find(const struct weir_client_lane_map *map, uint32_t key)
 {
-	size_t i = slot_first(lanes, stream_id, partition);
+	size_t i = (key * UINT32_C(0x9e3779b1) >> 15) & (map->size - 1);
 
-	while (lanes->slots[i].stream != NULL) {
-		if (lanes->slots[i].stream_id == stream_id &&
-			lanes->slots[i].partition == partition)
-			break;
-		i = (i + 1) & (lanes->size - 1);
-	}
-	return &lanes->slots[i];
+	while (map->slots[i].index_plus != 0 && map->slots[i].key != key)
+		i = (i + 1) & (map->size - 1);
+	return &map->slots[i];
 }
 
-static int lanes_grow(struct weir_client_lanes *lanes)
+static int map_grow(struct weir_client_lane_map *map)
 {
-	struct weir_client_lanes grown = {
-		.size = lanes->size != 0 ? lanes->size * 2 : SIZE_FIRST, .count = lanes->count};
+	struct weir_client_lane_map grown = {
+		.size = map->size != 0 ? map->size * 2 : SIZE_FIRST, .count = map->count};
 
+	if (map->count * 2 < map->size)
+		return 0;
 	grown.slots = calloc(grown.size, sizeof(*grown.slots));
 	if (grown.slots == NULL)
 		return -ENOMEM;
-	for (size_t i = 0; i < lanes->size; i++) {
-		const struct weir_client_lane *lane = &lanes->slots[i];
-
-		if (lane->stream != NULL)
-			*slot_find(&grown, lane->stream_id, lane->partition) = *lane;
-	}
-	free(lanes->slots);
-	*lanes = grown;
+	for (size_t i = 0; i < map->size; i++)
+		if (map->slots[i].index_plus != 0)
+			*slot_find(&grown, map->slots[i].key) = map->slots[i];
+	free(map->slots);
+	*map = grown;
 	return 0;
+}
+
+static int list_grow(uint32_t **list, size_t capacity)
+{
+	uint32_t *grown = reallocarray(*list, capacity, sizeof(**list));
+
+	if (grown == NULL)
+		return -ENOMEM;
+	*list = grown;
+	return 0;
+}
+
+static int items_grow(struct weir_client_lanes *lanes)
+{
+	size_t capacity = lanes->capacity != 0 ? lanes->capacity * 2 : SIZE_FIRST;
+	struct weir_client_lane *items;
+
+	if (lanes->count < lanes->capacity)
+		return 0;
+	if (list_grow(&lanes->dirty, capacity) != 0 || list_grow(&lanes->told, capacity) != 0 ||
+		list_grow(&lanes->broken, capacity) != 0)
+		return -ENOMEM;
+	items = reallocarray(lanes->items, capacity, sizeof(*items));
+	if (items == NULL)
+		return -ENOMEM;
+	lanes->items = items;
+	lanes->capacity = capacity;
+	return 0;
+}
+
+/* The lane remembered by that name, or a new one. There is room. */
+static struct weir_client_lane *lane_recall(
+	struct weir_client_lanes *lanes, uint16_t partition, uint16_t name, const char *stream)
+{
+	uint32_t key = key_make(name, partition);
+	struct weir_client_lane_slot *slot = slot_find(&lanes->remembered, key);
+	struct weir_client_lane *lane;
+
+	if (slot->index_plus != 0)
+		return &lanes->items[slot->index_plus - 1];
+	if (lanes->count == WEIR_CLIENT_LANES_MAX)
+		return NULL;
+	lane = &lanes->items[lanes->count];
+	*lane = (struct weir_client_lane){.stream = stream,
+		.index = (uint32_t)lanes->count,
+		.name = name,
+		.partition = partition};
+	lanes->count++;
+	*slot = (struct weir_client_lane_slot){key, (uint32_t)lanes->count};
+	lanes->remembered.count++;
+	return lane;
 }
 
 struct weir_client_lane *weir_client_lanes_find(
 	const struct weir_client_lanes *lanes, uint16_t stream_id, uint16_t partition)
 {
-	struct weir_client_lane *lane;
+	const struct weir_client_lane_slot *slot;
 
-	if (lanes->size == 0)
+	if (lanes->known.size == 0)
 		return NULL;
-	lane = slot_find(lanes, stream_id, partition);
-	return lane->stream != NULL ? lane : NULL;
+	slot = slot_find(&lanes->known, key_make(stream_id, partition));
+	return slot->index_plus != 0 ? &lanes->items[slot->index_plus - 1] : NULL;
 }
 
-struct weir_client_lane *weir_client_lanes_add(
-	struct weir_client_lanes *lanes, uint16_t stream_id, uint16_t partition, const char *stream)
+struct weir_client_lane *weir_client_lanes_enter(struct weir_client_lanes *lanes,
+	uint16_t stream_id, uint16_t partition, uint16_t name, const char *stream)
 {
+	uint32_t key = key_make(stream_id, partition);
 	struct weir_client_lane *lane;
 
-	if (lanes->count >= WEIR_CLIENT_LANES_MAX)
+	if (map_grow(&lanes->known) != 0 || map_grow(&lanes->remembered) != 0 ||
+		items_grow(lanes) != 0)
 		return NULL;
-	if (lanes->count * 2 >= lanes->size && lanes_grow(lanes) != 0)
+	lane = lane_recall(lanes, partition, name, stream);
+	/* Known already: two numbers for one name, which no gateway gives. */
+	if (lane == NULL || lane->is_known)
 		return NULL;
-	lane = slot_find(lanes, stream_id, partition);
-	*lane = (struct weir_client_lane){
-		.stream = stream, .stream_id = stream_id, .partition = partition};
-	lanes->count++;
+	lane->is_known = true;
+	lane->stream_id = stream_id;
+	*slot_find(&lanes->known, key) = (struct weir_client_lane_slot){key, lane->index + 1};
+	lanes->known.count++;
 	return lane;
 }
 
-void weir_client_lanes_clear(struct weir_client_lanes *lanes)
+void weir_client_lanes_forget(struct weir_client_lanes *lanes)
 {
-	if (lanes->size != 0)
-		memset(lanes->slots, 0, lanes->size * sizeof(*lanes->slots));
-	lanes->count = 0;
+	for (size_t i = 0; i < lanes->count; i++) {
+		struct weir_client_lane *lane = &lanes->items[i];
+
+		*lane = (struct weir_client_lane){
+			.stream = lane->stream,
+			.index = lane->index,
+			.name = lane->name,
+			.partition = lane->partition,
+			.life = lane->life,
+			.queued = lane->queued,
+			.floor = lane->floor,
+			.done_seq = lane->done_seq,
+			.missed = lane->missed,
+			.expired = lane->expired,
+		};
+	}
+	if (lanes->known.size != 0)
+		memset(lanes->known.slots, 0, lanes->known.size * sizeof(*lanes->known.slots));
+	lanes->known.count = 0;
+	lanes->dirty_count = 0;
+	lanes->told_count = 0;
+	lanes->broken_count = 0;
 }
 
 void weir_client_lanes_close(struct weir_client_lanes *lanes)
 {
-	free(lanes->slots);
+	free(lanes->items);
+	free(lanes->known.slots);
+	free(lanes->remembered.slots);
+	free(lanes->dirty);
+	free(lanes->told);
+	free(lanes->broken);
 	*lanes = (struct weir_client_lanes){0};
 }

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "client/io.h"
 #include "client/weir.h"
 
 /*
@@ -15,14 +16,6 @@
  */
 struct weir_session;
 
-/* The world outside. Neither function may call back into the session. */
-struct weir_session_io {
-	void *context;
-	/* Send one datagram. 0 or negative errno; a failure counts as a loss. */
-	int (*send)(void *context, const void *data, size_t length);
-	uint64_t (*random)(void *context);
-};
-
 /*
  * Checks and completes `options` (port and receive_buffer are not looked at; name must be set).
  * 0 and *session is the caller's; -EINVAL or -ENOMEM. Sends the first HELLO by the first tick.
@@ -32,10 +25,13 @@ int weir_session_create(const struct weir_consumer_options *options,
 /* NULL is allowed. Sends nothing. */
 void weir_session_destroy(struct weir_session *session);
 
-/* A datagram came from the gateway's address. */
+/* A datagram came from the gateway's address. What it makes due is sent by the next tick. */
 void weir_session_receive(
 	struct weir_session *session, const void *data, size_t length, uint64_t now_ns);
-/* When weir_session_tick() has something to do; UINT64_MAX: never. */
+/*
+ * When weir_session_tick() has something to do; UINT64_MAX: never. Call it after each burst that
+ * was received, or when this time has come.
+ */
 uint64_t weir_session_deadline_ns(const struct weir_session *session);
 void weir_session_tick(struct weir_session *session, uint64_t now_ns);
 
@@ -46,8 +42,10 @@ int weir_session_consume(
 	struct weir_session *session, uint32_t messages, uint32_t bytes, uint64_t now_ns);
 int weir_session_grant(struct weir_session *session, uint32_t messages, uint64_t now_ns);
 int weir_session_pause(struct weir_session *session, bool paused, uint64_t now_ns);
+int weir_session_seek(struct weir_session *session, const char *stream, int partition,
+	enum weir_from from, uint64_t value, uint64_t now_ns);
 void weir_session_stats(const struct weir_session *session, struct weir_consumer_stats *stats);
 /* Messages and events that wait. */
 size_t weir_session_waiting(const struct weir_session *session);
-/* Send LEAVE and fall silent. */
-void weir_session_leave(struct weir_session *session);
+/* Tell the gateway what the application is done with, send LEAVE and fall silent. */
+void weir_session_leave(struct weir_session *session, uint64_t now_ns);

@@ -1,9 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "client/session_private.h"
 
+#define CREDIT_PAUSE (10 * SESSION_NS_PER_MS) /* between two that tell of work done */
+
 static uint64_t least(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
+}
+
+/*
+ * Credit in use, of what was sent in this session and before: messages that are here, and those
+ * that are missing and will still come. What came by repair before its position was told makes
+ * the second part negative.
+ */
+static uint64_t credit_used(uint64_t held, int64_t missing, uint64_t most)
+{
+	if (missing < 0)
+		return held > (uint64_t)-missing ? least(held - (uint64_t)-missing, most) : 0;
+	return least(held + (uint64_t)missing, most);
 }
 
 /*
@@ -15,9 +29,11 @@ static struct session_amount limit_now(const struct weir_session *session)
 {
 	struct session_amount limit = {
 		session->position.messages + session->window.messages -
-			least(session->held.messages, session->window.messages),
+			credit_used(session->held.messages, session->missing.messages,
+				session->window.messages),
 		session->position.bytes + session->window.bytes -
-			least(session->held.bytes, session->window.bytes)};
+			credit_used(session->held.bytes, session->missing.bytes,
+				session->window.bytes)};
 
 	if (session->pull)
 		limit.messages = least(limit.messages, session->pulled);
@@ -29,10 +45,10 @@ static struct session_amount limit_now(const struct weir_session *session)
 }
 
 /* Absolute: the whole state, repeated until a HEARTBEAT confirms its counter. */
-static void add_pause(const struct weir_session *session, struct weir_writer *writer)
+static void pause_add(const struct weir_session *session, struct session_out *out)
 {
 	struct weir_frame_pause *pause =
-		weir_writer_add(writer, WEIR_FRAME_PAUSE, 0, sizeof(*pause));
+		weir_session_out_add(out, WEIR_FRAME_PAUSE, sizeof(*pause));
 
 	if (pause == NULL)
 		return;
@@ -40,32 +56,69 @@ static void add_pause(const struct weir_session *session, struct weir_writer *wr
 	pause->scope = session->is_paused ? WEIR_PAUSE_ALL : WEIR_PAUSE_NONE;
 }
 
-void weir_session_send_credit(struct weir_session *session, uint64_t now_ns)
+static void credit_add(struct weir_session *session, struct session_out *out)
 {
-	uint8_t buffer[WEIR_DATAGRAM_HEADER + sizeof(struct weir_frame_credit) +
-		       sizeof(struct weir_frame_pause)];
-	struct session_amount held = {least(session->held.messages, session->position.messages),
-		least(session->held.bytes, session->position.bytes)};
-	struct weir_frame_credit *credit;
-	struct weir_writer writer;
+	struct session_amount used = {credit_used(session->held.messages, session->missing.messages,
+					      session->position.messages),
+		credit_used(session->held.bytes, session->missing.bytes, session->position.bytes)};
+	struct weir_frame_credit *credit =
+		weir_session_out_add(out, WEIR_FRAME_CREDIT, sizeof(*credit));
 
-	session->limit = limit_now(session);
-	weir_writer_begin(&writer, buffer, sizeof(buffer), session->id);
-	credit = weir_writer_add(&writer, WEIR_FRAME_CREDIT, 0, sizeof(*credit));
 	if (credit == NULL)
 		return;
+	session->limit = limit_now(session);
 	credit->counter = weir_be32(++session->credit_counter);
 	credit->limit_messages = weir_be64(session->limit.messages);
 	credit->limit_bytes = weir_be64(session->limit.bytes);
-	credit->consumed_messages = weir_be64(session->position.messages - held.messages);
-	credit->consumed_bytes = weir_be64(session->position.bytes - held.bytes);
-	credit->queue = weir_be32((uint32_t)session->inbox.count);
+	credit->consumed_messages = weir_be64(session->position.messages - used.messages);
+	credit->consumed_bytes = weir_be64(session->position.bytes - used.bytes);
+	credit->queue = weir_be32((uint32_t)(session->inbox.count - (session->has_taken ? 1 : 0)));
+	credit->service_ns = weir_be32((uint32_t)least(session->service_ns, UINT32_MAX));
 	credit->capacity = weir_be32((uint32_t)session->window.messages);
-	if (session->pause_counter != session->pause_seen)
-		add_pause(session, &writer);
-	session->send_at = now_ns + session->heartbeat_ms * SESSION_NS_PER_MS;
 	session->stats.credits_sent++;
-	weir_session_send(session, &writer);
+	if (session->pause_counter != session->pause_seen)
+		pause_add(session, out);
+	weir_session_add_seeks(session, out);
+}
+
+/*
+ * The gateway may send no more ahead of the application than it can do in a short time, however
+ * large the window: tell it when half of that is done, before the rest is.
+ */
+static void tell_work_done(struct weir_session *session, uint64_t now_ns)
+{
+	uint64_t due = session->credit_at + CREDIT_PAUSE;
+
+	if (session->held.messages > session->most_held)
+		session->most_held = session->held.messages;
+	if (session->held.messages * 2 > session->most_held || session->most_held == 0)
+		return;
+	if (due <= now_ns)
+		weir_session_send_credit(session, now_ns);
+	else
+		session->send_at = least(session->send_at, due);
+}
+
+void weir_session_flush(struct weir_session *session, bool has_credit, uint64_t now_ns)
+{
+	struct session_out out;
+
+	weir_session_out_begin(&out, session);
+	if (has_credit) {
+		session->send_at = now_ns + session->heartbeat_ms * SESSION_NS_PER_MS;
+		session->credit_at = now_ns;
+		session->most_held = session->held.messages;
+		credit_add(session, &out);
+	}
+	weir_session_add_nacks(session, &out, now_ns);
+	if (has_credit || session->ack_at <= now_ns)
+		weir_session_add_acks(session, &out, now_ns);
+	weir_session_out_end(&out);
+}
+
+void weir_session_send_credit(struct weir_session *session, uint64_t now_ns)
+{
+	weir_session_flush(session, true, now_ns);
 }
 
 void weir_session_offer_credit(struct weir_session *session, uint64_t now_ns)
@@ -78,4 +131,6 @@ void weir_session_offer_credit(struct weir_session *session, uint64_t now_ns)
 	if ((limit.messages - session->limit.messages) * 4 >= session->window.messages ||
 		(limit.bytes - session->limit.bytes) * 4 >= session->window.bytes)
 		weir_session_send_credit(session, now_ns);
+	else
+		tell_work_done(session, now_ns);
 }

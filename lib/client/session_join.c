@@ -6,34 +6,34 @@
 
 #include "client/session_private.h"
 
-/* The one copy of a stream's name; NULL without memory or when there are too many. */
-static const char *name_intern(struct weir_session *session, const char *name)
+/* The number of a stream's name; -ENOMEM without memory or when there are too many. */
+static int name_intern(struct weir_session *session, const char *name)
 {
 	char **names;
 
 	for (size_t i = 0; i < session->name_count; i++)
 		if (strcmp(session->names[i], name) == 0)
-			return session->names[i];
+			return (int)i;
 	if (session->name_count >= SESSION_NAMES_MAX)
-		return NULL;
+		return -ENOMEM;
 	names = reallocarray(session->names, session->name_count + 1, sizeof(*names));
 	if (names == NULL)
-		return NULL;
+		return -ENOMEM;
 	session->names = names;
 	names[session->name_count] = strdup(name);
 	if (names[session->name_count] == NULL)
-		return NULL;
-	return names[session->name_count++];
+		return -ENOMEM;
+	return (int)session->name_count++;
 }
 
 static int stream_learn(
 	struct weir_session *session, const struct weir_frame_subscribed_stream *told)
 {
 	uint16_t id = weir_be16(told->stream);
-	const char *name = name_intern(session, told->name);
+	int name = name_intern(session, told->name);
 	struct session_stream *stream = NULL;
 
-	if (name == NULL)
+	if (name < 0)
 		return -ENOMEM;
 	for (size_t i = 0; i < session->stream_count && stream == NULL; i++)
 		if (session->streams[i].id == id)
@@ -50,7 +50,7 @@ static int stream_learn(
 		session->streams = streams;
 		stream = &streams[session->stream_count++];
 	}
-	*stream = (struct session_stream){id, weir_be16(told->partitions), name};
+	*stream = (struct session_stream){id, weir_be16(told->partitions), (uint16_t)name};
 	return 0;
 }
 
@@ -64,123 +64,156 @@ static void state_forget(struct weir_session *session)
 	session->limit = (struct session_amount){0};
 	session->credit_counter = 0;
 	session->subscribe_counter = 0;
+	session->subscribes = 0;
 	/* A new session starts with nothing paused, so a pause is told to it again. */
 	session->pause_counter = session->is_paused ? 1 : 0;
 	session->pause_seen = 0;
 	session->stream_count = 0;
 	session->is_list_old = false;
-	weir_client_lanes_clear(&session->lanes);
+	session->missing = (struct weir_client_debt){0};
+	for (size_t i = 0; i < session->lanes.count; i++)
+		weir_session_drop_repair(session, &session->lanes.items[i]);
+	weir_client_lanes_forget(&session->lanes);
+	weir_session_renew_seeks(session);
+	session->rtt_ns = 0;
+	session->reorder_ns = 0;
+	session->nack_at = UINT64_MAX;
+	session->ack_at = UINT64_MAX;
+	session->ack_gate = 0;
 }
 
-void weir_session_greet(struct weir_session *session, uint64_t now_ns)
+/*
+ * Where to begin. Only the first session is asked for a place: those that follow go on where the
+ * group stands.
+ */
+static void start_set(const struct weir_session *session, struct weir_frame_subscribe *subscribe)
+{
+	subscribe->start = session->start;
+	subscribe->start_value = weir_be64(session->start_value);
+	if (session->stats.sessions > 0) {
+		subscribe->start = WEIR_START_RESUME;
+		subscribe->start_value = 0;
+	}
+	/* Not granted: a place that was asked for is asked for all the same, and refused. */
+	if (!session->can_seek && subscribe->start == WEIR_START_RESUME)
+		subscribe->start = WEIR_START_LATEST;
+}
+
+void weir_session_greet(struct weir_session *session, uint64_t at_ns)
 {
 	state_forget(session);
 	session->phase = SESSION_GREETING;
-	session->id = 0;
-	session->has_cookie = false;
-	memset(session->cookie, 0, sizeof(session->cookie));
-	session->backoff_ms = SESSION_BACKOFF_MS;
 	session->refused = 0;
-	session->send_at = now_ns;
-	do
-		session->nonce = session->io.random(session->io.context);
-	while (session->nonce == 0);
+	weir_greeting_begin(&session->greeting, &session->link, at_ns);
 }
 
-void weir_session_lose(struct weir_session *session, uint16_t code, const char *text,
-	uint32_t delay_ms, uint64_t now_ns)
+void weir_session_lose(struct weir_session *session, uint16_t code, uint64_t now_ns)
 {
 	struct weir_event *event = weir_session_event(session, WEIR_EVENT_LOST);
 
 	event->code = code;
-	snprintf(event->text, sizeof(event->text), "%s", text);
-	weir_session_greet(session, now_ns);
-	session->send_at = now_ns + weir_session_jitter_ns(session, delay_ms);
-}
-
-void weir_session_send_hello(struct weir_session *session, uint64_t now_ns)
-{
-	uint8_t buffer[WEIR_DATAGRAM_HEADER + sizeof(struct weir_frame_hello)];
-	struct weir_frame_hello *hello;
-	struct weir_writer writer;
-
-	session->send_at = now_ns + weir_session_jitter_ns(session, session->backoff_ms);
-	session->backoff_ms = session->backoff_ms * 2 < SESSION_BACKOFF_MAX
-				      ? session->backoff_ms * 2
-				      : SESSION_BACKOFF_MAX;
-	weir_writer_begin(&writer, buffer, sizeof(buffer), 0);
-	hello = weir_writer_add(&writer, WEIR_FRAME_HELLO, 0, sizeof(*hello));
-	if (hello == NULL)
-		return;
-	hello->version_min = WEIR_FRAME_VERSION;
-	hello->version_max = WEIR_FRAME_VERSION;
-	hello->max_datagram = weir_be16(session->max_datagram);
-	hello->nonce = weir_be64(session->nonce);
-	hello->options =
-		weir_be32(WEIR_OPTION_BATCH | (session->want_source ? WEIR_OPTION_SOURCE : 0));
-	hello->role = WEIR_ROLE_CONSUMER;
-	memcpy(hello->cookie, session->cookie, sizeof(hello->cookie));
-	weir_frame_set_name(hello->group, session->group);
-	weir_frame_set_name(hello->name, session->name);
-	weir_session_send(session, &writer);
+	snprintf(event->text, sizeof(event->text), "%s", weir_frame_error_text(code));
+	weir_session_greet(
+		session, now_ns + weir_io_jitter_ns(&session->link.io, WEIR_GREETING_BACKOFF_MS));
 }
 
 /* No credit with it: data must not overtake the list of streams that it belongs to. */
 void weir_session_send_subscribe(struct weir_session *session, uint64_t now_ns)
 {
-	uint8_t buffer[WEIR_DATAGRAM_MIN];
+	uint8_t buffer[WEIR_DATAGRAM_MIN + WEIR_LINK_SPARE];
 	struct weir_frame_subscribe *subscribe;
 	struct weir_writer writer;
 
 	session->send_at = now_ns + session->heartbeat_ms * SESSION_NS_PER_MS;
-	weir_writer_begin(&writer, buffer, sizeof(buffer), session->id);
+	weir_link_begin(&session->link, &writer, buffer, sizeof(buffer));
 	subscribe = weir_writer_add(&writer, WEIR_FRAME_SUBSCRIBE, 0,
 		(uint32_t)sizeof(*subscribe) +
 			session->wanted_count * (uint32_t)WEIR_FRAME_NAME_SIZE);
 	if (subscribe == NULL)
 		return;
 	session->subscribe_counter = 1;
+	session->subscribes++;
+	session->subscribed_at = now_ns;
 	subscribe->counter = weir_be32(session->subscribe_counter);
-	subscribe->start = WEIR_START_LATEST;
+	start_set(session, subscribe);
 	subscribe->count = weir_be16(session->wanted_count);
 	for (uint16_t i = 0; i < session->wanted_count; i++)
 		weir_frame_set_name(subscribe->names[i], session->wanted[i]);
-	weir_session_send(session, &writer);
+	weir_link_send(&session->link, &writer);
 }
 
-void weir_session_on_cookie(
-	struct weir_session *session, const struct weir_frame_cookie *frame, uint64_t now_ns)
+static void welcomed(
+	struct weir_session *session, const struct weir_welcome *welcome, uint64_t now_ns)
 {
-	if (session->phase != SESSION_GREETING || weir_be64(frame->nonce) != session->nonce) {
+	session->phase = SESSION_SUBSCRIBING;
+	session->heartbeat_ms = welcome->heartbeat_ms;
+	session->liveness_ns = welcome->liveness_ms * SESSION_NS_PER_MS;
+	session->max_datagram = welcome->max_datagram;
+	session->is_reliable = welcome->options & WEIR_OPTION_RELIABLE;
+	session->can_seek = welcome->options & WEIR_OPTION_SEEK;
+	session->heard_at = now_ns;
+	weir_session_send_subscribe(session, now_ns);
+}
+
+void weir_session_on_greeting(
+	struct weir_session *session, const struct weir_frame_header *frame, uint64_t now_ns)
+{
+	struct weir_greeting_answer answer;
+	struct weir_event *event;
+
+	if (frame->type == WEIR_FRAME_KEY)
+		return; /* the link has used it */
+	if (session->phase != SESSION_GREETING) {
 		session->stats.foreign++;
 		return;
 	}
-	memcpy(session->cookie, frame->cookie, sizeof(session->cookie));
-	/* At once only for the first: a gateway that keeps refusing must not make a loop. */
-	if (!session->has_cookie)
-		weir_session_send_hello(session, now_ns);
-	session->has_cookie = true;
+	switch (weir_greeting_take(&session->greeting, &session->link, frame, now_ns, &answer)) {
+	case WEIR_GREETING_NOTHING:
+		break;
+	case WEIR_GREETING_AGAIN:
+		weir_greeting_send(&session->greeting, &session->link, now_ns);
+		break;
+	case WEIR_GREETING_WELCOMED:
+		welcomed(session, &answer.welcome, now_ns);
+		break;
+	case WEIR_GREETING_REFUSED:
+		event = weir_session_event(session, WEIR_EVENT_ERROR);
+		event->code = answer.code;
+		memcpy(event->text, answer.text, sizeof(event->text));
+		break;
+	case WEIR_GREETING_FOREIGN:
+		session->stats.foreign++;
+		break;
+	case WEIR_GREETING_MALFORMED:
+		session->stats.malformed++;
+		break;
+	}
 }
 
-void weir_session_on_welcome(
-	struct weir_session *session, const struct weir_frame_welcome *frame, uint64_t now_ns)
+void weir_session_on_refused(struct weir_session *session, enum weir_reason reason)
 {
-	if (session->phase != SESSION_GREETING || weir_be64(frame->nonce) != session->nonce) {
+	struct weir_event *event;
+
+	switch (reason) {
+	case WEIR_REASON_FRAME_SESSION:
 		session->stats.foreign++;
 		return;
-	}
-	if (frame->version != WEIR_FRAME_VERSION ||
-		weir_be16(frame->max_datagram) > session->max_datagram) {
+	case WEIR_REASON_FRAME_TAG:
+	case WEIR_REASON_FRAME_REPLAY:
+		session->stats.unauthentic++;
+		break;
+	default:
 		session->stats.malformed++;
 		return;
 	}
-	session->phase = SESSION_SUBSCRIBING;
-	session->id = weir_be64(frame->session);
-	session->heartbeat_ms = weir_be32(frame->heartbeat_ms);
-	session->liveness_ns = weir_be32(frame->liveness_ms) * SESSION_NS_PER_MS;
-	session->heard_at = now_ns;
-	session->refused = 0;
-	weir_session_send_subscribe(session, now_ns);
+	/* Most likely it has another key, or none for this group: said once, as its own refusal. */
+	if (session->phase != SESSION_GREETING ||
+		session->greeting.refused == WEIR_ERROR_NOT_PERMITTED)
+		return;
+	session->greeting.refused = WEIR_ERROR_NOT_PERMITTED;
+	event = weir_session_event(session, WEIR_EVENT_ERROR);
+	event->code = WEIR_ERROR_NOT_PERMITTED;
+	snprintf(event->text, sizeof(event->text), "the gateway did not prove that it has our key");
 }
 
 void weir_session_on_subscribed(
@@ -201,6 +234,9 @@ void weir_session_on_subscribed(
 	session->is_list_old = false;
 	if (session->phase == SESSION_JOINED)
 		return;
+	/* Asked once: no doubt which question this answers. */
+	if (session->subscribes == 1)
+		weir_session_rtt(session, now_ns - session->subscribed_at);
 	session->phase = SESSION_JOINED;
 	session->refused = 0;
 	session->stats.sessions++;
@@ -213,23 +249,11 @@ void weir_session_on_error(
 {
 	uint16_t code = weir_be16(frame->code);
 	uint16_t length = weir_be16(frame->text_length);
-	uint32_t retry_ms = weir_be32(frame->retry_ms);
 	struct weir_event *event;
 
-	if (session->phase == SESSION_GREETING && weir_be64(frame->nonce) != session->nonce) {
-		session->stats.foreign++;
+	if (code == WEIR_ERROR_SESSION) {
+		weir_session_lose(session, code, now_ns);
 		return;
-	}
-	if (session->phase != SESSION_GREETING && code == WEIR_ERROR_SESSION) {
-		weir_session_lose(
-			session, code, weir_frame_error_text(code), SESSION_BACKOFF_MS, now_ns);
-		return;
-	}
-	if (session->phase == SESSION_GREETING && retry_ms != 0) {
-		uint32_t wait_ms = retry_ms < SESSION_RETRY_MAX ? retry_ms : SESSION_RETRY_MAX;
-		uint64_t at = now_ns + weir_session_jitter_ns(session, wait_ms);
-
-		session->send_at = at > session->send_at ? at : session->send_at;
 	}
 	if (session->refused == code)
 		return;

@@ -161,6 +161,13 @@ static int check_consumers(const struct weir_config *config, const struct weir_c
 	return rc;
 }
 
+/* The stream protocol is spoken by native consumers, by agents and by producers. */
+static int refuse_without_port(const struct weir_value *value, const char *what)
+{
+	return weir_value_fail(
+		value, "give native.udp_port, such as 4150", "%s, but native.udp_port is 0", what);
+}
+
 static int check_groups(
 	const struct weir_config *config, const struct weir_value *root, const struct sets *sets)
 {
@@ -173,10 +180,11 @@ static int check_groups(
 		const struct weir_config_group *group = &config->groups[i];
 		struct weir_value element = weir_value_element(&list, i);
 
-		if (group->class == WEIR_CLASS_NATIVE && config->native.udp_port == 0) {
+		if (group->class != WEIR_CLASS_BLIND && config->native.udp_port == 0) {
 			weir_value_member(&element, "class", &port);
-			return weir_value_fail(&port, "give native.udp_port, such as 4150",
-				"a native group, but native.udp_port is 0");
+			return refuse_without_port(&port, group->class == WEIR_CLASS_NATIVE
+								  ? "a native group"
+								  : "an assisted group");
 		}
 		rc = claim_member(sets->groups, &element, "name", "groups' names are unique");
 		if (rc == 0)
@@ -190,7 +198,7 @@ static int check_groups(
 static int check_streams(
 	const struct weir_config *config, const struct weir_value *root, const struct sets *sets)
 {
-	struct weir_value list;
+	struct weir_value list, producers;
 	int rc = 0;
 
 	if (!weir_value_member(root, "streams", &list))
@@ -198,6 +206,10 @@ static int check_streams(
 	for (unsigned int i = 0; rc == 0 && i < config->stream_count; i++) {
 		struct weir_value element = weir_value_element(&list, i);
 
+		if (config->streams[i].producers.max > 0 && config->native.udp_port == 0) {
+			weir_value_member(&element, "producers", &producers);
+			return refuse_without_port(&producers, "producers may join");
+		}
 		rc = claim_member(sets->streams, &element, "name", "streams' names are unique");
 	}
 	return rc;

@@ -45,7 +45,7 @@ enum weir_driver {
 
 enum weir_tier { WEIR_TIER_CRITICAL, WEIR_TIER_STANDARD, WEIR_TIER_BULK, WEIR_TIERS };
 
-enum weir_class { WEIR_CLASS_BLIND, WEIR_CLASS_NATIVE };
+enum weir_class { WEIR_CLASS_BLIND, WEIR_CLASS_ASSISTED, WEIR_CLASS_NATIVE };
 
 enum weir_source_mode { WEIR_SOURCE_REWRITE, WEIR_SOURCE_KEEP };
 
@@ -106,6 +106,27 @@ struct weir_config_match {
 	unsigned int udp_port_count;
 };
 
+/* Rates: 0 means no limit. */
+struct weir_config_rate {
+	uint64_t packets_per_s;
+	uint64_t bits_per_s;    /* of IP packets: layer-3 bytes * 8 */
+	uint32_t burst_packets; /* 0: 10 ms worth, at least 32 */
+	uint32_t burst_bytes;   /* 0: 10 ms worth, at least 32 full packets */
+};
+
+/* Messages and payload bytes; 0: no limit. */
+struct weir_config_window {
+	uint32_t messages;
+	uint64_t bytes;
+};
+
+/* Who may produce into a stream by the stream protocol. */
+struct weir_config_producers {
+	unsigned int max;             /* 0: nobody */
+	struct weir_config_rate rate; /* of each */
+	char key_file[256];           /* pre-shared keys; "": none asked for */
+};
+
 struct weir_config_stream {
 	char name[WEIR_NAME_SIZE];
 	struct weir_config_match match;
@@ -115,16 +136,11 @@ struct weir_config_stream {
 	uint32_t ring_messages; /* per partition; power of two */
 	uint64_t ring_bytes;    /* per partition; datagram payload */
 	uint32_t age_ms;        /* held longer than this: expired; 0: no limit */
+	uint32_t retain_ms;     /* kept so long for replay after all groups have passed; 0: not */
+	uint32_t deadline_ms;   /* not delivered later than this after it came; 0: no deadline */
 	uint32_t buffers;       /* budget for all its partitions; never 0: a stream that names
 				   none got an equal share of what the others leave */
-};
-
-/* 0 means no limit. */
-struct weir_config_rate {
-	uint64_t packets_per_s;
-	uint64_t bits_per_s;    /* of IP packets: layer-3 bytes * 8 */
-	uint32_t burst_packets; /* 0: 10 ms worth, at least 32 */
-	uint32_t burst_bytes;   /* 0: 10 ms worth, at least 32 full packets */
+	struct weir_config_producers producers;
 };
 
 struct weir_config_consumer {
@@ -150,6 +166,12 @@ struct weir_config_group {
 	unsigned int consumer_count;
 	struct weir_config_rate consumer_rate; /* native: limit for each that joins */
 	unsigned int max_consumers;            /* native */
+	bool is_reliable;                      /* native: at least once, for who asks for it */
+	struct weir_config_window window;      /* native: in flight, of each consumer */
+	struct weir_config_window lane_window; /* native: in flight, of each partition */
+	unsigned int attempts;                 /* native: times a message is sent at most */
+	unsigned int retry_percent;            /* native: of what arrives, sent again at most */
+	char key_file[256]; /* native, assisted: pre-shared keys; "": none asked for */
 };
 
 /* Critical goes first only while it keeps below these; above, it shares like standard. */
@@ -164,6 +186,27 @@ struct weir_config_native {
 	uint32_t heartbeat_ms;
 	uint32_t liveness_ms;
 	uint16_t max_frame; /* largest UDP payload sent, bytes */
+	uint32_t queue_ms;  /* consumers that report their service time are kept this short of
+			       work; 0: their credit alone decides */
+};
+
+/* Positions of groups and numbers of messages, kept over restarts. */
+struct weir_config_state {
+	char file[256]; /* "": not kept */
+	uint32_t interval_ms;
+};
+
+/* Messages that could not be delivered, for an operator to look at; the oldest goes first. */
+struct weir_config_quarantine {
+	uint32_t messages;
+	uint64_t bytes;
+};
+
+/* When a consumer is called what; see docs/contract.md. */
+struct weir_config_health {
+	uint32_t throttled_percent; /* of the time held back by a limit, with something to send */
+	uint32_t park_ms;           /* nothing was let through for so long: parked */
+	uint32_t catch_up_ms;       /* behind by more: a class of its own in the schedule */
 };
 
 struct weir_config_reach {
@@ -178,6 +221,9 @@ struct weir_config {
 	struct weir_config_tiers tiers;
 	struct weir_config_native native;
 	struct weir_config_reach reach;
+	struct weir_config_state state;
+	struct weir_config_quarantine quarantine;
+	struct weir_config_health health;
 	struct weir_config_port *ports;
 	unsigned int port_count;
 	struct weir_config_stream *streams;

@@ -24,8 +24,10 @@ struct weir_field {
 	bool required;
 };
 
-#define WEIR_MEMBER(type, member)                                                                  \
-	.key = #member, .offset = offsetof(type, member), .size = sizeof(((type *)NULL)->member)
+/* A member, and its key where that is another word. */
+#define WEIR_MEMBER_AS(name, type, member)                                                         \
+	.key = name, .offset = offsetof(type, member), .size = sizeof(((type *)NULL)->member)
+#define WEIR_MEMBER(type, member) WEIR_MEMBER_AS(#member, type, member)
 
 /*
  * Read an object into `target` by its table. Missing required keys, unknown keys and values out

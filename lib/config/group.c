@@ -114,37 +114,69 @@ static const struct weir_field group_fields[] = {
 	{WEIR_MEMBER(struct weir_config_group, consumer_rate), .read = weir_read_rate},
 	{WEIR_MEMBER(struct weir_config_group, max_consumers), .read = weir_read_number,
 		.minimum = 1, .maximum = 1024},
+	{WEIR_MEMBER_AS("reliable", struct weir_config_group, is_reliable), .read = weir_read_bool},
+	{WEIR_MEMBER(struct weir_config_group, window), .read = weir_read_window},
+	{WEIR_MEMBER_AS("partition_window", struct weir_config_group, lane_window),
+		.read = weir_read_window},
+	{WEIR_MEMBER(struct weir_config_group, attempts), .read = weir_read_number, .minimum = 2,
+		.maximum = 255},
+	{WEIR_MEMBER(struct weir_config_group, retry_percent), .read = weir_read_number,
+		.minimum = 1, .maximum = 100},
+	{WEIR_MEMBER(struct weir_config_group, key_file), .read = weir_read_absolute_path},
+};
+
+static const char acknowledging[] =
+	"leave it out, or use class \"native\"; only its consumers acknowledge";
+
+#define ONE(class) (1u << WEIR_CLASS_##class)
+
+/* Which classes use a key. Keys that are not here belong to all. */
+static const struct use {
+	const char *key;
+	unsigned int classes;
+	const char *hint;
+} uses[] = {
+	{"consumers", ONE(BLIND) | ONE(ASSISTED),
+		"leave it out: native consumers join; or use class \"blind\""},
+	{"consumer_rate", ONE(NATIVE),
+		"leave it out, or use class \"native\"; a listed consumer has its own rate"},
+	{"max_consumers", ONE(NATIVE),
+		"leave it out, or use class \"native\"; here the list says how many there are"},
+	{"reliable", ONE(NATIVE), acknowledging},
+	{"window", ONE(NATIVE), acknowledging},
+	{"partition_window", ONE(NATIVE), acknowledging},
+	{"attempts", ONE(NATIVE), acknowledging},
+	{"retry_percent", ONE(NATIVE), acknowledging},
+	{"key_file", ONE(NATIVE) | ONE(ASSISTED),
+		"leave it out, or use class \"assisted\" or \"native\"; a blind consumer sends "
+		"nothing that a key could prove"},
 };
 
 static int check_class(const struct weir_value *value, const struct weir_config_group *group)
 {
-	static const char *const native_only[] = {"consumer_rate", "max_consumers"};
+	const char *class = weir_class_name(group->class);
 	struct weir_value member;
 
-	if (group->class == WEIR_CLASS_NATIVE) {
-		if (weir_value_member(value, "consumers", &member))
-			return weir_value_fail(&member,
-				"leave it out: native consumers join; or use class \"blind\"",
-				"class \"native\" does not use \"consumers\"");
-		return 0;
-	}
-	for (unsigned int i = 0; i < COUNT_OF(native_only); i++)
-		if (weir_value_member(value, native_only[i], &member))
-			return weir_value_fail(&member,
-				"leave it out, or use class \"native\"; a blind consumer has its "
-				"own rate",
-				"class \"blind\" does not use \"%s\"", native_only[i]);
-	if (group->consumer_count == 0)
+	for (unsigned int i = 0; i < COUNT_OF(uses); i++)
+		if (!(uses[i].classes & (1u << group->class)) &&
+			weir_value_member(value, uses[i].key, &member))
+			return weir_value_fail(&member, uses[i].hint,
+				"class \"%s\" does not use \"%s\"", class, uses[i].key);
+	if (group->class != WEIR_CLASS_NATIVE && group->consumer_count == 0)
 		return weir_value_fail(value,
 			"add \"consumers\": [{\"name\": ..., \"address\": ..., \"port\": ...}]",
-			"class \"blind\" needs \"consumers\"");
+			"class \"%s\" needs \"consumers\"", class);
 	return 0;
 }
 
 int weir_read_groups(const struct weir_value *value, const struct weir_field *field, void *config)
 {
-	static const struct weir_config_group defaults = {
-		.class = WEIR_CLASS_BLIND, .sample = 1, .max_consumers = 16};
+	static const struct weir_config_group defaults = {.class = WEIR_CLASS_BLIND,
+		.sample = 1,
+		.max_consumers = 16,
+		.is_reliable = true,
+		.attempts = 10,
+		.retry_percent = 25};
 	static const struct weir_list_rule rule = {.size = sizeof(struct weir_config_group),
 		.maximum = WEIR_MAX_GROUPS,
 		.may_be_empty = true,

@@ -9,7 +9,7 @@
 const char *const weir_driver_names[] = {
 	"pci", "af_packet", "af_xdp", "tap", "memif", "pcap", "null", NULL};
 const char *const weir_tier_names[] = {"critical", "standard", "bulk", NULL};
-const char *const weir_class_names[] = {"blind", "native", NULL};
+const char *const weir_class_names[] = {"blind", "assisted", "native", NULL};
 const char *const weir_source_mode_names[] = {"rewrite", "keep", NULL};
 const char *const weir_idle_names[] = {"auto", "spin", "sleep", NULL};
 

@@ -16,6 +16,9 @@ static const struct weir_field config_fields[] = {
 	{WEIR_MEMBER(struct weir_config, tiers), .read = weir_read_tiers},
 	{WEIR_MEMBER(struct weir_config, native), .read = weir_read_native},
 	{WEIR_MEMBER(struct weir_config, reach), .read = weir_read_reach},
+	{WEIR_MEMBER(struct weir_config, state), .read = weir_read_state},
+	{WEIR_MEMBER(struct weir_config, quarantine), .read = weir_read_quarantine},
+	{WEIR_MEMBER(struct weir_config, health), .read = weir_read_health},
 	{.key = "ports",
 		.read = weir_read_ports,
 		.hint = "[{\"name\": \"up0\", \"driver\": \"af_packet\", \"interface\": \"eth0\"}]",
@@ -33,8 +36,15 @@ static const struct weir_config defaults = {
 	.memory = {.hugepages = true, .buffers = 32768, .buffer_bytes = 2048},
 	.control_socket = "/run/weir/weir.sock",
 	.tiers = {.standard_weight = 4, .bulk_weight = 1},
-	.native = {.udp_port = 4150, .heartbeat_ms = 200, .liveness_ms = 1000, .max_frame = 9000},
+	.native = {.udp_port = 4150,
+		.heartbeat_ms = 200,
+		.liveness_ms = 1000,
+		.max_frame = 9000,
+		.queue_ms = 100},
 	.reach = {.probe_ms = 1000, .hold_ms = 1000},
+	.state = {.interval_ms = 1000},
+	.quarantine = {.messages = 1024, .bytes = 16 * 1048576},
+	.health = {.throttled_percent = 50, .park_ms = 1000, .catch_up_ms = 1000},
 };
 
 /* Before the parser, which would recurse as deep as it is told to. */

@@ -35,7 +35,12 @@ int weir_read_control(const struct weir_value *value, const struct weir_field *f
 int weir_read_tiers(const struct weir_value *value, const struct weir_field *field, void *tiers);
 int weir_read_native(const struct weir_value *value, const struct weir_field *field, void *native);
 int weir_read_reach(const struct weir_value *value, const struct weir_field *field, void *reach);
+int weir_read_state(const struct weir_value *value, const struct weir_field *field, void *state);
+int weir_read_quarantine(
+	const struct weir_value *value, const struct weir_field *field, void *quarantine);
+int weir_read_health(const struct weir_value *value, const struct weir_field *field, void *health);
 int weir_read_rate(const struct weir_value *value, const struct weir_field *field, void *rate);
+int weir_read_window(const struct weir_value *value, const struct weir_field *field, void *window);
 int weir_read_ports(const struct weir_value *value, const struct weir_field *field, void *config);
 int weir_read_streams(const struct weir_value *value, const struct weir_field *field, void *config);
 int weir_read_match(const struct weir_value *value, const struct weir_field *field, void *match);
@@ -48,7 +53,8 @@ int weir_read_interface(
 	const struct weir_value *value, const struct weir_field *field, void *target);
 int weir_read_file(const struct weir_value *value, const struct weir_field *field, void *target);
 /* As weir_read_file, and it begins with "/". */
-int weir_read_socket(const struct weir_value *value, const struct weir_field *field, void *target);
+int weir_read_absolute_path(
+	const struct weir_value *value, const struct weir_field *field, void *target);
 int weir_read_pci(const struct weir_value *value, const struct weir_field *field, void *target);
 /* A station's address: not multicast, not zero. Into 6 bytes. */
 int weir_read_mac(const struct weir_value *value, const struct weir_field *field, void *target);

@@ -65,6 +65,8 @@ const char *weir_config_needs_restart(
 		return differs("$.control", "socket");
 	if (running->native.udp_port != next->native.udp_port)
 		return differs("$.native", "udp_port");
+	if (strcmp(running->state.file, next->state.file) != 0)
+		return differs("$.state", "file");
 	if (running->port_count != next->port_count)
 		return "$.ports";
 	for (unsigned int i = 0; path == NULL && i < next->port_count; i++)

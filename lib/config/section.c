@@ -60,10 +60,8 @@ const struct weir_field weir_memory_fields[] = {
 const size_t weir_memory_field_count = COUNT_OF(weir_memory_fields);
 
 static const struct weir_field control_fields[] = {
-	{.key = "socket",
-		.read = weir_read_socket,
-		.offset = offsetof(struct weir_config, control_socket),
-		.size = sizeof(((struct weir_config *)NULL)->control_socket)},
+	{WEIR_MEMBER_AS("socket", struct weir_config, control_socket),
+		.read = weir_read_absolute_path},
 };
 
 static const struct weir_field tiers_fields[] = {
@@ -83,6 +81,8 @@ static const struct weir_field native_fields[] = {
 		.minimum = 20, .maximum = 600000},
 	{WEIR_MEMBER(struct weir_config_native, max_frame), .read = weir_read_number,
 		.minimum = 576, .maximum = 9000},
+	{WEIR_MEMBER(struct weir_config_native, queue_ms), .read = weir_read_number,
+		.maximum = 60000},
 };
 
 static const struct weir_field reach_fields[] = {
@@ -90,6 +90,29 @@ static const struct weir_field reach_fields[] = {
 		.maximum = 60000},
 	{WEIR_MEMBER(struct weir_config_reach, hold_ms), .read = weir_read_number,
 		.maximum = 600000},
+};
+
+static const struct weir_field state_fields[] = {
+	{WEIR_MEMBER(struct weir_config_state, file), .read = weir_read_absolute_path},
+	{WEIR_MEMBER(struct weir_config_state, interval_ms), .read = weir_read_number,
+		.minimum = 50, .maximum = 60000},
+};
+
+static const struct weir_field quarantine_fields[] = {
+	{WEIR_MEMBER(struct weir_config_quarantine, messages), .read = weir_read_number,
+		.maximum = 1048576},
+	/* The largest datagram must fit. */
+	{WEIR_MEMBER(struct weir_config_quarantine, bytes), .read = weir_read_bytes,
+		.minimum = 65536, .maximum = 68719476736},
+};
+
+static const struct weir_field health_fields[] = {
+	{WEIR_MEMBER(struct weir_config_health, throttled_percent), .read = weir_read_number,
+		.minimum = 1, .maximum = 100},
+	{WEIR_MEMBER(struct weir_config_health, park_ms), .read = weir_read_number, .minimum = 10,
+		.maximum = 600000},
+	{WEIR_MEMBER(struct weir_config_health, catch_up_ms), .read = weir_read_number,
+		.minimum = 1, .maximum = 600000},
 };
 
 static const struct weir_field rate_fields[] = {
@@ -102,6 +125,29 @@ static const struct weir_field rate_fields[] = {
 	/* At least one datagram of the usual MTU, or none would ever be allowed to leave. */
 	{WEIR_MEMBER(struct weir_config_rate, burst_bytes), .read = weir_read_bytes,
 		.minimum = 2048, .maximum = 1073741824},
+};
+
+/* 0 or a size that the largest datagram fits in, or that one would never be sent. */
+static int read_window_bytes(
+	const struct weir_value *value, const struct weir_field *field, void *target)
+{
+	uint64_t bytes = 0;
+	int rc = weir_read_bytes(value, field, &bytes);
+
+	if (rc == 0 && bytes > 0 && bytes < 65536)
+		rc = weir_value_refuse(value,
+			"0 for no limit, or at least 65536 (\"64k\"): the largest datagram must "
+			"fit",
+			"smaller than a datagram may be");
+	memcpy(target, &bytes, sizeof(bytes));
+	return rc;
+}
+
+static const struct weir_field window_fields[] = {
+	{WEIR_MEMBER(struct weir_config_window, messages), .read = weir_read_number,
+		.maximum = 16777216},
+	{WEIR_MEMBER(struct weir_config_window, bytes), .read = read_window_bytes,
+		.maximum = 68719476736},
 };
 
 int weir_read_workers(const struct weir_value *value, const struct weir_field *field, void *workers)
@@ -152,6 +198,34 @@ int weir_read_reach(const struct weir_value *value, const struct weir_field *fie
 	return weir_fields_read(value, reach_fields, COUNT_OF(reach_fields), reach);
 }
 
+int weir_read_state(const struct weir_value *value, const struct weir_field *field, void *state)
+{
+	const struct weir_config_state *read = state;
+	struct weir_value interval;
+	int rc = weir_fields_read(value, state_fields, COUNT_OF(state_fields), state);
+
+	(void)field;
+	if (rc == 0 && read->file[0] == '\0' && weir_value_member(value, "interval_ms", &interval))
+		rc = weir_value_fail(&interval,
+			"add \"file\", such as \"/var/lib/weir/state\", or leave both out: "
+			"nothing is kept without",
+			"\"interval_ms\" without \"file\"");
+	return rc;
+}
+
+int weir_read_quarantine(
+	const struct weir_value *value, const struct weir_field *field, void *quarantine)
+{
+	(void)field;
+	return weir_fields_read(value, quarantine_fields, COUNT_OF(quarantine_fields), quarantine);
+}
+
+int weir_read_health(const struct weir_value *value, const struct weir_field *field, void *health)
+{
+	(void)field;
+	return weir_fields_read(value, health_fields, COUNT_OF(health_fields), health);
+}
+
 int weir_read_rate(const struct weir_value *value, const struct weir_field *field, void *rate)
 {
 	static const char *const pairs[][2] = {
@@ -167,4 +241,10 @@ int weir_read_rate(const struct weir_value *value, const struct weir_field *fiel
 			rc = weir_value_fail(&burst, "give both, or leave the burst out",
 				"a burst without \"%s\"", pairs[i][1]);
 	return rc;
+}
+
+int weir_read_window(const struct weir_value *value, const struct weir_field *field, void *window)
+{
+	(void)field;
+	return weir_fields_read(value, window_fields, COUNT_OF(window_fields), window);
 }

@@ -77,26 +77,51 @@ static int read_messages(
 	return weir_value_refuse(value, hint, "not a power of two");
 }
 
-#define RING(name, reader, from, to)                                                               \
-	{                                                                                          \
-		.key = #name, .read = reader,                                                      \
-		.offset = offsetof(struct weir_config_stream, ring_##name),                        \
-		.size = sizeof(((struct weir_config_stream *)NULL)->ring_##name), .minimum = from, \
-		.maximum = to                                                                      \
-	}
-
 static const struct weir_field ring_fields[] = {
-	RING(messages, read_messages, 16, 1048576),
+	{WEIR_MEMBER_AS("messages", struct weir_config_stream, ring_messages),
+		.read = read_messages, .minimum = 16, .maximum = 1048576},
 	/* The largest datagram must fit. */
-	RING(bytes, weir_read_bytes, 65536, 68719476736),
+	{WEIR_MEMBER_AS("bytes", struct weir_config_stream, ring_bytes), .read = weir_read_bytes,
+		.minimum = 65536, .maximum = 68719476736},
 	{WEIR_MEMBER(struct weir_config_stream, age_ms), .read = weir_read_number,
 		.maximum = 3600000},
+	{WEIR_MEMBER(struct weir_config_stream, retain_ms), .read = weir_read_number,
+		.maximum = 86400000},
 };
 
-static int read_ring(const struct weir_value *value, const struct weir_field *field, void *stream)
+static int read_ring(const struct weir_value *value, const struct weir_field *field, void *target)
 {
+	struct weir_config_stream *stream = target;
+	struct weir_value member;
+	char hint[HINT_SIZE];
+	int rc = weir_fields_read(value, ring_fields, COUNT_OF(ring_fields), stream);
+
 	(void)field;
-	return weir_fields_read(value, ring_fields, COUNT_OF(ring_fields), stream);
+	if (rc < 0 || stream->age_ms == 0 || stream->retain_ms <= stream->age_ms)
+		return rc;
+	weir_value_member(value, "retain_ms", &member);
+	snprintf(hint, sizeof(hint),
+		"raise age_ms or make it 0, for no limit; or let retain_ms be %u or less: what has "
+		"expired is not kept",
+		stream->age_ms);
+	return weir_value_fail(&member, hint, "retain_ms %u is more than age_ms %u",
+		stream->retain_ms, stream->age_ms);
+}
+
+static const struct weir_field producers_fields[] = {
+	{WEIR_MEMBER(struct weir_config_producers, max), .read = weir_read_number, .maximum = 1024},
+	{WEIR_MEMBER(struct weir_config_producers, rate), .read = weir_read_rate},
+	{WEIR_MEMBER(struct weir_config_producers, key_file), .read = weir_read_absolute_path},
+};
+
+static int read_producers(
+	const struct weir_value *value, const struct weir_field *field, void *target)
+{
+	struct weir_config_producers *producers = target;
+
+	(void)field;
+	producers->max = 16;
+	return weir_fields_read(value, producers_fields, COUNT_OF(producers_fields), producers);
 }
 
 static const struct weir_field stream_fields[] = {
@@ -109,8 +134,11 @@ static const struct weir_field stream_fields[] = {
 	{WEIR_MEMBER(struct weir_config_stream, tier), .read = weir_read_name,
 		.names = weir_tier_names},
 	{.key = "ring", .read = read_ring},
+	{WEIR_MEMBER(struct weir_config_stream, deadline_ms), .read = weir_read_number,
+		.maximum = 3600000},
 	{WEIR_MEMBER(struct weir_config_stream, buffers), .read = weir_read_number, .minimum = 64,
 		.maximum = 16777216},
+	{WEIR_MEMBER(struct weir_config_stream, producers), .read = read_producers},
 };
 
 int weir_read_streams(const struct weir_value *value, const struct weir_field *field, void *config)

@@ -79,7 +79,8 @@ int weir_read_file(const struct weir_value *value, const struct weir_field *fiel
 	return 0;
 }
 
-int weir_read_socket(const struct weir_value *value, const struct weir_field *field, void *target)
+int weir_read_absolute_path(
+	const struct weir_value *value, const struct weir_field *field, void *target)
 {
 	int rc = weir_read_file(value, field, target);
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "control/quarantine.h"
 #include "control/reach.h"
 #include "control/sessions.h"
 #include "control/twins.h"
@@ -62,10 +63,20 @@ static void take_packets(struct weir_gateway *gateway)
 	uint32_t count = weir_control_receive(gateway->dataplane, packets, PACKETS);
 
 	for (uint32_t i = 0; i < count; i++) {
-		if (packets[i]->hash.usr == WEIR_TO_SESSION)
+		switch ((enum weir_to_control)packets[i]->hash.usr) {
+		case WEIR_TO_SESSION:
+		case WEIR_TO_SESSION_CHECKED:
 			weir_sessions_packet(gateway->sessions, packets[i]);
-		else
+			break;
+		case WEIR_TO_KERNEL:
 			weir_twins_packet(gateway->twins, packets[i]);
+			break;
+		case WEIR_TO_QUARANTINE:
+			weir_quarantine_packet(gateway, packets[i]);
+			break;
+		default:
+			rte_pktmbuf_free(packets[i]);
+		}
 	}
 }
 
@@ -154,6 +165,7 @@ void weir_gateway_sync(struct weir_gateway *gateway)
 	weir_sessions_sync(gateway->sessions);
 	weir_twins_sync(gateway->twins);
 	weir_reach_sync(gateway->reach);
+	weir_quarantine_sync(gateway);
 }
 
 int weir_gateway_apply(

@@ -18,6 +18,9 @@
 struct weir_reach;
 struct weir_sessions;
 struct weir_twins;
+struct weir_checkpoint;
+struct weir_quarantine;
+struct weir_health;
 
 struct weir_gateway {
 	struct weir_loop *loop;
@@ -25,13 +28,16 @@ struct weir_gateway {
 	struct weir_server *server;
 	struct weir_dataplane *dataplane;
 	struct weir_host *host;
-	struct weir_reach *reach;       /* routes and reachability of consumers */
-	struct weir_sessions *sessions; /* native consumers */
-	struct weir_twins *twins;       /* packets to and from the kernel */
-	uint64_t started_ns;            /* weir_loop_clock_ns at start */
-	struct weir_loop_timer reclaim; /* frees what workers have let go */
-	struct weir_loop_timer watch;   /* names workers that are stalled */
-	uint64_t stalled;               /* bit a worker that was named */
+	struct weir_reach *reach;           /* routes and reachability of consumers */
+	struct weir_sessions *sessions;     /* native consumers */
+	struct weir_twins *twins;           /* packets to and from the kernel */
+	struct weir_checkpoint *checkpoint; /* NULL: no state is kept */
+	struct weir_health *health;         /* how consumers fare */
+	struct weir_quarantine *quarantine; /* what could not be delivered */
+	uint64_t started_ns;                /* weir_loop_clock_ns at start */
+	struct weir_loop_timer reclaim;     /* frees what workers have let go */
+	struct weir_loop_timer watch;       /* names workers that are stalled */
+	uint64_t stalled;                   /* bit a worker that was named */
 };
 
 /* Take a configuration over, whole or not at all; `config` is the gateway's on success. */
@@ -50,5 +56,7 @@ void weir_gateway_host_changed(void *context, const struct weir_host_change *cha
 int weir_methods_config_register(struct weir_gateway *gateway);
 int weir_methods_stream_register(struct weir_gateway *gateway);
 int weir_methods_consumer_register(struct weir_gateway *gateway);
+int weir_methods_producer_register(struct weir_gateway *gateway);
 int weir_methods_port_register(struct weir_gateway *gateway);
 int weir_methods_stats_register(struct weir_gateway *gateway);
+int weir_methods_quarantine_register(struct weir_gateway *gateway);

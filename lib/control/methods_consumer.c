@@ -15,9 +15,12 @@ struct rows {
 	uint32_t *partitions; /* by slot */
 };
 
-static const char *guarantee(uint8_t class)
+static const char *guarantee(const struct weir_consumer *consumer)
 {
-	return class == WEIR_CLASS_NATIVE ? "at most once, losses reported" : "at most once";
+	if (consumer->class != WEIR_CLASS_NATIVE)
+		return atomic_load(&consumer->agent) != 0 ? "at most once, without overrun"
+							  : "at most once";
+	return consumer->is_reliable ? "at least once" : "at most once, losses reported";
 }
 
 /* {gate: times} of those that ever closed. */
@@ -61,7 +64,8 @@ static json_t *present_credit(
 		weir_present_count(report->used_bytes));
 }
 
-static const char *state(uint32_t closed, const struct weir_reach_status *reach, const char **why)
+static const char *state(
+	uint8_t class, uint32_t closed, const struct weir_reach_status *reach, const char **why)
 {
 	*why = reach->reason;
 	if (closed & WEIR_CLOSED_PAUSED) {
@@ -69,7 +73,7 @@ static const char *state(uint32_t closed, const struct weir_reach_status *reach,
 		return "paused";
 	}
 	if (closed & WEIR_CLOSED_PEER) {
-		*why = "by the consumer";
+		*why = class == WEIR_CLASS_NATIVE ? "by the consumer" : "nobody has its socket";
 		return "paused";
 	}
 	return reach->state_name;
@@ -99,10 +103,13 @@ static json_t *present_more(struct weir_gateway *gateway, const struct weir_cons
 	json_t *silent =
 		is_native ? json_integer(weir_present_count(weir_session_silent_ms(consumer)))
 			  : json_null();
-	json_t *more = json_pack("{s:o, s:o, s:o, s:o, s:I, s:s}", "gate",
+	json_t *more = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:s}", "health",
+		weir_present_health(gateway, consumer), "delivery",
+		weir_present_delivery(gateway, consumer, &report->stats), "gate",
 		present_gates(report->stats.closed), "rate", present_rate(&report->rate), "credit",
-		present_credit(consumer, report), "silent_ms", silent, "became_unreachable",
-		weir_present_count(reach->changes), "guarantee", guarantee(consumer->class));
+		present_credit(consumer, report), "agent", weir_present_agent(gateway, consumer),
+		"silent_ms", silent, "became_unreachable", weir_present_count(reach->changes),
+		"guarantee", guarantee(consumer));
 	json_t *way = present_way(gateway, reach);
 
 	if (more != NULL && (way == NULL || json_object_update(more, way) < 0)) {
@@ -126,7 +133,7 @@ static json_t *present_consumer(struct rows *rows, struct weir_consumer *consume
 
 	weir_reach_status(gateway->reach, consumer, &reach);
 	weir_consumer_report(gateway->dataplane, consumer, &report);
-	now = state(report.closed, &reach, &why);
+	now = state(consumer->class, report.closed, &reach, &why);
 	weir_address_format(
 		config != NULL ? &config->address : &consumer->peer, address, sizeof(address));
 	row = json_pack("{s:s, s:s, s:s, s:s, s:i, s:s, s:o, s:I, s:I, s:I, s:I}", "name",

@@ -91,6 +91,14 @@ static const char *worker_state(const struct weir_worker_report *worker)
 	return worker->is_stalled ? "stalled" : "running";
 }
 
+/* Percent of each tier that is dropped; critical never is. */
+static json_t *present_shed(const uint32_t shed[WEIR_TIERS])
+{
+	return json_pack("{s:i, s:i}", weir_tier_name(WEIR_TIER_STANDARD),
+		(int)(shed[WEIR_TIER_STANDARD] * 100 / WEIR_SHED_ALL),
+		weir_tier_name(WEIR_TIER_BULK), (int)(shed[WEIR_TIER_BULK] * 100 / WEIR_SHED_ALL));
+}
+
 static void add_worker(void *context, const struct weir_worker_report *worker)
 {
 	struct weir_present_rows *rows = context;
@@ -100,7 +108,7 @@ static void add_worker(void *context, const struct weir_worker_report *worker)
 
 	weir_present_add(rows,
 		json_pack("{s:i, s:i, s:s, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
-			  "s:I, s:b, s:o}",
+			  "s:I, s:b, s:o, s:o}",
 			"worker", worker->id, "cpu", worker->cpu, "state", worker_state(worker),
 			"generation", weir_present_count(worker->generation), "heartbeat_us",
 			weir_present_count(worker->heartbeat_us), "busy_percent", busy, "loops",
@@ -113,7 +121,8 @@ static void add_worker(void *context, const struct weir_worker_report *worker)
 			weir_present_count(worker->waiting), "mesh_full",
 			weir_present_count(stats->mesh_full), "stray",
 			weir_present_count(stats->stray), "may_sleep", worker->may_sleep,
-			"histogram", histogram(worker)));
+			"shed_percent", present_shed(worker->shed), "histogram",
+			histogram(worker)));
 }
 
 json_t *weir_present_workers(struct weir_gateway *gateway)

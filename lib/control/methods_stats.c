@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/checkpoint.h"
 #include "control/present.h"
 #include "control/sessions.h"
 #include "dataplane/report.h"
@@ -59,6 +60,21 @@ static json_t *present_native(struct weir_gateway *gateway)
 		weir_present_dropped(dropped));
 }
 
+/* null without a state file. */
+static json_t *present_checkpoint(const struct weir_gateway *gateway)
+{
+	struct weir_state_report report;
+
+	if (!weir_checkpoint_report(gateway->checkpoint, &report))
+		return json_null();
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:o}", "incarnation",
+		weir_present_count(weir_checkpoint_incarnation(gateway->checkpoint)), "writes",
+		weir_present_count(report.writes), "failures", weir_present_count(report.failures),
+		"bytes", weir_present_count(report.bytes), "duration_us",
+		weir_present_count(report.duration_ns / 1000), "error",
+		weir_present_text(report.error.code != 0 ? report.error.reason : NULL));
+}
+
 static int on_stats_get(
 	void *context, const json_t *params, json_t **result, struct weir_error *error)
 {
@@ -70,13 +86,15 @@ static int on_stats_get(
 	if (code < 0)
 		return code;
 	return weir_present_answer(
-		json_pack("{s:f, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "uptime_s",
-			uptime_s, "generation", weir_present_count(gateway->dataplane->generation),
-			"law", present_law(gateway), "streams", weir_present_streams(gateway),
-			"groups", weir_present_groups(gateway), "consumers",
-			weir_present_consumers(gateway), "ports", weir_present_ports(gateway),
-			"native", present_native(gateway), "workers", weir_present_workers(gateway),
-			"pools", present_pools(gateway)),
+		json_pack("{s:f, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+			"uptime_s", uptime_s, "generation",
+			weir_present_count(gateway->dataplane->generation), "law",
+			present_law(gateway), "streams", weir_present_streams(gateway), "groups",
+			weir_present_groups(gateway), "consumers", weir_present_consumers(gateway),
+			"ports", weir_present_ports(gateway), "native", present_native(gateway),
+			"workers", weir_present_workers(gateway), "pools", present_pools(gateway),
+			"quarantine", weir_present_quarantine(gateway), "health",
+			weir_present_entered(gateway), "checkpoint", present_checkpoint(gateway)),
 		result, error);
 }
 
@@ -84,7 +102,8 @@ static const struct weir_rpc_method methods[] = {
 	{"stats_get", "show every counter, and whether what was received is all accounted for",
 		WEIR_RPC_READ, NULL,
 		"law (holds, violations), streams, groups, consumers, ports, native, workers, "
-		"pools",
+		"pools, quarantine, health (how often consumers came into each state), "
+		"checkpoint",
 		on_stats_get},
 };
 

@@ -14,7 +14,7 @@ static void add_stream(void *context, const struct weir_stream_report *stream)
 
 	weir_present_add(rows,
 		json_pack("{s:s, s:s, s:s, s:b, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
-			  "s:I, s:I, s:I, s:o}",
+			  "s:I, s:I, s:I, s:I, s:o}",
 			"name", stream->name, "tier", weir_tier_name(stream->tier), "key",
 			weir_key_kind_name(stream->key), "draining", stream->is_draining,
 			"partitions", stream->partitions, "groups",
@@ -23,7 +23,8 @@ static void add_stream(void *context, const struct weir_stream_report *stream)
 			weir_present_count(stats->received_bytes), "appended",
 			weir_present_count(stats->appended), "handed",
 			weir_present_count(stats->handed), "taken_over",
-			weir_present_count(stats->taken_over), "under_way",
+			weir_present_count(stats->taken_over), "requeued",
+			weir_present_count(stats->requeued), "under_way",
 			weir_present_count(stream->under_way), "buffers",
 			weir_present_count(stream->buffers), "buffers_used",
 			weir_present_count(stream->buffers_used), "ring_messages",
@@ -105,17 +106,21 @@ static void add_partition(void *context, const struct weir_partition_report *par
 		const struct weir_lane_report *lane =
 			partition->lane_count != 0 ? &partition->lanes[i] : &nobody;
 
-		weir_present_add(
-			rows, json_pack("{s:i, s:i, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I}",
-				      "partition", partition->index, "worker", partition->owner,
-				      "group", weir_present_text(lane->group), "consumer",
-				      weir_present_text(lane->consumer), "lag",
-				      weir_present_count(lane->lag), "held",
-				      weir_present_count(partition->held), "bytes",
-				      weir_present_count(partition->bytes), "head",
-				      weir_present_count(partition->head), "tail",
-				      weir_present_count(partition->tail), "epoch",
-				      weir_present_count(lane->epoch)));
+		weir_present_add(rows,
+			json_pack(
+				"{s:i, s:i, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+				"partition", partition->index, "worker", partition->owner, "group",
+				weir_present_text(lane->group), "consumer",
+				weir_present_text(lane->consumer), "lag",
+				weir_present_count(lane->lag), "held",
+				weir_present_count(partition->held), "bytes",
+				weir_present_count(partition->bytes), "head",
+				weir_present_count(partition->head), "tail",
+				weir_present_count(partition->tail), "messages",
+				weir_present_count(partition->messages), "done",
+				weir_present_count(lane->done), "in_flight",
+				weir_present_count(lane->in_flight), "epoch",
+				weir_present_count(lane->epoch)));
 	}
 }
 

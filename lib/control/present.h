@@ -34,6 +34,16 @@ json_t *weir_present_text(const char *text);
 /* Take `answer` as a method's result: 0, or -ENOMEM for NULL. */
 int weir_present_answer(json_t *answer, json_t **result, struct weir_error *error);
 
+/* present_delivery.c: how a consumer fares, and how delivery to it goes on; null if unknown. */
+json_t *weir_present_health(struct weir_gateway *gateway, const struct weir_consumer *consumer);
+json_t *weir_present_delivery(struct weir_gateway *gateway, const struct weir_consumer *consumer,
+	const struct weir_consumer_stats *stats);
+/* present_agent.c: what the agent of an assisted consumer reports; null without one. */
+json_t *weir_present_agent(
+	const struct weir_gateway *gateway, const struct weir_consumer *consumer);
+/* {state: times that a consumer entered it}, of all consumers. */
+json_t *weir_present_entered(struct weir_gateway *gateway);
+
 /* A census, or -ETIMEDOUT that names the worker. */
 int weir_present_census(struct weir_gateway *gateway, struct weir_error *error);
 
@@ -47,6 +57,8 @@ int weir_present_read_rate(
 /* Lists that stats_get shows beside those of their own methods; a census has been taken. */
 json_t *weir_present_streams(struct weir_gateway *gateway);
 json_t *weir_present_groups(struct weir_gateway *gateway);
+json_t *weir_present_producers(struct weir_gateway *gateway);
 json_t *weir_present_ports(struct weir_gateway *gateway);
 json_t *weir_present_workers(struct weir_gateway *gateway);
 json_t *weir_present_consumers(struct weir_gateway *gateway);
+json_t *weir_present_quarantine(struct weir_gateway *gateway);

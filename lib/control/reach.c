@@ -249,7 +249,7 @@ void weir_reach_refused(struct weir_reach *reach, const struct weir_icmp_unreach
 	for (uint32_t i = 0; i < reach->count; i++) {
 		struct weir_reach_entry *entry = reach->entries[i];
 
-		if (entry->consumer->class == WEIR_CLASS_BLIND &&
+		if (entry->consumer->class != WEIR_CLASS_NATIVE &&
 			entry->config.port == icmp->destination_port &&
 			weir_address_equal(&entry->config.address, &icmp->destination) &&
 			(icmp->cause != WEIR_ICMP_PORT ||

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "control/producers.h"
+#include "control/agents.h"
 #include "control/reach.h"
 #include "control/sessions_private.h"
 #include "wire/parse.h"
@@ -42,6 +44,7 @@ void weir_sessions_end(struct weir_sessions *sessions, struct weir_session *sess
 		weir_reply_send(dataplane, &reply);
 	}
 	weir_list_remove(&session->link);
+	weir_windows_keep(&sessions->windows, session->consumer, dataplane->worker_count);
 	weir_session_remove(dataplane, session->consumer);
 	free(session);
 	weir_reach_sync(sessions->gateway->reach);
@@ -63,6 +66,8 @@ static void watch(void *context, uint64_t now_ns)
 		sessions->counters.silent++;
 		weir_sessions_end(sessions, session, WEIR_ERROR_SILENT, true);
 	}
+	weir_producer_sessions_watch(sessions);
+	weir_agents_watch(sessions);
 }
 
 int weir_sessions_create(struct weir_gateway *gateway, struct weir_sessions **out)
@@ -77,13 +82,21 @@ int weir_sessions_create(struct weir_gateway *gateway, struct weir_sessions **ou
 		return -EIO;
 	}
 	sessions->gateway = gateway;
+	sessions->keys = weir_keys_create();
+	if (sessions->keys == NULL) {
+		free(sessions);
+		return -ENOMEM;
+	}
 	weir_list_init(&sessions->list);
+	weir_list_init(&sessions->producers);
+	weir_list_init(&sessions->agents);
 	randombytes_buf(sessions->key, sizeof(sessions->key));
 	randombytes_buf(&sessions->incarnation, sizeof(sessions->incarnation));
 	weir_bucket_init(&sessions->answers, ANSWERS_PER_S, ANSWERS_PER_S / 4, now);
 	weir_loop_timer_init(&sessions->watch, watch, sessions);
 	if (weir_loop_timer_arm(gateway->loop, &sessions->watch, WATCH_MS * WEIR_MS_NS,
 		    WATCH_MS * WEIR_MS_NS) < 0) {
+		weir_keys_destroy(sessions->keys);
 		free(sessions);
 		return -ENOMEM;
 	}
@@ -93,6 +106,8 @@ int weir_sessions_create(struct weir_gateway *gateway, struct weir_sessions **ou
 
 void weir_sessions_leave_all(struct weir_sessions *sessions)
 {
+	weir_producer_sessions_leave_all(sessions);
+	weir_agents_leave_all(sessions);
 	weir_list_for_each (node, &sessions->list) {
 		struct weir_session *session = weir_list_entry(node, struct weir_session, link);
 		struct weir_dataplane *dataplane = sessions->gateway->dataplane;
@@ -112,12 +127,15 @@ void weir_sessions_destroy(struct weir_sessions *sessions)
 	if (sessions == NULL)
 		return;
 	weir_loop_timer_cancel(sessions->gateway->loop, &sessions->watch);
+	weir_producer_sessions_free(sessions);
 	while (!weir_list_is_empty(&sessions->list)) {
 		struct weir_list *node = sessions->list.next;
 
 		weir_list_remove(node);
 		free(weir_list_entry(node, struct weir_session, link));
 	}
+	weir_agents_destroy(sessions);
+	weir_keys_destroy(sessions->keys);
 	free(sessions);
 }
 
@@ -140,6 +158,8 @@ void weir_sessions_sync(struct weir_sessions *sessions)
 {
 	struct weir_list *node = sessions->list.next;
 
+	weir_agents_sync(sessions);
+	weir_producer_sessions_sync(sessions);
 	weir_list_for_each (each, &sessions->list)
 		weir_list_entry(each, struct weir_session, link)->is_seen = false;
 	weir_consumers_visit(sessions->gateway->dataplane, mark_seen, sessions);
@@ -174,7 +194,8 @@ static void send_subscribed(struct weir_sessions *sessions, const struct weir_re
 		struct weir_reply reply;
 
 		if (weir_reply_begin(dataplane, request->packet, &request->headers,
-			    consumer->session, consumer->max_datagram, &reply) < 0)
+			    consumer->session, consumer->max_datagram, &session->consumer->seal,
+			    &reply) < 0)
 			break;
 		count = RTE_MIN(count,
 			(reply.writer.size - WEIR_DATAGRAM_HEADER - (uint32_t)sizeof(*frame)) /
@@ -204,13 +225,17 @@ static int take_subscription(struct weir_sessions *sessions, struct weir_session
 	uint16_t count = weir_be16(frame->count);
 	int result;
 
-	if (frame->start != WEIR_START_LATEST)
+	if (frame->start != WEIR_START_LATEST && frame->start != WEIR_START_RESUME &&
+		!consumer->may_seek)
 		return -EOPNOTSUPP;
 	memcpy(names, frame->names, (size_t)count * WEIR_NAME_SIZE);
 	result = weir_session_subscribe(sessions->gateway->dataplane, consumer,
 		(const char(*)[WEIR_NAME_SIZE])names, count);
 	if (result < 0)
 		return result;
+	/* Who may not choose goes on where the group stands. */
+	consumer->start = consumer->may_seek ? frame->start : (uint8_t)WEIR_START_RESUME;
+	consumer->start_value = weir_be64(frame->start_value);
 	session->subscribe_counter = weir_be32(frame->counter);
 	atomic_store(&consumer->subscribe_counter, session->subscribe_counter);
 	weir_credit_grant(&consumer->credit.messages, weir_be64(frame->limit_messages));
@@ -291,7 +316,19 @@ static void handle(
 					sessions, request, (const struct weir_frame_hello *)frame);
 		return;
 	}
+	if (weir_agents_datagram(sessions, request, &cursor))
+		return;
+	if (weir_producer_sessions_frames(sessions, request, &cursor,
+		    request->packet->hash.usr == WEIR_TO_SESSION_CHECKED))
+		return;
 	session = find(sessions, request, cursor.session);
+	/* A worker that did not know the session yet has not checked its tag: it will be said
+	 * again. */
+	if (session != NULL && session->consumer->seal.is_on &&
+		request->packet->hash.usr != WEIR_TO_SESSION_CHECKED) {
+		sessions->counters.dropped++;
+		return;
+	}
 	if (session != NULL) {
 		session_frames(sessions, request, session, &cursor);
 		return;

@@ -5,7 +5,10 @@
 
 #include "base/list.h"
 #include "control/gateway.h"
+#include "control/keys.h"
 #include "control/sessions.h"
+#include "control/windows.h"
+#include "secure/handshake.h"
 
 /* Shared by sessions.c (life of a session) and sessions_hello.c (admission). */
 
@@ -13,6 +16,9 @@ struct weir_session {
 	struct weir_list link;
 	struct weir_consumer *consumer;
 	uint64_t nonce;
+	uint64_t hello_ns;          /* the client's time in its HELLO; with a key */
+	struct weir_frame_key key;  /* ours in the answer; with a key */
+	uint32_t options;           /* granted */
 	uint32_t subscribe_counter; /* 0: none came yet */
 	bool is_seen;
 };
@@ -20,7 +26,11 @@ struct weir_session {
 struct weir_sessions {
 	struct weir_gateway *gateway;
 	struct weir_list list;
+	struct weir_list producers; /* producers.c */
+	struct weir_list agents;    /* agents.c */
 	struct weir_loop_timer watch;
+	struct weir_keys *keys;
+	struct weir_windows windows;
 	struct weir_sessions_counters counters;
 	uint8_t key[32];            /* of the cookies; new at each start */
 	uint64_t incarnation;       /* tells clients that the gateway was restarted */
@@ -34,6 +44,45 @@ struct weir_request {
 	struct weir_address peer;
 	struct weir_address local;
 };
+
+/*
+ * A HELLO whose cookie is good: whose address it comes from is sure, who it is may have to be
+ * proved.
+ */
+struct weir_applicant {
+	const struct weir_request *request;
+	const struct weir_frame_hello *hello;
+	char group[WEIR_FRAME_NAME_SIZE]; /* a producer's stream */
+	char name[WEIR_FRAME_NAME_SIZE];
+	uint64_t nonce;
+	const struct weir_secret *secret; /* proved by _authorize(); NULL: none is asked for */
+	uint64_t hello_ns;                /* with a secret: the client's time */
+};
+
+/*
+ * Check the proof against the keys of a file; "" asks for none. False: it has been refused, in one
+ * way for all that can be wrong.
+ */
+bool weir_sessions_authorize(
+	struct weir_sessions *sessions, struct weir_applicant *applicant, const char *key_file);
+/* A new session's own keys, if the applicant has proved one. False: refused. */
+bool weir_sessions_agree(struct weir_sessions *sessions, const struct weir_applicant *applicant,
+	uint64_t session, struct weir_frame_key *key, struct weir_seal *seal);
+
+/* What WELCOME says. `seal` and `key` are the session's; NULL: it has none. */
+struct weir_welcome_spec {
+	uint64_t session;
+	uint16_t max_datagram;
+	uint8_t guarantee; /* enum weir_guarantee */
+	uint32_t options;  /* granted */
+	struct weir_seal *seal;
+	const struct weir_frame_key *key;
+};
+void weir_sessions_welcome(struct weir_sessions *sessions, const struct weir_applicant *applicant,
+	const struct weir_welcome_spec *spec);
+/* ERROR in answer to a HELLO. */
+void weir_sessions_refuse(struct weir_sessions *sessions, const struct weir_applicant *applicant,
+	enum weir_frame_code code);
 
 /* Cookies, COOKIE, WELCOME, ERROR. */
 void weir_sessions_hello(struct weir_sessions *sessions, const struct weir_request *request,

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "dataplane/partition.h"
+#include "dataplane/produce.h"
+#include "dataplane/reliable.h"
+#include "dataplane/seek.h"
 
 /*
  * Going on to a new snapshot, between two loops. Each partition's lanes are made to agree with
@@ -24,15 +27,37 @@ static void lane_remove(struct weir_worker *worker, struct weir_lane *lane, enum
 {
 	lane_unqueue(lane);
 	lane_forget_reports(lane);
-	if (lane->cursor != lane->partition->head)
-		weir_lane_skip(worker, lane, lane->partition->head, reason);
+	if (lane->delivery != NULL) {
+		weir_reliable_rewind(worker, lane);
+		lane->end = lane->delivery->gap_count != 0 ? lane->delivery->gaps[0].first
+							   : lane->delivery->done;
+	}
 	lane->outlet = NULL;
+	if (weir_lane_base(lane) != lane->partition->head)
+		weir_lane_skip(worker, lane, lane->partition->head, reason);
 	weir_tx_forget(worker, lane->stats);
 }
 
-static void lane_begin(struct weir_worker *worker, struct weir_partition *partition,
-	const struct weir_attachment *attachment, struct weir_lane *lane)
+/* What lies between where the group stood and where numbering goes on was lost with the ring. */
+static void delivery_begin(const struct weir_partition *partition,
+	const struct weir_attachment *attachment, const struct weir_attachment_view *view,
+	struct weir_lane *lane)
 {
+	uint32_t size = partition->mask + 1;
+
+	lane->delivery = &attachment->deliveries[partition->index];
+	weir_delivery_init(lane->delivery, attachment->records + (size_t)partition->index * size,
+		partition->mask, &view->rules, lane->cursor);
+	if (attachment->starts != NULL && attachment->starts[partition->index] < lane->cursor)
+		weir_delivery_missing(lane->delivery, attachment->starts[partition->index],
+			lane->cursor, WEIR_GAP_RESTART);
+}
+
+static void lane_begin(struct weir_worker *worker, struct weir_partition *partition,
+	const struct weir_attachment_view *view, struct weir_lane *lane)
+{
+	const struct weir_attachment *attachment = view->attachment;
+
 	weir_list_init(&lane->link);
 	weir_list_init(&lane->report);
 	lane->partition = partition;
@@ -44,9 +69,14 @@ static void lane_begin(struct weir_worker *worker, struct weir_partition *partit
 	lane->wire.partition = partition->index;
 	lane->wire.epoch = worker->snapshot->epoch;
 	lane->outlet = NULL;
+	lane->tell_from = UINT64_MAX;
+	weir_list_init(&lane->again);
+	weir_timer_init(&lane->timer);
+	if (attachment->deliveries != NULL)
+		delivery_begin(partition, attachment, view, lane);
 }
 
-static struct weir_position *find_position(struct weir_lane *lane, uint64_t session)
+static struct weir_position *find_position(const struct weir_lane *lane, uint64_t session)
 {
 	for (uint16_t i = 0; i < lane->history_size; i++)
 		if (lane->history[i].session == session)
@@ -68,27 +98,43 @@ static void lane_remember(struct weir_lane *lane, uint64_t session)
 	position->bytes = lane->wire.bytes;
 }
 
-static void lane_recall(struct weir_lane *lane, uint64_t session)
+struct weir_position weir_lane_position(const struct weir_lane *lane, uint64_t session)
 {
 	const struct weir_position *position = find_position(lane, session);
 
-	lane->wire.messages = position != NULL ? position->messages : 0;
-	lane->wire.bytes = position != NULL ? position->bytes : 0;
+	return position != NULL ? *position : (struct weir_position){.session = session};
 }
 
-static void lane_set_consumer(struct weir_lane *lane, struct weir_outlet *outlet)
+static void lane_recall(struct weir_lane *lane, uint64_t session)
+{
+	struct weir_position position = weir_lane_position(lane, session);
+
+	lane->wire.messages = position.messages;
+	lane->wire.bytes = position.bytes;
+}
+
+static void lane_set_consumer(
+	struct weir_worker *worker, struct weir_lane *lane, struct weir_outlet *outlet)
 {
 	if (lane->outlet == outlet)
 		return;
 	lane_forget_reports(lane);
+	if (lane->delivery != NULL)
+		weir_reliable_rewind(worker, lane);
 	if (lane->history != NULL && lane->outlet != NULL)
 		lane_remember(lane, lane->outlet->consumer->session);
 	lane->outlet = outlet;
-	lane->wire.epoch++;
-	lane->wire.first = lane->cursor;
-	lane->told = lane->cursor;
-	if (lane->history != NULL && outlet != NULL)
+	lane->is_full = false;
+	lane->seek_counter = 0;
+	weir_lane_new_epoch(lane);
+	if (outlet == NULL)
+		return;
+	if (lane->history != NULL)
 		lane_recall(lane, outlet->consumer->session);
+	if (!outlet->has_begun) {
+		outlet->is_beginning = true;
+		weir_lane_start(worker, lane);
+	}
 }
 
 static void sync_lane(struct weir_worker *worker, struct weir_partition *partition,
@@ -98,13 +144,18 @@ static void sync_lane(struct weir_worker *worker, struct weir_partition *partiti
 	struct weir_consumer *consumer = view->consumers[partition->index];
 
 	if (lane->partition == NULL)
-		lane_begin(worker, partition, view->attachment, lane);
+		lane_begin(worker, partition, view, lane);
+	else if (lane->delivery == NULL && view->attachment->deliveries != NULL)
+		delivery_begin(partition, view->attachment, view, lane);
 	lane->filter = view->filter;
+	lane->window = &view->window;
+	if (lane->delivery != NULL)
+		lane->delivery->rules = &view->rules;
 	if (lane->sample != view->sample) {
 		lane->sample = view->sample;
 		lane->sample_left = 0;
 	}
-	lane_set_consumer(lane, consumer != NULL ? &consumer->outlets[worker->id] : NULL);
+	lane_set_consumer(worker, lane, consumer != NULL ? &consumer->outlets[worker->id] : NULL);
 	if (lane->cursor != partition->head)
 		weir_lane_ready(worker, lane);
 }
@@ -131,6 +182,12 @@ static void sync_partition(struct weir_worker *worker, struct weir_partition *pa
 	}
 	partition->tier = view->tier;
 	partition->age_limit = view->age_limit;
+	partition->deadline = view->deadline;
+	partition->limit = view->age_limit;
+	if (view->deadline != 0 && (partition->limit == 0 || view->deadline < partition->limit))
+		partition->limit = view->deadline;
+	partition->retain = view->retain;
+	weir_partition_retain(worker, partition, view->retain != 0);
 	partition->lane_count = (uint8_t)view->attachment_count;
 	for (uint32_t i = 0; i < view->attachment_count; i++) {
 		partition->lanes[i] = &view->attachments[i].attachment->lanes[partition->index];
@@ -145,6 +202,7 @@ static void purge_partition(
 	for (uint32_t i = 0; i < partition->lane_count; i++)
 		lane_remove(worker, partition->lanes[i], reason);
 	partition->lane_count = 0;
+	weir_partition_retain(worker, partition, false);
 	if (partition->is_swept) {
 		weir_list_remove(&partition->sweep);
 		partition->is_swept = false;
@@ -177,6 +235,7 @@ static void close_outlet(struct weir_worker *worker, struct weir_outlet *outlet)
 	weir_wheel_cancel(&worker->wheel, &outlet->timer);
 	weir_list_remove(&outlet->blocked);
 	weir_list_remove(&outlet->sessions);
+	weir_list_remove(&outlet->again_link);
 }
 
 static void sync_outlets(struct weir_worker *worker, const struct weir_snapshot *old,
@@ -192,6 +251,16 @@ static void sync_outlets(struct weir_worker *worker, const struct weir_snapshot 
 			close_outlet(worker, &before->outlets[worker->id]);
 		if (after != NULL && after->class == WEIR_CLASS_NATIVE)
 			weir_list_add_tail(&worker->sessions, &after->outlets[worker->id].sessions);
+	}
+}
+
+/* Only the lanes that a session is given first begin where it has chosen. */
+static void begin_sessions(struct weir_worker *worker)
+{
+	weir_list_for_each (node, &worker->sessions) {
+		struct weir_outlet *outlet = weir_list_entry(node, struct weir_outlet, sessions);
+
+		outlet->has_begun |= outlet->is_beginning;
 	}
 }
 
@@ -221,6 +290,8 @@ void weir_worker_apply(struct weir_worker *worker, const struct weir_snapshot *n
 	for (uint32_t i = 0; i < next->stream_count; i++)
 		for_own_partitions(worker, next->streams[i].stream, sync_each, &next->streams[i]);
 	sync_outlets(worker, old, next);
+	weir_produce_sync(worker, old, next);
+	begin_sessions(worker);
 	set_meter(worker, &next->critical);
 	worker->stats.applied++;
 	atomic_store_explicit(&worker->applied, next->generation, memory_order_release);
@@ -232,6 +303,7 @@ void weir_worker_purge(struct weir_worker *worker)
 	const struct weir_snapshot *snapshot = worker->snapshot;
 
 	weir_tx_discard(worker);
+	weir_produce_purge(worker);
 	for (uint32_t i = 0; i < snapshot->stream_count; i++)
 		for_own_partitions(worker, snapshot->streams[i].stream, purge_each, &shutdown);
 }
@@ -243,9 +315,15 @@ static uint64_t count_held(
 	const struct weir_stream *stream = attachment->stream;
 	uint64_t held = 0;
 
-	for (uint16_t i = 0; i < stream->partition_count; i++)
-		if (stream->owners[i] == worker->id)
-			held += stream->partitions[i].head - attachment->lanes[i].cursor;
+	for (uint16_t i = 0; i < stream->partition_count; i++) {
+		const struct weir_lane *lane = &attachment->lanes[i];
+
+		if (stream->owners[i] != worker->id)
+			continue;
+		held += stream->partitions[i].head - weir_lane_base(lane);
+		if (lane->delivery != NULL)
+			held -= lane->delivery->settled;
+	}
 	return held;
 }
 
@@ -266,7 +344,8 @@ void weir_worker_census(struct weir_worker *worker)
 			struct weir_group_stats *census = &attachment->census[worker->id];
 
 			*census = attachment->stats[worker->id];
-			census->received = local->stats.appended - census->joined;
+			census->received =
+				local->stats.appended - census->joined + census->replayed;
 			census->held = count_held(worker, attachment);
 		}
 	}

@@ -87,11 +87,11 @@ static unsigned int parse_flags(const struct weir_port *port, const struct rte_m
 }
 
 static void fill_message(struct weir_message_slot *message, struct weir_worker *worker,
-	struct rte_mbuf *packet, const struct weir_packet *headers, uint64_t hash)
+	struct rte_mbuf *packet, const struct weir_packet *headers)
 {
 	message->mbuf = packet;
 	message->ingest = worker->now;
-	message->hash = (uint32_t)(hash >> 32);
+	message->time_left_us = 0;
 	message->payload_length = headers->payload_length;
 	message->l4_offset = headers->l4_offset;
 	message->l3_offset = (uint8_t)headers->l3_offset;
@@ -105,9 +105,10 @@ static void fill_message(struct weir_message_slot *message, struct weir_worker *
  * The message is written where it will stay, field by field: built on the stack and copied, its
  * narrow stores would stall the wide loads of the copy.
  */
-static void to_stream(struct weir_worker *worker, struct weir_stream *stream,
+static void to_stream(struct weir_worker *worker, const struct weir_stream_view *view,
 	struct rte_mbuf *packet, const struct weir_packet *headers)
 {
+	struct weir_stream *stream = view->stream;
 	const uint8_t *frame = rte_pktmbuf_mtod(packet, const uint8_t *);
 	struct weir_stream_local *local = &stream->local[worker->id];
 	struct weir_stream_stats *stats = &local->stats;
@@ -119,6 +120,11 @@ static void to_stream(struct weir_worker *worker, struct weir_stream *stream,
 
 	stats->received++;
 	stats->received_bytes += headers->payload_length;
+	if (unlikely(worker->shed.is_on) && weir_shed_drops(&worker->shed, view->tier)) {
+		stats->dropped[WEIR_REASON_SHED]++;
+		rte_pktmbuf_free(packet);
+		return;
+	}
 	reason = weir_key_hash(&stream->key, frame, frame + packet->data_len, headers, &hash);
 	if (unlikely(reason != WEIR_REASON_NONE)) {
 		stats->dropped[reason]++;
@@ -128,7 +134,7 @@ static void to_stream(struct weir_worker *worker, struct weir_stream *stream,
 	index = weir_key_partition(hash, stream->partition_count);
 	if (unlikely(stream->owners[index] != worker->id)) {
 		message = weir_mesh_place(worker, stream->owners[index]);
-		fill_message(message, worker, packet, headers, hash);
+		fill_message(message, worker, packet, headers);
 		message->stream = stream->slot;
 		message->partition = index;
 		return;
@@ -139,9 +145,8 @@ static void to_stream(struct weir_worker *worker, struct weir_stream *stream,
 		rte_pktmbuf_free(packet);
 		return;
 	}
-	fill_message(message, worker, packet, headers, hash);
+	fill_message(message, worker, packet, headers);
 	message->stream = stream->slot;
-	message->partition = index;
 	weir_partition_commit(worker, local, partition, message);
 }
 
@@ -189,7 +194,7 @@ static inline uint32_t classify_one(
 		}
 		rule = weir_match_lookup(snapshot->match, frame, &headers);
 		if (likely(rule != WEIR_MATCH_NONE)) {
-			to_stream(worker, snapshot->streams[rule].stream, packet, &headers);
+			to_stream(worker, &snapshot->streams[rule], packet, &headers);
 			return 1;
 		}
 	} else if (result == WEIR_PARSE_DROP) {

@@ -14,6 +14,8 @@
 #include "flow/bucket.h"
 #include "flow/credit.h"
 #include "flow/wheel.h"
+#include "flow/window.h"
+#include "secure/seal.h"
 #include "wire/frame_data.h"
 
 /*
@@ -22,11 +24,12 @@
  * something for it.
  */
 
+#define WEIR_FLIGHT_UNLIMITED (UINT64_MAX / 4) /* window of a consumer without a cap */
 #define WEIR_NATIVE_FRAGMENTS 20 /* of one datagram: 9,000 bytes over the smallest MTU */
 
 /* Why a consumer is not sent to; a bit each in weir_consumer.closed. */
 #define WEIR_CLOSED_PAUSED      0x1 /* by an operator; control thread */
-#define WEIR_CLOSED_PEER        0x2 /* by the consumer's PAUSE; the worker that receives it */
+#define WEIR_CLOSED_PEER        0x2 /* by its PAUSE, or no socket; the worker that hears it */
 #define WEIR_CLOSED_UNREACHABLE 0x4 /* control thread */
 
 struct weir_consumer {
@@ -47,20 +50,36 @@ struct weir_consumer {
 	uint16_t max_datagram;     /* immutable; UDP payload bytes */
 	bool wants_source;         /* immutable; source addresses in DATA */
 	bool wants_batches;        /* immutable; several messages a datagram */
+	bool is_reliable;          /* immutable; acknowledges */
+	bool may_seek;             /* immutable */
+	uint8_t start;             /* enum weir_start; control thread, before lanes are given */
+	uint64_t start_value;
+	struct weir_seal seal; /* of its datagrams, with a key; any worker and control */
 	struct weir_credit_account credit;
-	_Atomic uint64_t last_heard;    /* the worker that receives; TSC */
-	_Atomic uint64_t *paused;       /* bit a stream slot, by PAUSE with a list; the worker that
-					   receives it. WEIR_MAX_STREAMS bits, native only */
-	_Atomic bool has_paused;        /* some bit is set */
-	_Atomic uint32_t pause_changes; /* PAUSEs that took effect; the worker that receives */
-	_Atomic uint64_t pause_counter; /* newest PAUSE seen, 0: none; worker that receives */
+	struct weir_credit_account
+		flight;                   /* what may be sent beyond what has arrived: its limit is
+					     the window's cap and all that has landed; any worker */
+	struct weir_config_window window; /* that cap; control thread. 0: none */
+	_Atomic uint64_t pace_limit; /* position up to which its queue stays short; the worker that
+					receives CREDIT. UINT64_MAX: does not count */
+	_Atomic uint32_t queue;      /* as it reports: messages that wait in it */
+	_Atomic uint32_t service_ns; /* for each */
+	_Atomic uint32_t capacity;   /* that it can hold */
+	_Atomic uint64_t report_counter; /* of the newest CREDIT */
+	_Atomic uint64_t last_heard;     /* the worker that receives; TSC */
+	_Atomic uint64_t *paused;        /* bit a stream slot, by PAUSE with a list; the worker that
+					    receives it. WEIR_MAX_STREAMS bits, native only */
+	_Atomic bool has_paused;         /* some bit is set */
+	_Atomic uint32_t pause_changes;  /* PAUSEs that took effect; the worker that receives */
+	_Atomic uint64_t pause_counter;  /* newest PAUSE seen, 0: none; worker that receives */
 	_Atomic uint32_t subscribe_counter; /* SUBSCRIBE that holds; control thread */
 	_Atomic uint64_t waiting;           /* bit a worker: wants to be woken when `closed`, credit
 					       or route change. Set by it, taken by whoever wakes */
-	bool is_subscribed;                 /* control thread */
-	char (*streams)[WEIR_NAME_SIZE];    /* control thread; names subscribed to */
-	uint32_t stream_count;              /* control thread; 0: all of the group */
-	struct weir_outlet *outlets;        /* one a worker */
+	_Atomic uint32_t agent; /* assisted: its agent's slot + 1, 0: none; control thread */
+	bool is_subscribed;     /* control thread */
+	char (*streams)[WEIR_NAME_SIZE]; /* control thread; names subscribed to */
+	uint32_t stream_count;           /* control thread; 0: all of the group */
+	struct weir_outlet *outlets;     /* one a worker */
 };
 
 /* The lanes of one tier that have something for one consumer. One worker's. */
@@ -71,6 +90,8 @@ struct weir_queue {
 	int64_t deficit; /* bytes */
 	uint8_t tier;
 	bool is_active;
+	bool is_behind;  /* catching up: goes into worker->behind */
+	uint64_t oldest; /* TSC; when the message was received that it looked at last */
 };
 
 /* One worker's end of a consumer. All fields: that worker; `stats` is read by control. */
@@ -85,8 +106,21 @@ struct weir_outlet {
 	/* Leased and not used yet. */
 	uint32_t packets;
 	uint64_t bits;
+	uint16_t credit_extra; /* that a message counts beside its payload, with an agent */
 	uint64_t credit_messages;
 	uint64_t credit_bytes;
+	uint64_t flight_messages; /* room in the window, for at least once */
+	uint64_t flight_bytes;
+	/* At least once: */
+	struct weir_window window;   /* adaptive */
+	uint64_t flying;             /* messages of its lanes that were sent and have not arrived */
+	uint64_t idle_us;            /* when `flying` became 0 */
+	struct weir_list again;      /* lanes with something to send again or to tell */
+	struct weir_list again_link; /* in worker->again */
+	bool needs_tag;     /* the datagram has more than DATA: with a key it is authenticated */
+	uint64_t again_end; /* where the open RETRANSMIT frame ends; 0: none is open */
+	bool is_beginning;  /* got lanes in this snapshot */
+	bool has_begun;     /* and in an earlier one: its choice of a start is behind it */
 	/* Stream protocol: the datagram being filled, and the DATA frame in it. */
 	struct rte_mbuf *datagram; /* NULL: none begun */
 	struct weir_list open;     /* in worker->open while there is one */
@@ -101,6 +135,7 @@ struct weir_outlet {
 	struct weir_list reports;                /* lanes sent on since the last heartbeat */
 	uint64_t last_sent;                      /* TSC of the last datagram */
 	uint64_t last_heartbeat;                 /* TSC */
-	uint64_t l3_bytes; /* sent so far, as the critical tier's meter counts */
+	uint64_t l3_bytes;   /* sent so far, as the critical tier's meter counts */
+	uint64_t l3_packets; /* likewise */
 	struct weir_consumer_stats stats;
 } __rte_cache_aligned;

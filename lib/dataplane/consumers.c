@@ -40,7 +40,7 @@ void weir_consumers_visit(
 
 		for (uint32_t j = 0; j < group->consumer_count; j++)
 			visit(context, group->consumers[j].object, &group->config,
-				group->config.class == WEIR_CLASS_BLIND
+				group->config.class != WEIR_CLASS_NATIVE
 					? &group->consumers[j].config
 					: NULL);
 	}
@@ -98,6 +98,22 @@ void weir_consumer_limit(struct weir_dataplane *dataplane, struct weir_consumer 
 	weir_consumer_wake(dataplane, consumer);
 }
 
+/* The window's limit is its cap and all that has landed: only the difference changes it. */
+static void move_cap(struct weir_credit_line *line, uint64_t before, uint64_t after)
+{
+	before = before != 0 ? before : WEIR_FLIGHT_UNLIMITED;
+	after = after != 0 ? after : WEIR_FLIGHT_UNLIMITED;
+	atomic_fetch_add(&line->limit, after - before);
+}
+
+void weir_consumer_set_window(
+	struct weir_consumer *consumer, const struct weir_config_window *window)
+{
+	move_cap(&consumer->flight.messages, consumer->window.messages, window->messages);
+	move_cap(&consumer->flight.bytes, consumer->window.bytes, window->bytes);
+	consumer->window = *window;
+}
+
 static uint32_t count_sessions(const struct weir_model_group *group)
 {
 	return group->config.class == WEIR_CLASS_NATIVE ? group->consumer_count : 0;
@@ -124,7 +140,7 @@ static int append(struct weir_model_group *group, struct weir_consumer *consumer
 	return 0;
 }
 
-int weir_session_add(struct weir_dataplane *dataplane, const struct weir_session_spec *spec,
+int weir_session_prepare(struct weir_dataplane *dataplane, const struct weir_session_spec *spec,
 	struct weir_consumer **out)
 {
 	struct weir_model *model = dataplane->model;
@@ -153,14 +169,44 @@ int weir_session_add(struct weir_dataplane *dataplane, const struct weir_session
 	consumer->max_datagram = spec->max_datagram;
 	consumer->wants_source = spec->wants_source;
 	consumer->wants_batches = spec->wants_batches;
+	consumer->is_reliable = spec->is_reliable && group->config.is_reliable;
+	consumer->may_seek = spec->may_seek;
+	weir_consumer_set_window(consumer, &group->config.window);
 	atomic_store(&consumer->last_heard, rte_rdtsc());
 	atomic_store(&consumer->closed, WEIR_CLOSED_UNREACHABLE);
 	weir_consumer_limit(dataplane, consumer, &group->config.consumer_rate);
-	if (append(group, consumer) < 0 || weir_dataplane_republish(dataplane) < 0) {
+	*out = consumer;
+	return 0;
+}
+
+void weir_session_abandon(struct weir_consumer *consumer)
+{
+	weir_consumer_free(consumer);
+}
+
+static struct weir_model_group *find_group(
+	const struct weir_dataplane *dataplane, const struct weir_consumer *consumer)
+{
+	struct weir_model *model = dataplane->model;
+
+	for (uint32_t i = 0; i < model->group_count; i++)
+		if (model->groups[i].slot == consumer->group)
+			return &model->groups[i];
+	return NULL;
+}
+
+int weir_session_add(struct weir_dataplane *dataplane, struct weir_consumer *consumer)
+{
+	struct weir_model_group *group = find_group(dataplane, consumer);
+
+	if (group == NULL || append(group, consumer) < 0) {
+		weir_consumer_free(consumer);
+		return -ENOMEM;
+	}
+	if (weir_dataplane_republish(dataplane) < 0) {
 		weir_session_remove(dataplane, consumer);
 		return -ENOMEM;
 	}
-	*out = consumer;
 	return 0;
 }
 

@@ -64,20 +64,21 @@ int weir_control_send(struct weir_dataplane *dataplane, uint16_t port, struct rt
 	return -ENOBUFS;
 }
 
-static int begin(
-	struct weir_dataplane *dataplane, struct weir_reply *reply, uint64_t session, uint16_t size)
+static int begin(struct weir_dataplane *dataplane, struct weir_reply *reply, uint64_t session,
+	uint16_t size, struct weir_seal *seal)
 {
 	reply->packet = rte_pktmbuf_alloc(dataplane->copies);
 	if (reply->packet == NULL)
 		return -ENOBUFS;
 	weir_writer_begin(&reply->writer, weir_native_payload(reply->packet),
-		RTE_MIN(size, reply->route.max_payload), session);
+		RTE_MIN(size, reply->route.max_payload) - (seal != NULL ? weir_seal_room(seal) : 0),
+		session);
+	reply->seal = seal;
 	return 0;
 }
 
-int weir_reply_begin(struct weir_dataplane *dataplane, const struct rte_mbuf *request,
-	const struct weir_packet *headers, uint64_t session, uint16_t size,
-	struct weir_reply *reply)
+int weir_reply_route(const struct weir_dataplane *dataplane, const struct rte_mbuf *request,
+	const struct weir_packet *headers, struct weir_route *route)
 {
 	const uint8_t *frame = rte_pktmbuf_mtod(request, const uint8_t *);
 	const uint8_t *ip = frame + headers->l3_offset;
@@ -89,29 +90,47 @@ int weir_reply_begin(struct weir_dataplane *dataplane, const struct rte_mbuf *re
 		.source_port = headers->destination_port,
 		.destination_port = headers->source_port,
 	};
-	int result;
 
 	memcpy(spec.next_hop_mac, frame + 6, 6);
 	memcpy(spec.source_mac, dataplane->ports[request->port]->mac, 6);
 	weir_address_read(&spec.destination, headers->ip_version, ip + (is_ipv6 ? 8 : 12));
 	weir_address_read(&spec.source, headers->ip_version, ip + (is_ipv6 ? 24 : 16));
-	result = weir_route_build(&spec, &reply->route);
-	return result < 0 ? result : begin(dataplane, reply, session, size);
+	return weir_route_build(&spec, route);
 }
 
-int weir_reply_to_session(struct weir_dataplane *dataplane, const struct weir_consumer *consumer,
+int weir_reply_begin(struct weir_dataplane *dataplane, const struct rte_mbuf *request,
+	const struct weir_packet *headers, uint64_t session, uint16_t size, struct weir_seal *seal,
 	struct weir_reply *reply)
+{
+	int result = weir_reply_route(dataplane, request, headers, &reply->route);
+
+	return result < 0 ? result : begin(dataplane, reply, session, size, seal);
+}
+
+int weir_reply_to_session(
+	struct weir_dataplane *dataplane, struct weir_consumer *consumer, struct weir_reply *reply)
 {
 	const struct weir_route *route = atomic_load(&consumer->route);
 
 	if (route == NULL)
 		return -ENETUNREACH;
 	reply->route = *route;
-	return begin(dataplane, reply, consumer->session, consumer->max_datagram);
+	return begin(dataplane, reply, consumer->session, consumer->max_datagram, &consumer->seal);
+}
+
+int weir_reply_by_route(struct weir_dataplane *dataplane, const struct weir_route *route,
+	uint64_t session, uint16_t size, struct weir_seal *seal, struct weir_reply *reply)
+{
+	reply->route = *route;
+	return begin(dataplane, reply, session, size, seal);
 }
 
 int weir_reply_send(struct weir_dataplane *dataplane, struct weir_reply *reply)
 {
+	if (reply->seal != NULL && reply->seal->is_on) {
+		reply->writer.size += weir_seal_room(reply->seal);
+		(void)weir_seal_add(reply->seal, &reply->writer);
+	}
 	weir_native_headers(reply->packet, &reply->route, reply->writer.length);
 	return weir_control_send(dataplane, reply->route.port, reply->packet);
 }

@@ -18,6 +18,7 @@
 
 #include "base/log.h"
 #include "dataplane/publish.h"
+#include "dataplane/requeue.h"
 #include "dataplane/worker.h"
 
 #define FRAME_OVERHEAD 64 /* Ethernet, tags, and what drivers want behind them */
@@ -93,6 +94,7 @@ static void init_clock(struct weir_worker *worker)
 	unsigned __int128 ticks = (unsigned __int128)1000000000 * WEIR_TICKS_PER_NS;
 
 	worker->cycles_per_us = RTE_MAX(hz / 1000000, 1ull);
+	worker->us_per_cycle = (uint64_t)(((unsigned __int128)1000000 << 64) / hz);
 	worker->ticks_per_cycle = (uint64_t)((ticks << 32) / hz);
 	worker->cycles_per_tick = (uint64_t)(((unsigned __int128)hz << 32) / ticks);
 }
@@ -101,11 +103,16 @@ static void init_lists(struct weir_worker *worker)
 {
 	weir_list_init(&worker->critical);
 	weir_list_init(&worker->shared);
+	weir_list_init(&worker->behind);
+	weir_list_init(&worker->again);
 	weir_list_init(&worker->blocked);
 	weir_list_init(&worker->open);
 	weir_list_init(&worker->sessions);
+	weir_list_init(&worker->producers);
+	weir_list_init(&worker->produced);
 	weir_list_init(&worker->holding);
 	weir_wheel_init(&worker->wheel, WHEEL_SHIFT, rte_rdtsc());
+	weir_wheel_init(&worker->lane_wheel, WHEEL_SHIFT, rte_rdtsc());
 }
 
 static int create_worker(
@@ -128,8 +135,12 @@ static int create_worker(
 	worker->to_control = create_ring("up", id, 0, WEIR_CONTROL_SIZE, 0, both);
 	worker->from_control = create_ring("down", id, 0, WEIR_CONTROL_SIZE, 0, both);
 	worker->wakes = create_ring("wake", id, 0, WEIR_WAKE_SIZE, 0, RING_F_SC_DEQ);
+	worker->frames = create_ring("frame", id, 0, WEIR_CONTROL_SIZE, 0, RING_F_SC_DEQ);
+	worker->returns =
+		create_ring("return", id, 0, WEIR_CONTROL_SIZE, sizeof(struct weir_return), both);
 	if (worker->mesh_out == NULL || worker->mesh_in == NULL || worker->to_control == NULL ||
-		worker->from_control == NULL || worker->wakes == NULL)
+		worker->from_control == NULL || worker->wakes == NULL || worker->frames == NULL ||
+		worker->returns == NULL)
 		return -ENOMEM;
 	return 0;
 }
@@ -185,6 +196,8 @@ static void destroy_worker(struct weir_worker *worker, uint32_t worker_count)
 	rte_ring_free(worker->to_control);
 	rte_ring_free(worker->from_control);
 	rte_ring_free(worker->wakes);
+	rte_ring_free(worker->frames);
+	rte_ring_free(worker->returns);
 	rte_free(worker->mesh_out);
 	free(worker->mesh_in);
 	free(worker->rx);
@@ -204,6 +217,8 @@ void weir_dataplane_destroy(struct weir_dataplane *dataplane)
 	weir_publish_destroy(dataplane);
 	for (uint32_t i = 0; dataplane->workers != NULL && i < dataplane->worker_count; i++)
 		destroy_worker(&dataplane->workers[i], dataplane->worker_count);
+	for (uint32_t i = 0; i < WEIR_MAX_AGENTS; i++)
+		weir_agent_free(dataplane->agents[i]);
 	rte_free(dataplane->workers);
 	rte_free(dataplane->qsbr);
 	rte_mempool_free(dataplane->buffers);
@@ -295,6 +310,8 @@ void weir_dataplane_stop(struct weir_dataplane *dataplane, uint32_t drain_ms)
 	for (uint32_t id = 0; id < dataplane->worker_count; id++) {
 		free_ring(dataplane->workers[id].to_control);
 		free_ring(dataplane->workers[id].from_control);
+		free_ring(dataplane->workers[id].frames);
+		weir_returns_free(&dataplane->workers[id]);
 		for (uint32_t i = 0; i < dataplane->workers[id].handoff_count; i++)
 			free_ring(dataplane->workers[id].handoffs[i]);
 	}

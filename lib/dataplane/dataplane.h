@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "config/config.h"
+#include "dataplane/agent.h"
 #include "dataplane/consumer.h"
 #include "dataplane/port.h"
 #include "dataplane/stats.h"
@@ -27,11 +28,38 @@ struct weir_worker;
 struct weir_model;
 struct weir_snapshot;
 struct weir_retired;
+struct weir_stream;
+struct weir_producers;
 
 /* Marks a packet from a worker, in its mbuf's hash.usr field. mbuf->port is the port's index. */
 enum weir_to_control {
-	WEIR_TO_KERNEL, /* for the kernel, or only to be looked at when the port has no twin */
-	WEIR_TO_SESSION /* datagram of the stream protocol */
+	WEIR_TO_KERNEL,  /* for the kernel, or only to be looked at when the port has no twin */
+	WEIR_TO_SESSION, /* datagram of the stream protocol, not of a session that the worker knows
+			  */
+	WEIR_TO_SESSION_CHECKED, /* of one that it knows: address and tag are the session's */
+	WEIR_TO_QUARANTINE       /* struct weir_quarantined and a payload */
+};
+
+/*
+ * Where numbering and groups go on after a restart; asked when streams and attachments are made.
+ * WEIR_POSITION_UNKNOWN when there is no answer. Control thread.
+ */
+#define WEIR_POSITION_UNKNOWN UINT64_MAX
+
+/*
+ * Sequence numbers that begin at a time: one each 64 ns, faster than any partition takes messages.
+ * So whatever was numbered before a time lies below its number.
+ */
+static inline uint64_t weir_sequence_at(uint64_t wall_ns)
+{
+	return wall_ns >> 6;
+}
+
+struct weir_positions {
+	void *context;
+	uint64_t (*stream)(void *context, const struct weir_stream *stream, uint16_t partition);
+	uint64_t (*group)(void *context, const char *group, const struct weir_stream *stream,
+		uint16_t partition);
 };
 
 struct weir_dataplane {
@@ -56,9 +84,14 @@ struct weir_dataplane {
 	struct weir_retired *retired;
 	struct weir_address addresses[WEIR_MAX_ADDRESSES]; /* the gateway's own */
 	uint32_t address_count;
+	struct weir_agent *agents[WEIR_MAX_AGENTS]; /* by slot; NULL: free */
 	uint64_t generation;
 	uint32_t epoch;
-	uint16_t next_slot; /* search for a free slot begins here */
+	const struct weir_positions *positions; /* the caller's; NULL: nothing is known */
+	bool numbers_by_clock; /* partitions that nothing is known of begin at the clock, not at 0
+				*/
+	uint16_t next_slot;    /* search for a free slot begins here */
+	struct weir_producers *producers; /* NULL until the first comes */
 	bool is_running;
 };
 
@@ -126,11 +159,19 @@ struct weir_session_spec {
 	uint16_t max_datagram;
 	bool wants_source;
 	bool wants_batches;
+	bool is_reliable; /* asks for it: granted if the group is */
+	bool may_seek;
 	uint64_t random; /* for the session's number */
 };
-/* -ENOENT no such native group, -EUSERS group full, -EEXIST name taken, -ENOSPC, -ENOMEM. */
-int weir_session_add(struct weir_dataplane *dataplane, const struct weir_session_spec *spec,
+/*
+ * Make its consumer, which nobody knows yet: -ENOENT no such native group, -EUSERS group full,
+ * -EEXIST name taken, -ENOSPC, -ENOMEM. Then _add() it, which frees it when it fails, or
+ * _abandon() it.
+ */
+int weir_session_prepare(struct weir_dataplane *dataplane, const struct weir_session_spec *spec,
 	struct weir_consumer **consumer);
+int weir_session_add(struct weir_dataplane *dataplane, struct weir_consumer *consumer);
+void weir_session_abandon(struct weir_consumer *consumer);
 void weir_session_remove(struct weir_dataplane *dataplane, struct weir_consumer *consumer);
 /* The TSC time at which a worker last heard of it, as age in ms. */
 uint64_t weir_session_silent_ms(const struct weir_consumer *consumer);
@@ -158,14 +199,21 @@ struct weir_reply {
 	struct rte_mbuf *packet;
 	struct weir_route route;
 	struct weir_writer writer;
+	struct weir_seal *seal; /* of the session that it belongs to; NULL: none */
 };
-/* `size` bounds the UDP payload. 0, -ENOBUFS or -EINVAL. */
+/* The way back that a request came. 0 or -EINVAL. */
+int weir_reply_route(const struct weir_dataplane *dataplane, const struct rte_mbuf *request,
+	const struct weir_packet *headers, struct weir_route *route);
+/* `size` bounds the UDP payload; with a seal it is tagged when sent. 0, -ENOBUFS or -EINVAL. */
 int weir_reply_begin(struct weir_dataplane *dataplane, const struct rte_mbuf *request,
-	const struct weir_packet *headers, uint64_t session, uint16_t size,
+	const struct weir_packet *headers, uint64_t session, uint16_t size, struct weir_seal *seal,
 	struct weir_reply *reply);
 /* To a session, by its route; -ENETUNREACH while it has none. */
-int weir_reply_to_session(struct weir_dataplane *dataplane, const struct weir_consumer *consumer,
-	struct weir_reply *reply);
+int weir_reply_to_session(
+	struct weir_dataplane *dataplane, struct weir_consumer *consumer, struct weir_reply *reply);
+/* To a session whose way back is known. */
+int weir_reply_by_route(struct weir_dataplane *dataplane, const struct weir_route *route,
+	uint64_t session, uint16_t size, struct weir_seal *seal, struct weir_reply *reply);
 int weir_reply_send(struct weir_dataplane *dataplane, struct weir_reply *reply);
 
 /* Packets between the control thread and the workers. */

@@ -3,7 +3,9 @@
 
 #include <rte_cycles.h>
 
+#include "dataplane/agent.h"
 #include "dataplane/dataplane.h"
+#include "dataplane/reliable.h"
 
 #define LEASE_MESSAGES 32
 #define LEASE_BYTES    16384
@@ -66,8 +68,15 @@ enum weir_gate weir_gate_enter(
 		outlet->limits |= WEIR_LIMIT_PACKETS;
 	if (weir_bucket_is_limited(&consumer->bits))
 		outlet->limits |= WEIR_LIMIT_BITS;
+	outlet->credit_extra = 0;
 	if (consumer->class == WEIR_CLASS_NATIVE)
 		outlet->limits |= WEIR_LIMIT_CREDIT;
+	if (atomic_load_explicit(&consumer->agent, memory_order_acquire) != 0) {
+		outlet->limits |= WEIR_LIMIT_CREDIT;
+		outlet->credit_extra = WEIR_AGENT_EXTRA;
+	}
+	if (consumer->is_reliable)
+		outlet->limits |= WEIR_LIMIT_FLIGHT;
 	return WEIR_GATE_OPEN;
 }
 
@@ -118,32 +127,72 @@ static bool admit_bits(struct weir_worker *worker, struct weir_outlet *outlet, u
 	return false;
 }
 
+/* True when the turn has `needed` of the line, leasing more if it must. */
+static bool lease(
+	struct weir_credit_line *line, uint64_t *leased, uint64_t needed, uint64_t surplus)
+{
+	if (*leased < needed) {
+		uint64_t missing = needed - *leased;
+
+		*leased += weir_credit_lease(line, missing, missing + surplus);
+	}
+	return *leased >= needed;
+}
+
+/* A consumer that says how long a message takes it is kept short of work, not of room. */
+static bool is_ahead_of_pace(const struct weir_outlet *outlet)
+{
+	const struct weir_consumer *consumer = outlet->consumer;
+	uint64_t limit = atomic_load_explicit(&consumer->pace_limit, memory_order_relaxed);
+	uint64_t sent =
+		atomic_load_explicit(&consumer->credit.messages.leased, memory_order_relaxed);
+
+	return outlet->credit_messages == 0 && sent >= limit;
+}
+
 static enum weir_gate lease_credit(struct weir_outlet *outlet, uint32_t payload_bytes)
 {
 	struct weir_credit_account *credit = &outlet->consumer->credit;
 
-	if (outlet->credit_messages == 0)
-		outlet->credit_messages = weir_credit_lease(&credit->messages, 1, LEASE_MESSAGES);
-	if (outlet->credit_messages == 0)
+	if (is_ahead_of_pace(outlet))
+		return WEIR_GATE_WINDOW;
+	if (!lease(&credit->messages, &outlet->credit_messages, 1, LEASE_MESSAGES - 1))
 		return WEIR_GATE_CREDIT_MESSAGES;
-	if (outlet->credit_bytes < payload_bytes) {
-		uint64_t missing = payload_bytes - outlet->credit_bytes;
+	if (!lease(&credit->bytes, &outlet->credit_bytes, payload_bytes + outlet->credit_extra,
+		    LEASE_BYTES))
+		return WEIR_GATE_CREDIT_BYTES;
+	return WEIR_GATE_OPEN;
+}
 
-		outlet->credit_bytes +=
-			weir_credit_lease(&credit->bytes, missing, missing + LEASE_BYTES);
-	}
-	return outlet->credit_bytes < payload_bytes ? WEIR_GATE_CREDIT_BYTES : WEIR_GATE_OPEN;
+static enum weir_gate lease_flight(struct weir_outlet *outlet, uint32_t payload_bytes)
+{
+	struct weir_credit_account *flight = &outlet->consumer->flight;
+
+	if (outlet->flying >= outlet->window.limit ||
+		!lease(&flight->messages, &outlet->flight_messages, 1, LEASE_MESSAGES - 1) ||
+		!lease(&flight->bytes, &outlet->flight_bytes, payload_bytes, LEASE_BYTES))
+		return WEIR_GATE_WINDOW;
+	return WEIR_GATE_OPEN;
+}
+
+static enum weir_gate lease_both(struct weir_outlet *outlet, uint32_t payload_bytes)
+{
+	enum weir_gate gate = lease_credit(outlet, payload_bytes);
+
+	if (gate == WEIR_GATE_OPEN && (outlet->limits & WEIR_LIMIT_FLIGHT))
+		gate = lease_flight(outlet, payload_bytes);
+	return gate;
 }
 
 static bool admit_credit(
 	struct weir_worker *worker, struct weir_outlet *outlet, uint32_t payload_bytes)
 {
-	enum weir_gate gate = lease_credit(outlet, payload_bytes);
+	enum weir_gate gate = lease_both(outlet, payload_bytes);
 
 	if (gate == WEIR_GATE_OPEN)
 		return true;
 	close_until_woken(worker, outlet, gate);
-	if (lease_credit(outlet, payload_bytes) != WEIR_GATE_OPEN)
+	if (lease_both(outlet, payload_bytes) != WEIR_GATE_OPEN)
 		return false;
 	weir_outlet_open(worker, outlet);
 	return true;
@@ -171,8 +220,40 @@ void weir_gate_leave(struct weir_outlet *outlet)
 	weir_credit_return(&consumer->credit.bytes, outlet->credit_bytes);
 	outlet->packets = 0;
 	outlet->bits = 0;
+	weir_credit_return(&consumer->flight.messages, outlet->flight_messages);
+	weir_credit_return(&consumer->flight.bytes, outlet->flight_bytes);
 	outlet->credit_messages = 0;
 	outlet->credit_bytes = 0;
+	outlet->flight_messages = 0;
+	outlet->flight_bytes = 0;
+}
+
+void weir_gate_charge_again(
+	struct weir_worker *worker, struct weir_outlet *outlet, uint32_t l3_bytes)
+{
+	struct weir_consumer *consumer = outlet->consumer;
+	uint64_t now = weir_worker_ticks(worker);
+
+	if (weir_bucket_is_limited(&consumer->packets))
+		weir_bucket_charge(&consumer->packets, 1, now);
+	if (weir_bucket_is_limited(&consumer->bits))
+		weir_bucket_charge(&consumer->bits, (uint64_t)l3_bytes * 8, now);
+}
+
+void weir_flight_landed(
+	struct weir_worker *worker, struct weir_outlet *outlet, uint64_t messages, uint64_t bytes)
+{
+	struct weir_consumer *consumer = outlet->consumer;
+
+	if (consumer->is_reliable) {
+		atomic_fetch_add(&consumer->flight.messages.limit, messages);
+		atomic_fetch_add(&consumer->flight.bytes.limit, bytes);
+	}
+	if (outlet->gate == WEIR_GATE_WINDOW && outlet->flying < outlet->window.limit)
+		weir_outlet_open(worker, outlet);
+	/* Another worker may wait for the room that this one has made. */
+	if (worker->dataplane->worker_count > 1 && atomic_load(&consumer->waiting) != 0)
+		weir_consumer_wake(worker->dataplane, consumer);
 }
 
 void weir_gate_wait_tx(struct weir_outlet *outlet, struct weir_tx *tx)
@@ -194,6 +275,7 @@ void weir_outlet_open(struct weir_worker *worker, struct weir_outlet *outlet)
 	weir_wheel_cancel(&worker->wheel, &outlet->timer);
 	weir_list_remove(&outlet->blocked);
 	weir_queues_activate(worker, outlet);
+	weir_again_open(worker, outlet);
 }
 
 static void wake_worker(struct weir_worker *worker, uint16_t slot)
@@ -238,6 +320,7 @@ static void follow_pause(struct weir_worker *worker, const struct weir_consumer 
 		return;
 	outlet->pause_seen = changes;
 	weir_outlet_rescan(worker, outlet);
+	weir_again_open(worker, outlet);
 }
 
 uint32_t weir_wakes_poll(struct weir_worker *worker)

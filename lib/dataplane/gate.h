@@ -14,6 +14,7 @@
 #define WEIR_LIMIT_PACKETS 0x1
 #define WEIR_LIMIT_BITS    0x2
 #define WEIR_LIMIT_CREDIT  0x4
+#define WEIR_LIMIT_FLIGHT  0x8 /* at least once: windows */
 
 /*
  * Before a turn: OPEN and *route, or the outlet has been closed and its gate is returned.
@@ -33,15 +34,35 @@ static inline void weir_gate_charge(
 		outlet->bits -= l3_bytes * 8;
 	if (outlet->limits & WEIR_LIMIT_CREDIT) {
 		outlet->credit_messages--;
-		outlet->credit_bytes -= payload_bytes;
+		outlet->credit_bytes -= payload_bytes + outlet->credit_extra;
+	}
+	if (outlet->limits & WEIR_LIMIT_FLIGHT) {
+		outlet->flight_messages--;
+		outlet->flight_bytes -= payload_bytes;
 	}
 }
+/* A message was sent again: rates count it, if need be into debt. */
+void weir_gate_charge_again(
+	struct weir_worker *worker, struct weir_outlet *outlet, uint32_t l3_bytes);
+/* Messages have arrived or were given up: the windows have room again. */
+void weir_flight_landed(
+	struct weir_worker *worker, struct weir_outlet *outlet, uint64_t messages, uint64_t bytes);
 /* After a turn: return what was leased and not used. */
 void weir_gate_leave(struct weir_outlet *outlet);
 
 /* Close for want of room in the egress port's queue, or of a buffer. */
 void weir_gate_wait_tx(struct weir_outlet *outlet, struct weir_tx *tx);
 void weir_gate_wait_buffer(struct weir_worker *worker, struct weir_outlet *outlet);
+
+/* By a PAUSE that lists the stream. */
+static inline bool weir_gate_is_paused(
+	const struct weir_consumer *consumer, const struct weir_stream *stream)
+{
+	return unlikely(atomic_load_explicit(&consumer->has_paused, memory_order_relaxed)) &&
+	       (atomic_load_explicit(&consumer->paused[stream->slot / 64], memory_order_relaxed) >>
+			       (stream->slot % 64) &
+		       1);
+}
 
 /* Now as the token buckets count it. */
 static inline uint64_t weir_worker_ticks(const struct weir_worker *worker)

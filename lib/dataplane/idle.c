@@ -34,7 +34,8 @@ static bool has_packets(struct weir_worker *worker)
 	for (uint32_t from = 0; from < worker->dataplane->worker_count; from++)
 		if (worker->mesh_in[from] != NULL && !rte_ring_empty(worker->mesh_in[from]))
 			return true;
-	return !rte_ring_empty(worker->from_control) || !rte_ring_empty(worker->wakes);
+	return !rte_ring_empty(worker->from_control) || !rte_ring_empty(worker->wakes) ||
+	       !rte_ring_empty(worker->frames) || !rte_ring_empty(worker->returns);
 }
 
 static void sleep_on_interrupts(struct weir_worker *worker)

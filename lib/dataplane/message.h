@@ -15,16 +15,19 @@
 #define WEIR_SLOT_CHECKSUM_GOOD 0x02 /* UDP checksum verified, or none to verify */
 
 struct weir_message_slot {
-	struct rte_mbuf *mbuf;   /* NULL once every group has passed */
+	struct rte_mbuf *mbuf;   /* NULL once nothing holds it any more */
 	uint64_t ingest;         /* time stamp counter at receive */
-	uint32_t hash;           /* high half of the key's hash */
+	uint32_t time_left_us;   /* to its own deadline when it came; 0: only the stream's holds */
 	uint16_t payload_length; /* UDP payload, bytes */
 	uint16_t l4_offset;      /* UDP header, from the mbuf's data */
 	uint16_t stream;         /* slot number */
-	uint16_t partition;      /* within its stream */
+	union {
+		uint16_t partition; /* on its way to the ring: within its stream */
+		uint16_t only;      /* in the ring: slot of the one group it is for, + 1; 0: all */
+	};
 	uint8_t l3_offset;
 	uint8_t flags;
-	uint8_t groups_left; /* groups that have yet to pass; owner worker only */
+	uint8_t holders; /* groups that have yet to pass, and retention; owner worker only */
 	uint8_t reserved;
 };
 

@@ -100,7 +100,7 @@ static int add_groups(
 		group->slot =
 			before != NULL ? before->slot : weir_model_free_group_slot(old, model);
 		model->group_count = i + 1;
-		result = group->config.class == WEIR_CLASS_BLIND
+		result = group->config.class != WEIR_CLASS_NATIVE
 				 ? add_consumers(dataplane, old, model, group)
 				 : keep_sessions(before != NULL ? old : NULL, group);
 		if (result < 0)
@@ -117,10 +117,10 @@ static int attach(struct weir_dataplane *dataplane, const struct weir_model *old
 		weir_model_find_attachment(old, stream->object, group->slot);
 
 	if (attachment == NULL)
-		attachment = weir_attachment_create(dataplane, stream->object, group->slot,
-			group->config.class == WEIR_CLASS_NATIVE
-				? (uint16_t)group->config.max_consumers
-				: 0);
+		attachment = weir_attachment_create(dataplane, stream->object, group);
+	else if (group->config.is_reliable && group->config.class == WEIR_CLASS_NATIVE &&
+		 !weir_attachment_acknowledge(attachment))
+		return -ENOMEM;
 	if (attachment == NULL)
 		return -ENOMEM;
 	stream->attachments[stream->attachment_count] = attachment;
@@ -168,6 +168,8 @@ static int add_stream(struct weir_dataplane *dataplane, const struct weir_model 
 	}
 	stream->tier = (uint8_t)config->tier;
 	stream->age_ms = config->age_ms;
+	stream->deadline_ms = config->deadline_ms;
+	stream->retain_ms = config->retain_ms;
 	model->stream_count++;
 	return attach_groups(dataplane, old, model, stream);
 }
@@ -188,6 +190,7 @@ static int add_draining(
 		stream->is_draining = true;
 		stream->tier = before->tier;
 		stream->age_ms = before->age_ms;
+		stream->deadline_ms = before->deadline_ms;
 		model->stream_count++;
 		result = attach_groups(dataplane, old, model, stream);
 		if (result < 0)

@@ -32,6 +32,8 @@ struct weir_model_stream {
 	bool is_draining;
 	uint8_t tier;
 	uint32_t age_ms;
+	uint32_t deadline_ms;
+	uint32_t retain_ms;
 	struct weir_attachment **attachments; /* in the order of group_index */
 	uint32_t *group_index;                /* into model->groups */
 	uint32_t attachment_count;
@@ -50,13 +52,17 @@ struct weir_model {
 struct weir_stream *weir_stream_create(const struct weir_dataplane *dataplane,
 	const struct weir_config_stream *config, uint16_t slot);
 void weir_stream_free(void *stream);
-/* `sessions`: how many each lane remembers; 0 for a blind group. */
 struct weir_attachment *weir_attachment_create(const struct weir_dataplane *dataplane,
-	struct weir_stream *stream, uint16_t group, uint16_t sessions);
+	struct weir_stream *stream, const struct weir_model_group *group);
+/* Another configuration wants it to acknowledge. False without memory: nothing has changed. */
+bool weir_attachment_acknowledge(struct weir_attachment *attachment);
 void weir_attachment_free(void *attachment);
 struct weir_consumer *weir_consumer_create(const struct weir_dataplane *dataplane, const char *name,
 	enum weir_class class, uint16_t slot, uint16_t group);
 void weir_consumer_free(void *consumer);
+/* Cap of what is in flight to a consumer that acknowledges; 0: none. Control thread. */
+void weir_consumer_set_window(
+	struct weir_consumer *consumer, const struct weir_config_window *window);
 void weir_consumer_set_rate(const struct weir_dataplane *dataplane, struct weir_consumer *consumer,
 	const struct weir_config_rate *rate);
 

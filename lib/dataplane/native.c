@@ -51,7 +51,8 @@ enum weir_reason weir_native_check(const struct weir_outlet *outlet, const struc
 /* What a datagram may hold so that it fits the path's MTU. */
 static uint32_t batch_size(const struct weir_outlet *outlet, const struct weir_route *route)
 {
-	return RTE_MIN(outlet->consumer->max_datagram, route->max_payload);
+	return RTE_MIN(outlet->consumer->max_datagram, route->max_payload) -
+	       weir_seal_room(&outlet->consumer->seal);
 }
 
 static bool begin(struct weir_worker *worker, struct weir_outlet *outlet,
@@ -70,6 +71,7 @@ static bool begin(struct weir_worker *worker, struct weir_outlet *outlet,
 	weir_writer_begin(&outlet->writer, weir_native_payload(outlet->datagram), size,
 		outlet->consumer->session);
 	outlet->datagram_route = route;
+	outlet->needs_tag = false;
 	weir_list_add_tail(&worker->open, &outlet->open);
 	worker->open_count++;
 	return true;
@@ -86,6 +88,10 @@ void weir_native_send(struct weir_worker *worker, struct weir_outlet *outlet)
 	const struct weir_route *route = outlet->datagram_route;
 	struct rte_mbuf *packet = outlet->datagram;
 
+	if (unlikely(outlet->needs_tag && outlet->consumer->seal.is_on)) {
+		outlet->writer.size += weir_seal_room(&outlet->consumer->seal);
+		(void)weir_seal_add(&outlet->consumer->seal, &outlet->writer);
+	}
 	weir_native_headers(packet, route, outlet->writer.length);
 	if (unlikely(outlet->fragment_count != 0))
 		weir_native_fragment(worker, outlet, packet);
@@ -119,17 +125,35 @@ void weir_native_end(struct weir_worker *worker, struct weir_outlet *outlet, str
 		weir_native_send(worker, outlet);
 }
 
-static void describe(const struct weir_worker *worker, const struct weir_outlet *outlet,
-	const struct weir_lane *lane, const struct weir_message_slot *slot,
+uint32_t weir_native_time_left_us(const struct weir_worker *worker, const struct weir_lane *lane,
+	const struct weir_message_slot *slot)
+{
+	uint64_t limit = lane->partition->deadline;
+	uint64_t age = worker->now - slot->ingest;
+
+	if (slot->time_left_us != 0) {
+		uint64_t own = (uint64_t)slot->time_left_us * worker->cycles_per_us;
+
+		limit = limit == 0 ? own : RTE_MIN(limit, own);
+	}
+	if (limit == 0)
+		return 0;
+	limit = (limit > age ? limit - age : 0) / worker->cycles_per_us;
+	return (uint32_t)RTE_MIN(RTE_MAX(limit, 1ull), (uint64_t)UINT32_MAX);
+}
+
+void weir_native_describe(const struct weir_worker *worker, const struct weir_outlet *outlet,
+	const struct weir_lane *lane, uint64_t seq, const struct weir_message_slot *slot,
 	struct weir_data_item *item)
 {
 	const uint8_t *frame = rte_pktmbuf_mtod(slot->mbuf, const uint8_t *);
 	const uint8_t *ip = frame + slot->l3_offset;
 	bool is_ipv6 = slot->flags & WEIR_SLOT_IPV6;
 
-	item->seq = lane->cursor;
+	item->seq = seq;
 	item->ingest_ns = weir_worker_wall_ns(worker, slot->ingest);
 	item->length = slot->payload_length;
+	item->time_left_us = weir_native_time_left_us(worker, lane, slot);
 	item->flags = 0;
 	item->source = NULL;
 	item->source_port = 0;
@@ -139,6 +163,18 @@ static void describe(const struct weir_worker *worker, const struct weir_outlet 
 		item->source = ip + (is_ipv6 ? 8 : 12);
 		item->source_port = weir_load16be(frame + slot->l4_offset);
 	}
+	if (lane->delivery != NULL && weir_delivery_is_again(lane->delivery, seq))
+		item->flags |= WEIR_MESSAGE_REDELIVERED;
+}
+
+bool weir_native_begin(struct weir_worker *worker, struct weir_outlet *outlet,
+	const struct weir_route *route, uint16_t length, uint8_t flags)
+{
+	uint32_t alone =
+		WEIR_DATAGRAM_HEADER + weir_frame_padded((uint32_t)sizeof(struct weir_frame_data) +
+							 weir_message_size(length, flags));
+
+	return begin(worker, outlet, route, RTE_MAX(alone, batch_size(outlet, route)));
 }
 
 /* A DATA frame of this lane that is open, or NULL when the datagram has no room for one. */
@@ -178,9 +214,8 @@ enum weir_gate weir_native_add(struct weir_worker *worker, struct weir_outlet *o
 	const struct weir_message_slot *slot)
 {
 	struct weir_data_item item;
-	uint32_t alone;
 
-	describe(worker, outlet, lane, slot, &item);
+	weir_native_describe(worker, outlet, lane, lane->cursor, slot, &item);
 	if (outlet->data_lane == lane && !outlet->consumer->wants_batches &&
 		outlet->data.count != 0)
 		weir_native_end(worker, outlet, lane);
@@ -190,10 +225,7 @@ enum weir_gate weir_native_add(struct weir_worker *worker, struct weir_outlet *o
 		if (outlet->datagram != NULL)
 			weir_native_send(worker, outlet);
 	}
-	alone = WEIR_DATAGRAM_HEADER +
-		weir_frame_padded((uint32_t)sizeof(struct weir_frame_data) +
-				  weir_message_size(item.length, item.flags));
-	if (!begin(worker, outlet, route, RTE_MAX(alone, batch_size(outlet, route))))
+	if (!weir_native_begin(worker, outlet, route, item.length, item.flags))
 		return WEIR_GATE_NO_BUFFER;
 	if (add_here(worker, outlet, lane, slot, &item))
 		return WEIR_GATE_OPEN;

@@ -67,6 +67,51 @@ static uint32_t count_reports(const struct weir_outlet *outlet, uint32_t most)
 	return count;
 }
 
+/* A HEARTBEAT for so many lanes; NULL: there is no room. */
+static struct weir_frame_heartbeat *add_frame(
+	struct weir_worker *worker, struct weir_outlet *outlet, uint32_t count)
+{
+	const struct weir_consumer *consumer = outlet->consumer;
+	struct weir_frame_heartbeat *frame = weir_writer_add(&outlet->writer, WEIR_FRAME_HEARTBEAT,
+		is_starved(outlet) ? WEIR_HEARTBEAT_STARVED : 0,
+		(uint32_t)(sizeof(*frame) + count * sizeof(frame->lanes[0])));
+
+	if (frame == NULL)
+		return NULL;
+	outlet->needs_tag = true;
+	frame->count = weir_be16((uint16_t)count);
+	frame->subscribe_counter =
+		weir_be32(atomic_load_explicit(&consumer->subscribe_counter, memory_order_relaxed));
+	frame->pause_counter = weir_be32(
+		(uint32_t)atomic_load_explicit(&consumer->pause_counter, memory_order_relaxed));
+	frame->clock_ns = weir_be64(weir_worker_wall_ns(worker, worker->now));
+	return frame;
+}
+
+void weir_native_tell_moved(
+	struct weir_worker *worker, struct weir_consumer *consumer, const struct weir_lane *lane)
+{
+	struct weir_position position = weir_lane_position(lane, consumer->session);
+	struct weir_outlet *outlet = &consumer->outlets[worker->id];
+	const struct weir_route *route =
+		atomic_load_explicit(&consumer->route, memory_order_acquire);
+	struct weir_frame_heartbeat *frame;
+
+	if (route == NULL || weir_tx_room(&worker->tx[route->port]) < 2 + worker->open_count ||
+		!weir_native_datagram(worker, outlet, route))
+		return;
+	frame = add_frame(worker, outlet, 1);
+	if (frame == NULL)
+		return;
+	frame->lanes[0].stream = weir_be16(lane->wire.stream);
+	frame->lanes[0].partition = weir_be16(lane->wire.partition);
+	frame->lanes[0].epoch = weir_be32(lane->wire.epoch);
+	frame->lanes[0].next_seq = weir_be64(lane->wire.first);
+	frame->lanes[0].lane_first = weir_be64(lane->wire.first);
+	frame->lanes[0].lane_messages = weir_be64(position.messages);
+	frame->lanes[0].lane_bytes = weir_be64(position.bytes);
+}
+
 static void send_heartbeat(struct weir_worker *worker, struct weir_outlet *outlet)
 {
 	struct weir_consumer *consumer = outlet->consumer;
@@ -81,18 +126,9 @@ static void send_heartbeat(struct weir_worker *worker, struct weir_outlet *outle
 	most = (outlet->writer.size - WEIR_DATAGRAM_HEADER - (uint32_t)sizeof(*frame)) /
 	       (uint32_t)sizeof(frame->lanes[0]);
 	count = most != 0 ? count_reports(outlet, most) : 0;
-	frame = weir_writer_add(&outlet->writer, WEIR_FRAME_HEARTBEAT,
-		is_starved(outlet) ? WEIR_HEARTBEAT_STARVED : 0,
-		(uint32_t)(sizeof(*frame) + count * sizeof(frame->lanes[0])));
-	if (frame != NULL) {
-		frame->count = weir_be16((uint16_t)count);
-		frame->subscribe_counter = weir_be32(
-			atomic_load_explicit(&consumer->subscribe_counter, memory_order_relaxed));
-		frame->pause_counter = weir_be32((uint32_t)atomic_load_explicit(
-			&consumer->pause_counter, memory_order_relaxed));
-		frame->clock_ns = weir_be64(weir_worker_wall_ns(worker, worker->now));
+	frame = add_frame(worker, outlet, count);
+	if (frame != NULL)
 		fill_lanes(outlet, frame, count);
-	}
 	weir_native_send(worker, outlet);
 	outlet->last_heartbeat = worker->now;
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <rte_common.h>
 #include <rte_cycles.h>
@@ -31,6 +32,28 @@ static void *allocate(size_t count, size_t size)
 	return rte_zmalloc("weir", count * size, RTE_CACHE_LINE_SIZE);
 }
 
+/*
+ * No sequence number is ever used for two messages, over restarts too: what is not known from the
+ * checkpoint begins at the clock, which no partition overtakes.
+ */
+static uint64_t first_sequence(const struct weir_dataplane *dataplane,
+	const struct weir_stream *stream, uint16_t partition)
+{
+	const struct weir_positions *positions = dataplane->positions;
+	uint64_t known = positions != NULL
+				 ? positions->stream(positions->context, stream, partition)
+				 : WEIR_POSITION_UNKNOWN;
+
+	struct timespec now;
+
+	if (known != WEIR_POSITION_UNKNOWN)
+		return known;
+	if (!dataplane->numbers_by_clock)
+		return 0;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return weir_sequence_at((uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec);
+}
+
 static void init_partitions(const struct weir_dataplane *dataplane, struct weir_stream *stream)
 {
 	for (uint16_t i = 0; i < stream->partition_count; i++) {
@@ -44,6 +67,11 @@ static void init_partitions(const struct weir_dataplane *dataplane, struct weir_
 		partition->owner = (uint16_t)((i + stream->slot) % dataplane->worker_count);
 		partition->stream = stream;
 		stream->owners[i] = partition->owner;
+		partition->head = first_sequence(dataplane, stream, i);
+		partition->first = partition->head;
+		partition->tail = partition->head;
+		partition->base = partition->head;
+		partition->retained = partition->head;
 		weir_list_init(&partition->sweep);
 	}
 }
@@ -88,12 +116,11 @@ void weir_stream_free(void *object)
 	rte_free(stream);
 }
 
+/* What native sessions were sent on each lane; each lane remembers all that may join. */
 static bool add_history(struct weir_attachment *attachment, uint16_t sessions)
 {
 	uint16_t partitions = attachment->stream->partition_count;
 
-	if (sessions == 0)
-		return true;
 	attachment->history = allocate((size_t)partitions * sessions, sizeof(*attachment->history));
 	if (attachment->history == NULL)
 		return false;
@@ -104,24 +131,72 @@ static bool add_history(struct weir_attachment *attachment, uint16_t sessions)
 	return true;
 }
 
+static bool add_deliveries(struct weir_attachment *attachment)
+{
+	const struct weir_stream *stream = attachment->stream;
+	size_t records = (size_t)stream->partition_count * stream->ring_messages;
+	struct weir_delivery *deliveries;
+
+	attachment->records = allocate(records, sizeof(*attachment->records));
+	deliveries = allocate(stream->partition_count, sizeof(*deliveries));
+	if (attachment->records == NULL || deliveries == NULL) {
+		rte_free(attachment->records);
+		rte_free(deliveries);
+		attachment->records = NULL;
+		return false;
+	}
+	/* Last: workers may know the attachment already, and begin when they see these. */
+	__atomic_store_n(&attachment->deliveries, deliveries, __ATOMIC_RELEASE);
+	return true;
+}
+
+/*
+ * Where the group stood when the gateway ended. When nothing is known of that it may have had
+ * anything: 0 says so, and consumers that were there know better.
+ */
+static bool add_starts(const struct weir_dataplane *dataplane, struct weir_attachment *attachment,
+	const char *group)
+{
+	const struct weir_positions *positions = dataplane->positions;
+	const struct weir_stream *stream = attachment->stream;
+
+	if (attachment->deliveries == NULL || dataplane->is_running ||
+		(positions == NULL && !dataplane->numbers_by_clock))
+		return true;
+	attachment->starts = allocate(stream->partition_count, sizeof(*attachment->starts));
+	if (attachment->starts == NULL)
+		return false;
+	for (uint16_t i = 0; positions != NULL && i < stream->partition_count; i++)
+		attachment->starts[i] = positions->group(positions->context, group, stream, i);
+	return true;
+}
+
 struct weir_attachment *weir_attachment_create(const struct weir_dataplane *dataplane,
-	struct weir_stream *stream, uint16_t group, uint16_t sessions)
+	struct weir_stream *stream, const struct weir_model_group *group)
 {
 	struct weir_attachment *attachment = allocate(1, sizeof(*attachment));
+	bool is_native = group->config.class == WEIR_CLASS_NATIVE;
 
 	if (attachment == NULL)
 		return NULL;
 	attachment->stream = stream;
-	attachment->group = group;
+	attachment->group = group->slot;
 	attachment->lanes = allocate(stream->partition_count, sizeof(*attachment->lanes));
 	attachment->stats = allocate(dataplane->worker_count, sizeof(*attachment->stats));
 	attachment->census = allocate(dataplane->worker_count, sizeof(*attachment->census));
 	if (attachment->lanes == NULL || attachment->stats == NULL || attachment->census == NULL ||
-		!add_history(attachment, sessions)) {
+		(is_native && !add_history(attachment, (uint16_t)group->config.max_consumers)) ||
+		(is_native && group->config.is_reliable && !add_deliveries(attachment)) ||
+		!add_starts(dataplane, attachment, group->config.name)) {
 		weir_attachment_free(attachment);
 		return NULL;
 	}
 	return attachment;
+}
+
+bool weir_attachment_acknowledge(struct weir_attachment *attachment)
+{
+	return attachment->deliveries != NULL || add_deliveries(attachment);
 }
 
 void weir_attachment_free(void *object)
@@ -132,6 +207,9 @@ void weir_attachment_free(void *object)
 		return;
 	rte_free(attachment->lanes);
 	rte_free(attachment->history);
+	rte_free(attachment->deliveries);
+	rte_free(attachment->records);
+	rte_free(attachment->starts);
 	rte_free(attachment->stats);
 	rte_free(attachment->census);
 	rte_free(attachment);
@@ -148,9 +226,16 @@ struct weir_consumer *weir_consumer_create(const struct weir_dataplane *dataplan
 	consumer->slot = slot;
 	consumer->group = group;
 	consumer->class = (uint8_t) class;
+	consumer->start = WEIR_START_RESUME;
 	consumer->outlets = allocate(dataplane->worker_count, sizeof(*consumer->outlets));
 	if (class == WEIR_CLASS_NATIVE)
 		consumer->paused = allocate(WEIR_MAX_STREAMS / 64, sizeof(*consumer->paused));
+	weir_credit_grant(&consumer->flight.messages, WEIR_FLIGHT_UNLIMITED);
+	weir_credit_grant(&consumer->flight.bytes, WEIR_FLIGHT_UNLIMITED);
+	/* Only bytes are limited by an agent's reports. */
+	if (class == WEIR_CLASS_ASSISTED)
+		weir_credit_grant(&consumer->credit.messages, WEIR_FLIGHT_UNLIMITED);
+	atomic_store(&consumer->pace_limit, UINT64_MAX);
 	if (consumer->outlets == NULL || (class == WEIR_CLASS_NATIVE && consumer->paused == NULL)) {
 		weir_consumer_free(consumer);
 		return NULL;
@@ -167,6 +252,7 @@ void weir_consumer_free(void *object)
 	if (consumer == NULL)
 		return;
 	free(atomic_load(&consumer->route));
+	weir_seal_stop(&consumer->seal);
 	rte_free(consumer->outlets);
 	rte_free((void *)consumer->paused);
 	free(consumer->streams);

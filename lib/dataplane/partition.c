@@ -1,10 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "dataplane/partition.h"
 
+#include "dataplane/reliable.h"
+
 #define LAP_SAMPLE       8    /* partitions compared for the fullest */
 #define LAP_SEARCH       256  /* looked at when those are empty */
 #define SWEEP_PARTITIONS 64   /* looked at in one call */
 #define SWEEP_MESSAGES   1024 /* expired in one call */
+
+/* Retention ends for what is below `until`. */
+static void let_go(struct weir_worker *worker, struct weir_partition *partition, uint64_t until)
+{
+	while (partition->retained < until)
+		weir_partition_release(
+			worker, partition, weir_slot(partition, partition->retained++));
+}
 
 /* Let the oldest message go; groups that had not taken it are lapped. */
 static void lap_oldest(struct weir_worker *worker, struct weir_partition *partition)
@@ -12,8 +22,10 @@ static void lap_oldest(struct weir_worker *worker, struct weir_partition *partit
 	uint64_t next = partition->tail + 1;
 
 	for (uint32_t i = 0; i < partition->lane_count; i++)
-		if (partition->lanes[i]->cursor < next)
+		if (weir_lane_base(partition->lanes[i]) < next)
 			weir_lane_skip(worker, partition->lanes[i], next, WEIR_REASON_LAPPED);
+	if (partition->retains && partition->retained < next)
+		let_go(worker, partition, next);
 }
 
 static uint64_t count_held(const struct weir_partition *partition)
@@ -72,10 +84,38 @@ bool weir_partition_make_room(struct weir_worker *worker, struct weir_stream_loc
 	return true;
 }
 
+static bool is_full(const struct weir_partition *partition, uint32_t bytes)
+{
+	return count_held(partition) != 0 &&
+	       (count_held(partition) > partition->mask ||
+		       partition->bytes + bytes > partition->max_bytes);
+}
+
+/* Every group has passed the oldest message. */
+static bool is_oldest_retained(const struct weir_partition *partition)
+{
+	return count_held(partition) != 0 && partition->retains &&
+	       partition->retained == partition->tail &&
+	       weir_slot(partition, partition->tail)->holders == 1;
+}
+
+bool weir_partition_has_room(struct weir_worker *worker, struct weir_stream_local *local,
+	struct weir_partition *partition, uint32_t bytes)
+{
+	if (partition->lane_count == 0)
+		return false;
+	while (is_full(partition, bytes) || !is_within_budget(local)) {
+		if (!is_oldest_retained(partition))
+			return false;
+		let_go(worker, partition, partition->tail + 1);
+	}
+	return true;
+}
+
 void weir_partition_release(struct weir_worker *worker, struct weir_partition *partition,
 	struct weir_message_slot *slot)
 {
-	if (--slot->groups_left != 0)
+	if (--slot->holders != 0)
 		return;
 	rte_pktmbuf_free(slot->mbuf);
 	weir_partition_advance(worker, partition, slot);
@@ -87,6 +127,10 @@ void weir_lane_skip(
 	struct weir_partition *partition = lane->partition;
 	uint64_t count = until - lane->cursor;
 
+	if (lane->delivery != NULL) {
+		weir_reliable_skip(worker, lane, until, reason);
+		return;
+	}
 	for (uint64_t sequence = lane->cursor; sequence != until; sequence++)
 		weir_partition_release(worker, partition, weir_slot(partition, sequence));
 	lane->stats->dropped[reason] += count;
@@ -96,22 +140,49 @@ void weir_lane_skip(
 		weir_lane_idle(lane);
 }
 
+/* Returns how many messages retention has let go of. */
+static uint32_t expire_retained(
+	struct weir_worker *worker, struct weir_partition *partition, uint32_t most)
+{
+	uint64_t until = partition->retained;
+
+	while (until != partition->head && until - partition->retained < most &&
+		(int64_t)(worker->now - weir_slot(partition, until)->ingest - partition->retain) >
+			0)
+		until++;
+	most = (uint32_t)(until - partition->retained);
+	let_go(worker, partition, until);
+	return most;
+}
+
 static uint32_t expire_lane(struct weir_worker *worker, struct weir_lane *lane, uint32_t most)
 {
 	struct weir_partition *partition = lane->partition;
-	uint64_t until = lane->cursor;
+	uint64_t base = weir_lane_base(lane);
+	uint64_t until = base;
 
-	while (until != partition->head && until - lane->cursor < most) {
+	while (until != partition->head && until - base < most) {
 		const struct weir_message_slot *slot = weir_slot(partition, until);
 
 		if ((int64_t)(worker->now - slot->ingest - partition->age_limit) <= 0)
 			break;
 		until++;
 	}
-	most = (uint32_t)(until - lane->cursor);
+	most = (uint32_t)(until - base);
 	if (most != 0)
 		weir_lane_skip(worker, lane, until, WEIR_REASON_EXPIRED);
 	return most;
+}
+
+void weir_partition_retain(
+	struct weir_worker *worker, struct weir_partition *partition, bool retains)
+{
+	if (partition->retains == retains)
+		return;
+	if (partition->retains)
+		let_go(worker, partition, partition->head);
+	partition->retained = partition->head;
+	partition->retains = retains;
 }
 
 void weir_partition_sweep(struct weir_worker *worker)
@@ -131,9 +202,10 @@ void weir_partition_sweep(struct weir_worker *worker)
 			continue;
 		}
 		weir_list_add_tail(&worker->holding, node);
-		if (partition->age_limit == 0)
-			continue;
-		for (uint32_t lane = 0; lane < partition->lane_count; lane++)
+		for (uint32_t lane = 0; partition->age_limit != 0 && lane < partition->lane_count;
+			lane++)
 			expired += expire_lane(worker, partition->lanes[lane], SWEEP_MESSAGES);
+		if (partition->retains)
+			expired += expire_retained(worker, partition, SWEEP_MESSAGES);
 	}
 }

@@ -5,20 +5,32 @@
 
 /*
  * The partition ring. A message is put in by place, filling the slot, and commit; it leaves when
- * every group has passed it. What is rare is in partition.c. Owner worker only; private to
- * lib/dataplane.
+ * every group has passed it and retention has let it go. What is rare is in partition.c. Owner
+ * worker only; private to lib/dataplane.
  */
 
 /* Lap until one more message fits. False: counted as dropped. */
 bool weir_partition_make_room(struct weir_worker *worker, struct weir_stream_local *local,
 	struct weir_partition *partition, uint32_t bytes);
 
-/* A lane has passed the slot without its mbuf; the last one frees it. */
+/*
+ * Whether the message fits without a group losing one; what is kept for replay alone makes way.
+ */
+bool weir_partition_has_room(struct weir_worker *worker, struct weir_stream_local *local,
+	struct weir_partition *partition, uint32_t bytes);
+
+/* A lane, or retention, lets the slot go without its mbuf; the last one frees it. */
 void weir_partition_release(struct weir_worker *worker, struct weir_partition *partition,
 	struct weir_message_slot *slot);
-/* Drop, from one lane's view, everything before `until`; counted under `reason`. */
+/*
+ * Drop, from one lane's view, everything before `until`; counted under `reason`, except for what
+ * its client had received.
+ */
 void weir_lane_skip(struct weir_worker *worker, struct weir_lane *lane, uint64_t until,
 	enum weir_reason reason);
+/* Begin or end to keep messages for replay, from the next one on. */
+void weir_partition_retain(
+	struct weir_worker *worker, struct weir_partition *partition, bool retains);
 /* Expire old messages of partitions that nothing is taken from; a bounded piece a call. */
 void weir_partition_sweep(struct weir_worker *worker);
 
@@ -43,7 +55,8 @@ static inline void weir_partition_commit(struct weir_worker *worker,
 	struct weir_stream_local *local, struct weir_partition *partition,
 	struct weir_message_slot *slot)
 {
-	slot->groups_left = (uint8_t)partition->lane_count;
+	slot->holders = (uint8_t)(partition->lane_count + partition->retains);
+	slot->only = 0;
 	partition->head++;
 	partition->bytes += slot->payload_length;
 	local->held++;

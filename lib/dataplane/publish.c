@@ -7,6 +7,7 @@
 
 #include "dataplane/model.h"
 #include "dataplane/model_find.h"
+#include "dataplane/producer.h"
 #include "dataplane/worker.h"
 #include "wire/match_build.h"
 
@@ -108,11 +109,15 @@ static void set_rates(struct weir_dataplane *dataplane, const struct weir_model 
 	for (uint32_t i = 0; i < model->group_count; i++) {
 		const struct weir_model_group *group = &model->groups[i];
 
-		for (uint32_t j = 0; j < group->consumer_count; j++)
+		for (uint32_t j = 0; j < group->consumer_count; j++) {
 			weir_consumer_limit(dataplane, group->consumers[j].object,
 				group->config.class == WEIR_CLASS_NATIVE
 					? &group->config.consumer_rate
 					: &group->consumers[j].config.rate);
+			if (group->config.class == WEIR_CLASS_NATIVE)
+				weir_consumer_set_window(
+					group->consumers[j].object, &group->config.window);
+		}
 	}
 }
 
@@ -168,6 +173,7 @@ int weir_dataplane_apply(struct weir_dataplane *dataplane, const struct weir_con
 		return result;
 	}
 	set_rates(dataplane, model);
+	weir_producers_set_rates(dataplane);
 	return 0;
 }
 
@@ -227,6 +233,7 @@ void weir_publish_destroy(struct weir_dataplane *dataplane)
 {
 	free_unused(dataplane);
 	weir_snapshot_free(dataplane->published);
+	weir_producers_destroy(dataplane);
 	if (dataplane->model == NULL)
 		return;
 	weir_model_difference(dataplane->model, NULL, weir_model_free_now, NULL);

@@ -107,6 +107,12 @@ static void fill_lane(const struct weir_attachment_view *view, uint16_t partitio
 
 	report->consumer = consumer != NULL ? consumer->name : NULL;
 	report->cursor = live(&lane->cursor);
+	report->done = report->cursor;
+	report->in_flight = 0;
+	if (view->attachment->deliveries != NULL) {
+		report->done = live(&view->attachment->deliveries[partition].done);
+		report->in_flight = live(&view->attachment->deliveries[partition].flying.messages);
+	}
 	report->epoch = *(const volatile uint32_t *)&lane->wire.epoch;
 	/* A lane that its worker has not begun yet will begin at the head. */
 	lag = lane->partition != NULL ? (int64_t)(head - report->cursor) : 0;
@@ -129,6 +135,7 @@ static void report_partitions(const struct weir_dataplane *dataplane,
 		report.tail = live(&partition->tail);
 		report.head = live(&partition->head);
 		report.held = report.head - report.tail;
+		report.messages = report.head - partition->first;
 		report.bytes = live(&partition->bytes);
 		for (uint32_t i = 0; i < view->attachment_count; i++) {
 			report.lanes[i].group =
@@ -220,6 +227,8 @@ static void fill_worker(const struct weir_dataplane *dataplane, const struct wei
 	report->heartbeat_us = (uint64_t)age / worker->cycles_per_us;
 	report->receive_queues = worker->rx_count;
 	report->waiting = *(const volatile unsigned int *)&worker->wheel.count;
+	for (int tier = 0; tier < WEIR_TIERS; tier++)
+		report->shed[tier] = __atomic_load_n(&worker->shed.share[tier], __ATOMIC_RELAXED);
 	add(&report->stats, &worker->stats, sizeof(report->stats));
 	report->cycles_per_us = worker->cycles_per_us;
 	report->busy_us = report->stats.busy_cycles / worker->cycles_per_us;

@@ -6,6 +6,7 @@
 
 #include "dataplane/dataplane.h"
 #include "dataplane/port.h"
+#include "dataplane/shed.h"
 #include "dataplane/stats.h"
 
 /*
@@ -58,7 +59,9 @@ struct weir_lane_report {
 	const char *group;
 	const char *consumer; /* NULL: nobody, messages wait */
 	uint64_t cursor;
-	uint64_t lag; /* messages it has yet to take */
+	uint64_t lag;       /* messages it has yet to take */
+	uint64_t done;      /* everything below is settled; the cursor without acknowledgement */
+	uint64_t in_flight; /* sent, not acknowledged */
 	uint32_t epoch;
 };
 
@@ -68,6 +71,7 @@ struct weir_partition_report {
 	uint16_t owner; /* worker */
 	uint64_t head;
 	uint64_t tail;
+	uint64_t messages; /* that ever came in */
 	uint64_t held;
 	uint64_t bytes;
 	uint32_t lane_count;
@@ -105,7 +109,8 @@ struct weir_worker_report {
 	uint64_t longest_loop_us;
 	uint64_t cycles_per_us; /* unit of `stats` */
 	uint32_t receive_queues;
-	uint32_t waiting; /* outlets on the timer wheel */
+	uint32_t waiting;          /* outlets on the timer wheel */
+	uint32_t shed[WEIR_TIERS]; /* share that is dropped, of WEIR_SHED_ALL */
 	struct weir_worker_stats stats;
 };
 
@@ -147,7 +152,7 @@ void weir_native_dropped(const struct weir_dataplane *dataplane, uint64_t *dropp
  * The law, on the newest census:
  *
  *   port:            received = matched + kernel + native + dropped{PORT}
- *   stream:          received = appended + dropped{STREAM} + (handed - taken over)
+ *   stream:          received + requeued = appended + dropped{STREAM} + (handed - taken over)
  *   stream x group:  received = delivered + dropped{GROUP} + held
  *
  * Each equation that does not hold is visited; returns how many.

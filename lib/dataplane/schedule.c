@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "dataplane/agent.h"
 #include "dataplane/blind.h"
 #include "dataplane/gate.h"
 #include "dataplane/partition.h"
+#include "dataplane/reliable.h"
 #include "wire/match.h"
 
 /*
  * Who sends next. A queue holds the lanes of one tier that have something for one consumer.
  * Critical queues go first while they keep below their meter; all others, and critical ones above
- * it, take turns in deficit round robin: each turn is worth a quantum of bytes, by tier.
+ * it, take turns in deficit round robin: each turn is worth a quantum of bytes, by tier. Queues of
+ * native consumers that are far behind share a quarter of what these leave.
  */
+
+#define BEHIND_SHARE 4 /* of the spare capacity: one in so many messages */
 
 static bool critical_is_within_meter(struct weir_worker *worker)
 {
@@ -23,7 +28,10 @@ static void activate(struct weir_worker *worker, struct weir_queue *queue)
 	bool first = queue->tier == WEIR_TIER_CRITICAL && critical_is_within_meter(worker);
 
 	queue->is_active = true;
-	weir_list_add_tail(first ? &worker->critical : &worker->shared, &queue->link);
+	weir_list_add_tail(first              ? &worker->critical
+			   : queue->is_behind ? &worker->behind
+					      : &worker->shared,
+		&queue->link);
 }
 
 static void deactivate(struct weir_queue *queue)
@@ -50,20 +58,13 @@ void weir_queues_deactivate(struct weir_outlet *outlet)
 			deactivate(&outlet->queues[tier]);
 }
 
-static bool is_paused(const struct weir_consumer *consumer, const struct weir_stream *stream)
-{
-	return unlikely(atomic_load_explicit(&consumer->has_paused, memory_order_relaxed)) &&
-	       (atomic_load_explicit(&consumer->paused[stream->slot / 64], memory_order_relaxed) >>
-			       (stream->slot % 64) &
-		       1);
-}
-
 void weir_lane_ready(struct weir_worker *worker, struct weir_lane *lane)
 {
 	struct weir_outlet *outlet = lane->outlet;
 	struct weir_queue *queue;
 
-	if (outlet == NULL || is_paused(outlet->consumer, lane->partition->stream))
+	if (outlet == NULL || lane->is_full ||
+		weir_gate_is_paused(outlet->consumer, lane->partition->stream))
 		return;
 	queue = &outlet->queues[lane->partition->tier];
 	lane->is_queued = true;
@@ -109,10 +110,11 @@ void weir_outlet_rescan(struct weir_worker *worker, struct weir_outlet *outlet)
 static enum weir_reason lane_check(const struct weir_worker *worker, struct weir_lane *lane,
 	const struct weir_message_slot *slot)
 {
-	uint64_t age_limit = lane->partition->age_limit;
-
-	if (age_limit != 0 && (int64_t)(worker->now - slot->ingest - age_limit) > 0)
+	if (weir_message_is_expired(worker, lane->partition, slot))
 		return WEIR_REASON_EXPIRED;
+	/* What comes back out of quarantine was let through before: it is not sampled again. */
+	if (unlikely(slot->only != 0))
+		return slot->only == lane->group + 1 ? WEIR_REASON_NONE : WEIR_REASON_ELSEWHERE;
 	if (lane->filter != NULL) {
 		bool is_ipv6 = slot->flags & WEIR_SLOT_IPV6;
 		const uint8_t *source = rte_pktmbuf_mtod_offset(
@@ -132,12 +134,17 @@ static enum weir_reason lane_check(const struct weir_worker *worker, struct weir
 static void pass(struct weir_worker *worker, struct weir_lane *lane, struct weir_message_slot *slot,
 	enum weir_reason reason)
 {
-	bool is_left_out = reason == WEIR_REASON_SAMPLED || reason == WEIR_REASON_FILTERED;
+	bool is_left_out = reason == WEIR_REASON_SAMPLED || reason == WEIR_REASON_FILTERED ||
+			   reason == WEIR_REASON_ELSEWHERE;
 
 	/* What is left out on purpose is covered by the next frame; a loss is a gap in it. */
 	if (!is_left_out && lane->outlet->consumer->class == WEIR_CLASS_NATIVE) {
 		weir_native_end(worker, lane->outlet, lane);
 		lane->told = lane->cursor + 1;
+	}
+	if (lane->delivery != NULL) {
+		weir_reliable_pass(worker, lane, reason);
+		return;
 	}
 	lane->cursor++;
 	lane->stats->dropped[reason]++;
@@ -165,7 +172,7 @@ static void pass_sent(struct weir_worker *worker, struct weir_lane *lane,
 static bool send_blind(struct weir_worker *worker, struct weir_lane *lane,
 	const struct weir_route *route, struct weir_tx *tx, struct weir_message_slot *slot)
 {
-	bool last = slot->groups_left == 1;
+	bool last = slot->holders == 1;
 	struct rte_mbuf *packet = weir_blind_make(worker, route, slot, last);
 
 	if (unlikely(packet == NULL)) {
@@ -185,8 +192,44 @@ static bool send_native(struct weir_worker *worker, struct weir_lane *lane,
 		weir_gate_wait_buffer(worker, lane->outlet);
 		return false;
 	}
-	pass_sent(worker, lane, slot, false);
+	if (lane->delivery == NULL) {
+		pass_sent(worker, lane, slot, false);
+		return true;
+	}
+	lane->sample_left = lane->sample - 1;
+	weir_reliable_sent(worker, lane, slot);
 	return true;
+}
+
+/* What was given up under an earlier consumer is not sent to this one: a gap of its own. */
+static void skip_gone(struct weir_worker *worker, struct weir_lane *lane)
+{
+	uint64_t before = lane->cursor;
+
+	weir_delivery_skip_gone(lane->delivery);
+	if (lane->delivery->next == before)
+		return;
+	weir_native_end(worker, lane->outlet, lane);
+	lane->cursor = lane->delivery->next;
+	lane->told = lane->cursor;
+}
+
+static bool has_next(struct weir_worker *worker, struct weir_lane *lane)
+{
+	if (unlikely(lane->delivery != NULL && lane->delivery->settled != 0))
+		skip_gone(worker, lane);
+	return lane->cursor != lane->partition->head;
+}
+
+/* False: the lane's own window is full, and it waits for an acknowledgement. */
+static bool lane_has_room(struct weir_lane *lane, uint32_t payload)
+{
+	if (lane->delivery == NULL || !lane->outlet->consumer->is_reliable ||
+		likely(weir_reliable_has_room(lane, payload)))
+		return true;
+	lane->is_full = true;
+	weir_lane_idle(lane);
+	return false;
 }
 
 /* Every datagram that is begun has a place kept for it. */
@@ -213,16 +256,17 @@ static uint32_t lane_turn(struct weir_worker *worker, struct weir_queue *queue,
 	bool is_native = outlet->consumer->class == WEIR_CLASS_NATIVE;
 	uint32_t taken = 0;
 
-	if (is_paused(outlet->consumer, partition->stream)) {
+	if (weir_gate_is_paused(outlet->consumer, partition->stream)) {
 		weir_lane_idle(lane);
 		return 0;
 	}
-	while (lane->cursor != partition->head && taken < most && queue->deficit > 0) {
+	while (has_next(worker, lane) && taken < most && queue->deficit > 0) {
 		struct weir_message_slot *slot = weir_slot(partition, lane->cursor);
 		uint32_t payload = slot->payload_length;
 		uint32_t l3_bytes = weir_message_l3_bytes(slot);
 		enum weir_reason reason = lane_check(worker, lane, slot);
 
+		queue->oldest = slot->ingest;
 		if (reason == WEIR_REASON_NONE)
 			reason = is_native ? weir_native_check(outlet, route, slot)
 					   : weir_blind_check(route, slot);
@@ -231,7 +275,7 @@ static uint32_t lane_turn(struct weir_worker *worker, struct weir_queue *queue,
 			pass(worker, lane, slot, reason);
 			continue;
 		}
-		if (!tx_has_room(worker, outlet, tx) ||
+		if (!lane_has_room(lane, payload) || !tx_has_room(worker, outlet, tx) ||
 			(outlet->limits != 0 &&
 				!weir_gate_admit(worker, outlet, l3_bytes, payload)))
 			break;
@@ -242,6 +286,7 @@ static uint32_t lane_turn(struct weir_worker *worker, struct weir_queue *queue,
 			weir_gate_charge(outlet, l3_bytes, payload);
 		queue->deficit -= l3_bytes;
 		outlet->l3_bytes += l3_bytes;
+		outlet->l3_packets++;
 	}
 	if (is_native)
 		weir_native_end(worker, outlet, lane);
@@ -274,6 +319,10 @@ static uint32_t queue_turn(
 	}
 	if (outlet->limits != 0)
 		weir_gate_leave(outlet);
+	if (outlet->credit_extra != 0)
+		weir_agent_turn_over(worker, outlet);
+	if (outlet->consumer->is_reliable)
+		queue->is_behind = worker->now - queue->oldest > worker->snapshot->catch_up_cycles;
 	if (queue->is_active) {
 		weir_list_remove(&queue->link);
 		activate(worker, queue);
@@ -289,7 +338,7 @@ static uint32_t run_critical(struct weir_worker *worker, uint32_t most)
 	while (!weir_list_is_empty(&worker->critical) && taken < most) {
 		struct weir_queue *queue =
 			weir_list_entry(worker->critical.next, struct weir_queue, link);
-		uint64_t before = queue->outlet->stats.delivered;
+		uint64_t before = queue->outlet->l3_packets;
 		uint64_t bytes = queue->outlet->l3_bytes;
 
 		if (!critical_is_within_meter(worker)) {
@@ -298,20 +347,18 @@ static uint32_t run_critical(struct weir_worker *worker, uint32_t most)
 		}
 		taken +=
 			queue_turn(worker, queue, worker->snapshot->standard_quantum, most - taken);
-		weir_bucket_charge(
-			&worker->meter_packets, queue->outlet->stats.delivered - before, now);
+		weir_bucket_charge(&worker->meter_packets, queue->outlet->l3_packets - before, now);
 		weir_bucket_charge(&worker->meter_bits, 8 * (queue->outlet->l3_bytes - bytes), now);
 	}
 	return taken;
 }
 
-static uint32_t run_shared(struct weir_worker *worker, uint32_t most)
+static uint32_t run_list(struct weir_worker *worker, struct weir_list *list, uint32_t most)
 {
 	uint32_t taken = 0;
 
-	while (!weir_list_is_empty(&worker->shared) && taken < most) {
-		struct weir_queue *queue =
-			weir_list_entry(worker->shared.next, struct weir_queue, link);
+	while (!weir_list_is_empty(list) && taken < most) {
+		struct weir_queue *queue = weir_list_entry(list->next, struct weir_queue, link);
 		uint32_t quantum = queue->tier == WEIR_TIER_BULK
 					   ? worker->snapshot->bulk_quantum
 					   : worker->snapshot->standard_quantum;
@@ -336,15 +383,22 @@ static void open_expired(struct weir_worker *worker)
 
 uint32_t weir_schedule(struct weir_worker *worker)
 {
-	uint32_t taken;
+	uint32_t taken, again = 0;
 
 	if (worker->wheel.count != 0)
 		open_expired(worker);
+	if (worker->lane_wheel.count != 0)
+		weir_reliable_tick(worker);
+	if (unlikely(!weir_list_is_empty(&worker->again)))
+		again = weir_again_run(worker);
 	taken = run_critical(worker, WEIR_DELIVER_MAX);
-	taken += run_shared(worker, WEIR_DELIVER_MAX - taken);
+	taken += run_list(worker, &worker->shared, WEIR_DELIVER_MAX - taken);
+	if (!weir_list_is_empty(&worker->behind))
+		taken += run_list(
+			worker, &worker->behind, (WEIR_DELIVER_MAX - taken) / BEHIND_SHARE);
 	if (!weir_list_is_empty(&worker->open))
 		weir_native_flush(worker);
-	return taken;
+	return taken + again;
 }
 
 void weir_outlet_init(struct weir_outlet *outlet, struct weir_consumer *consumer, uint16_t worker)
@@ -357,6 +411,9 @@ void weir_outlet_init(struct weir_outlet *outlet, struct weir_consumer *consumer
 	weir_list_init(&outlet->open);
 	weir_list_init(&outlet->sessions);
 	weir_list_init(&outlet->reports);
+	weir_list_init(&outlet->again);
+	weir_list_init(&outlet->again_link);
+	weir_window_init(&outlet->window, WEIR_WINDOW_FIRST, 0);
 	for (uint8_t tier = 0; tier < WEIR_TIERS; tier++) {
 		struct weir_queue *queue = &outlet->queues[tier];
 

@@ -73,6 +73,9 @@ static int fill_attachment(const struct weir_model_group *group, struct weir_att
 
 	view->attachment = attachment;
 	view->sample = group->config.sample != 0 ? group->config.sample : 1;
+	view->window = group->config.lane_window;
+	view->rules.attempts = (uint8_t)group->config.attempts;
+	view->rules.retry_cost = group->config.retry_percent * 256 / 100;
 	view->consumers = calloc(stream->partition_count, sizeof(*view->consumers));
 	if (view->consumers == NULL)
 		return -1;
@@ -90,6 +93,8 @@ static int fill_stream(const struct weir_model *model, const struct weir_model_s
 	view->is_draining = stream->is_draining;
 	view->tier = stream->tier;
 	view->age_limit = rte_get_tsc_hz() / 1000 * stream->age_ms;
+	view->deadline = rte_get_tsc_hz() / 1000 * stream->deadline_ms;
+	view->retain = rte_get_tsc_hz() / 1000 * stream->retain_ms;
 	view->attachments = calloc(stream->attachment_count + 1, sizeof(*view->attachments));
 	if (view->attachments == NULL)
 		return -1;
@@ -135,15 +140,23 @@ struct weir_snapshot *weir_snapshot_build(
 	snapshot->native_port = config->native.udp_port;
 	snapshot->address_count = dataplane->address_count;
 	memcpy(snapshot->addresses, dataplane->addresses, sizeof(snapshot->addresses));
+	memcpy(snapshot->agents, dataplane->agents, sizeof(snapshot->agents));
+	for (uint32_t i = 0; i < WEIR_MAX_AGENTS; i++)
+		if (snapshot->agents[i] != NULL)
+			snapshot->agent_top = i + 1;
 	snapshot->standard_quantum = QUANTUM * config->tiers.standard_weight;
 	snapshot->bulk_quantum = QUANTUM * config->tiers.bulk_weight;
 	snapshot->heartbeat_cycles = rte_get_tsc_hz() / 1000 * config->native.heartbeat_ms;
+	snapshot->catch_up_cycles = rte_get_tsc_hz() / 1000 * config->health.catch_up_ms;
+	snapshot->pace_ms = config->native.queue_ms;
 	snapshot->epoch = dataplane->epoch;
 	snapshot->critical = config->tiers.critical;
 	if (fill(model, snapshot) < 0) {
 		weir_snapshot_free(snapshot);
 		return NULL;
 	}
+	weir_producers_view(
+		dataplane, snapshot->streams, snapshot->stream_count, snapshot->producers);
 	return snapshot;
 }
 

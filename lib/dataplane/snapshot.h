@@ -3,8 +3,10 @@
 
 #include <stdint.h>
 
+#include "dataplane/agent.h"
 #include "dataplane/consumer.h"
 #include "dataplane/dataplane.h"
+#include "dataplane/producer.h"
 #include "dataplane/stream.h"
 #include "wire/match.h"
 
@@ -18,6 +20,8 @@ struct weir_attachment_view {
 	struct weir_attachment *attachment;
 	uint32_t sample;
 	struct weir_prefix_set *filter;   /* NULL: all sources; owned by the snapshot */
+	struct weir_config_window window; /* native: in flight on each lane */
+	struct weir_delivery_rules rules; /* native */
 	struct weir_consumer **consumers; /* of each partition; NULL entries: nobody */
 };
 
@@ -26,6 +30,8 @@ struct weir_stream_view {
 	bool is_draining; /* no packet matches it any more; what it holds is delivered */
 	uint8_t tier;
 	uint64_t age_limit; /* TSC cycles; 0: none */
+	uint64_t deadline;  /* likewise */
+	uint64_t retain;    /* likewise; 0: nothing is kept for replay */
 	struct weir_attachment_view *attachments;
 	uint32_t attachment_count;
 };
@@ -39,10 +45,16 @@ struct weir_snapshot {
 	struct weir_stream_view *streams; /* active ones first, in rule order, then draining */
 	uint32_t stream_count;
 	struct weir_stream *by_slot[WEIR_MAX_STREAMS];
-	struct weir_consumer *consumers[WEIR_MAX_CONSUMERS]; /* by slot; NULL: free */
-	uint32_t standard_quantum;                           /* bytes a turn */
+	struct weir_consumer *consumers[WEIR_MAX_CONSUMERS];     /* by slot; NULL: free */
+	struct weir_agent *agents[WEIR_MAX_AGENTS];              /* likewise */
+	uint32_t agent_top;                                      /* none is at or above */
+	struct weir_producer_view producers[WEIR_MAX_PRODUCERS]; /* by index */
+	uint32_t standard_quantum;                               /* bytes a turn */
 	uint32_t bulk_quantum;
 	struct weir_config_rate critical; /* meter of the critical tier, per worker */
 	uint64_t heartbeat_cycles;
-	uint32_t epoch; /* of this run of the gateway; base of the lanes' epochs */
+	uint64_t catch_up_cycles;
+	uint32_t
+		pace_ms; /* how long what a consumer holds should take it; 0: as long as it likes */
+	uint32_t epoch;  /* of this run of the gateway; base of the lanes' epochs */
 };

@@ -11,13 +11,16 @@
  * Counters. Each block is written by one worker alone and never reset. The conservation law
  * is stated on them, for the sum over workers:
  *
- *   stream:          received = appended + dropped{STREAM reasons} + (handed - taken_over)
+ *   stream:          received + requeued = appended + dropped{STREAM reasons}
+ *                                          + (handed - taken_over)
  *   stream x group:  received = delivered + dropped{GROUP reasons} + held
  *
- * where a group has received what was appended since it was attached, and holds what lies between
- * its cursors and the heads of the rings: neither is counted, so the law is more than an identity.
- * A worker copies its blocks to their `census` twins between two loops when it is asked to, so a
- * reader sees sums that belong together.
+ * where a group has received what was appended since it was attached and what was replayed, and
+ * holds what lies between its cursors and the heads of the rings: what was appended and what is
+ * held are not counted for it, so the law is more than an identity. To a session that acknowledges,
+ * a message is delivered when the application has it; a group's cursor is what is settled. A worker
+ * copies its blocks to their `census` twins between two loops when it is asked to, so a reader sees
+ * sums that belong together.
  */
 
 struct weir_stream_stats {
@@ -26,6 +29,7 @@ struct weir_stream_stats {
 	uint64_t appended;       /* entered a ring of this worker */
 	uint64_t handed;         /* put into the mesh for the owner */
 	uint64_t taken_over;     /* taken from the mesh */
+	uint64_t requeued;       /* back out of quarantine, for one group */
 	uint64_t dropped[WEIR_REASON_COUNT];
 } __rte_cache_aligned;
 
@@ -33,6 +37,7 @@ struct weir_group_stats {
 	uint64_t joined;   /* the stream's `appended` when the group was attached */
 	uint64_t received; /* in a census only */
 	uint64_t held;     /* in a census only */
+	uint64_t replayed; /* taken a second time: a seek went back over them */
 	uint64_t delivered;
 	uint64_t delivered_bytes; /* UDP payload */
 	uint64_t dropped[WEIR_REASON_COUNT];
@@ -60,6 +65,7 @@ struct weir_port_stats {
 	X(CREDIT_BYTES, "credit_bytes")                                                            \
 	X(PAUSED, "paused")                                                                        \
 	X(UNREACHABLE, "unreachable")                                                              \
+	X(WINDOW, "window")                                                                        \
 	X(PORT_FULL, "port_full")                                                                  \
 	X(NO_BUFFER, "no_buffer")
 
@@ -73,8 +79,13 @@ enum weir_gate {
 /* One worker's view of one consumer. */
 struct weir_consumer_stats {
 	uint64_t delivered;
-	uint64_t delivered_bytes;         /* UDP payload */
-	uint64_t datagrams;               /* sent to it; fewer than messages when batched */
+	uint64_t delivered_bytes; /* UDP payload */
+	uint64_t datagrams;       /* sent to it; fewer than messages when batched */
+	uint64_t retransmitted;   /* messages sent again */
+	uint64_t retransmitted_bytes;
+	uint64_t acks;
+	uint64_t nacks;
+	uint64_t probes;                  /* silences that made a lane ask */
 	uint64_t closed[WEIR_GATE_COUNT]; /* times this gate stopped it */
 } __rte_cache_aligned;
 

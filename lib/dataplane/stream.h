@@ -9,6 +9,8 @@
 #include "config/config.h"
 #include "dataplane/message.h"
 #include "dataplane/stats.h"
+#include "flow/wheel.h"
+#include "lane/delivery.h"
 #include "wire/frame_data.h"
 
 /*
@@ -41,6 +43,7 @@ struct weir_lane {
 	uint32_t sample_left;                 /* messages until the next one is let through */
 	bool is_queued;
 	bool is_news;   /* sent on since the last heartbeat that told of it */
+	bool is_full;   /* its window is: waits for an acknowledgement */
 	uint16_t group; /* slot number */
 	/* Stream protocol: what this consumer was told since it has the lane. */
 	uint64_t told;                 /* sequence up to which frames have covered */
@@ -48,7 +51,22 @@ struct weir_lane {
 	struct weir_list report;       /* in outlet->reports once it was sent on */
 	struct weir_position *history; /* native groups; of sessions that may come back */
 	uint16_t history_size;
+	/* At least once; NULL: at most once, and a message is passed when it is sent. */
+	struct weir_delivery *delivery;
+	struct weir_list again;  /* in outlet->again while something is to be sent again, or told */
+	struct weir_timer timer; /* in worker->lane_wheel while something is in flight */
+	uint64_t tell_from;      /* gaps at or above were not told yet; UINT64_MAX: none */
+	uint32_t seek_counter;   /* of the newest SEEK; of this session */
+	uint64_t seek_at;        /* TSC of it */
+	uint64_t end;            /* where its group stood when the gateway ended; 0: it runs */
+	const struct weir_config_window *window; /* of the snapshot; NULL: blind */
 } __rte_cache_aligned;
+
+/* Where the lane's hold on the ring begins: for it, everything below is settled. */
+static inline uint64_t weir_lane_base(const struct weir_lane *lane)
+{
+	return lane->delivery != NULL ? lane->delivery->done : lane->cursor;
+}
 
 /* One ordered lane of a stream. All fields: its owner, but those marked immutable. */
 struct weir_partition {
@@ -64,11 +82,17 @@ struct weir_partition {
 	uint8_t tier;
 	bool is_swept; /* in the worker's list of partitions that hold messages */
 	/* End of the first cache line. */
-	uint16_t index;                              /* immutable; within the stream */
-	uint64_t age_limit;                          /* TSC cycles; 0: none */
+	bool retains;       /* messages are kept after all groups have passed */
+	uint16_t index;     /* immutable; within the stream */
+	uint64_t age_limit; /* TSC cycles; 0: none */
+	uint64_t deadline;  /* TSC cycles from receiving to delivery; 0: none */
+	uint64_t limit;     /* the lower of the two, 0: neither */
+	uint64_t retain;    /* TSC cycles */
+	uint64_t retained;  /* retention has let go of everything below */
 	struct weir_lane *lanes[WEIR_STREAM_GROUPS]; /* one a group, in the snapshot's order */
 	struct weir_list sweep;                      /* in worker->holding */
 	uint16_t owner;                              /* immutable; worker */
+	uint64_t first;                              /* immutable; sequence that it began with */
 } __rte_cache_aligned;
 
 /*
@@ -106,9 +130,12 @@ struct weir_stream {
 /* What one group sees of one stream: a lane a partition. */
 struct weir_attachment {
 	struct weir_stream *stream;
-	uint16_t group;                  /* slot number */
-	struct weir_lane *lanes;         /* partition_count of them */
-	struct weir_position *history;   /* of all lanes, one allocation; NULL: blind group */
+	uint16_t group;                   /* slot number */
+	struct weir_lane *lanes;          /* partition_count of them */
+	struct weir_position *history;    /* of all lanes, one allocation; NULL: blind group */
+	struct weir_delivery *deliveries; /* of all lanes; NULL: at most once */
+	struct weir_delivery_record *records;
+	uint64_t *starts; /* where each lane goes on after a restart; NULL: nothing is known */
 	struct weir_group_stats *stats;  /* one a worker */
 	struct weir_group_stats *census; /* copied by the worker on request */
 };

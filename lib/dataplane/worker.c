@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "dataplane/partition.h"
+#include "dataplane/produce.h"
+#include "dataplane/requeue.h"
 
 #include <sys/prctl.h>
 #include <time.h>
@@ -7,6 +9,12 @@
 #include <rte_cycles.h>
 
 #define TICK_US 1000 /* heartbeats, expiry, wall clock */
+
+static void look_at_clock(struct weir_worker *worker)
+{
+	worker->now = rte_rdtsc();
+	worker->now_us = (uint64_t)(((unsigned __int128)worker->now * worker->us_per_cycle) >> 64);
+}
 
 static void duty(struct weir_worker *worker, uint64_t cycles)
 {
@@ -24,7 +32,7 @@ static void duty(struct weir_worker *worker, uint64_t cycles)
 
 static uint32_t receive(struct weir_worker *worker)
 {
-	uint32_t total = 0;
+	uint32_t total = 0, most = 0;
 
 	for (uint32_t i = 0; i < worker->rx_count; i++) {
 		struct weir_rx *rx = &worker->rx[i];
@@ -35,7 +43,9 @@ static uint32_t receive(struct weir_worker *worker)
 			continue;
 		weir_classify(worker, rx->port, packets, count);
 		total += count;
+		most = RTE_MAX(most, (uint32_t)count);
 	}
+	weir_shed_note(&worker->shed, most);
 	return total;
 }
 
@@ -76,6 +86,9 @@ static void tick(struct weir_worker *worker)
 	renew_wall_clock(worker);
 	weir_partition_sweep(worker);
 	weir_native_tick(worker);
+	weir_produce_tick(worker);
+	weir_shed_tick(worker);
+	weir_agents_tick(worker);
 }
 
 static void look_at_control(struct weir_worker *worker)
@@ -97,6 +110,9 @@ static uint32_t loop_once(struct weir_worker *worker)
 {
 	uint32_t work = 0;
 
+	/* What a client said before it left counts: the snapshot without it comes after that. */
+	if (worker->dataplane->worker_count > 1)
+		work += weir_frames_poll(worker);
 	look_at_control(worker);
 	if (likely(!worker->is_draining))
 		work += receive(worker);
@@ -107,8 +123,11 @@ static uint32_t loop_once(struct weir_worker *worker)
 	}
 	work += weir_wakes_poll(worker);
 	work += send_for_control(worker);
+	if (unlikely(!rte_ring_empty(worker->returns)))
+		work += weir_returns_poll(worker);
 	if (worker->now >= worker->next_tick)
 		tick(worker);
+	work += weir_produce_flush(worker);
 	work += weir_schedule(worker);
 	weir_tx_flush_all(worker);
 	return work;
@@ -128,7 +147,7 @@ static void drain(struct weir_worker *worker)
 
 	worker->is_draining = true;
 	do {
-		worker->now = rte_rdtsc();
+		look_at_clock(worker);
 		loop_once(worker);
 		rte_rcu_qsbr_quiescent(worker->dataplane->qsbr, worker->id);
 	} while (worker->now < until && !is_empty(worker));
@@ -150,7 +169,7 @@ int weir_worker_main(void *argument)
 	while (likely(!atomic_load_explicit(&worker->stop, memory_order_relaxed))) {
 		uint32_t work;
 
-		worker->now = rte_rdtsc();
+		look_at_clock(worker);
 		atomic_store_explicit(&worker->heartbeat, worker->now, memory_order_relaxed);
 		work = loop_once(worker);
 		worker->stats.loops++;

@@ -10,6 +10,7 @@
 
 #include "dataplane/dataplane.h"
 #include "dataplane/port.h"
+#include "dataplane/shed.h"
 #include "dataplane/snapshot.h"
 #include "flow/wheel.h"
 #include "wire/packet.h"
@@ -63,8 +64,10 @@ struct weir_worker {
 	unsigned int lcore;
 	struct weir_dataplane *dataplane;
 	const struct weir_snapshot *snapshot;
-	uint64_t now; /* TSC at the start of this loop */
+	uint64_t now;    /* TSC at the start of this loop */
+	uint64_t now_us; /* the same in microseconds */
 	uint64_t cycles_per_us;
+	uint64_t us_per_cycle;    /* << 64 */
 	uint64_t ticks_per_cycle; /* token buckets' time; << 32 */
 	uint64_t cycles_per_tick; /* << 32 */
 	uint64_t wall_ns;         /* Unix time at wall_tsc; renewed each tick */
@@ -82,23 +85,32 @@ struct weir_worker {
 
 	struct weir_list critical;        /* queues that may send: the critical tier */
 	struct weir_list shared;          /* the others, in deficit round robin */
+	struct weir_list behind;          /* catching up: what the others leave */
+	struct weir_list again;           /* outlets with something to send again */
 	struct weir_bucket meter_packets; /* what critical may take before it must share */
 	struct weir_bucket meter_bits;
-	struct weir_wheel wheel;   /* outlets that wait for tokens; unit TSC */
-	struct weir_list blocked;  /* outlets that wait for credit or for being opened */
-	struct weir_list open;     /* native outlets with a datagram begun */
-	uint32_t open_count;       /* packets to come of them: each has a place kept for it */
-	uint32_t fragment_id;      /* of the next datagram that is fragmented */
-	struct weir_list sessions; /* native outlets */
-	struct weir_list holding;  /* partitions with messages, oldest look first */
-	uint64_t next_tick;        /* TSC */
+	struct weir_wheel wheel;      /* outlets that wait for tokens; unit TSC */
+	struct weir_wheel lane_wheel; /* lanes with something in flight; unit TSC */
+	struct weir_list blocked;     /* outlets that wait for credit or for being opened */
+	struct weir_list open;        /* native outlets with a datagram begun */
+	uint32_t open_count;          /* packets to come of them: each has a place kept for it */
+	uint32_t fragment_id;         /* of the next datagram that is fragmented */
+	struct weir_list sessions;    /* native outlets */
+	struct weir_list producers;   /* sessions of producers that are ours */
+	struct weir_list produced;    /* of them, those that an answer is due to */
+	uint32_t produce_held;        /* buffers that they hold back */
+	struct weir_shed shed;
+	struct weir_list holding; /* partitions with messages, oldest look first */
+	uint64_t next_tick;       /* TSC */
 
 	struct rte_mempool *copies;    /* for what is sent beside the received mbuf */
 	struct rte_mempool *large;     /* for datagrams on their way into fragments */
 	struct rte_ring *to_control;   /* mbufs: for the kernel, or protocol frames */
 	struct rte_ring *from_control; /* mbufs to send; mbuf->port is the port's index */
-	struct rte_ring *wakes;        /* consumer slots + 1; any worker and control enqueue */
-	_Atomic bool wakes_lost;       /* a wake did not fit; all are looked at. Any thread sets */
+	struct rte_ring *frames;  /* datagrams of sessions that concern our lanes; any worker */
+	struct rte_ring *wakes;   /* consumer slots + 1; any worker and control enqueue */
+	struct rte_ring *returns; /* struct weir_return: messages out of quarantine; control */
+	_Atomic bool wakes_lost;  /* a wake did not fit; all are looked at. Any thread sets */
 
 	struct weir_port_stats *port_stats;  /* by port index */
 	struct weir_port_stats *port_census; /* copied on request, read by control */
@@ -117,6 +129,24 @@ struct weir_worker {
 	bool may_sleep;
 	uint64_t idle_since;
 } __rte_cache_aligned;
+
+/* Past the stream's deadline, its own, or the ring's age limit. */
+static inline bool weir_message_is_expired(const struct weir_worker *worker,
+	const struct weir_partition *partition, const struct weir_message_slot *slot)
+{
+	uint64_t limit = partition->limit;
+
+	if (unlikely(slot->time_left_us != 0)) {
+		uint64_t own = (uint64_t)slot->time_left_us * worker->cycles_per_us;
+
+		limit = limit == 0 ? own : RTE_MIN(limit, own);
+	}
+	return limit != 0 && (int64_t)(worker->now - slot->ingest - limit) > 0;
+}
+
+/* The consumer's lane of a partition that is this worker's, NULL when there is none. */
+struct weir_lane *weir_lane_of(const struct weir_worker *worker,
+	const struct weir_consumer *consumer, uint16_t stream, uint16_t partition);
 
 /* Wake the control thread, if it sleeps, for what is in `to_control`. */
 void weir_control_notify(struct weir_worker *worker);
@@ -143,7 +173,7 @@ void weir_queues_activate(struct weir_worker *worker, struct weir_outlet *outlet
 void weir_queues_deactivate(struct weir_outlet *outlet);
 /* gate.c: What stopped the outlet may be over: look again when it is its turn. */
 void weir_outlet_open(struct weir_worker *worker, struct weir_outlet *outlet);
-/* Returns messages taken from rings. */
+/* Returns how much there was to do: messages taken from rings, consumers repaired. */
 uint32_t weir_schedule(struct weir_worker *worker);
 uint32_t weir_wakes_poll(struct weir_worker *worker);
 
@@ -166,6 +196,9 @@ void weir_native_tick(struct weir_worker *worker);
 void weir_native_receive(struct weir_worker *worker, struct weir_port *port,
 	struct rte_mbuf *packet, const struct weir_packet *headers);
 
+/* Frames that other workers received, for lanes of ours; returns how many datagrams. */
+uint32_t weir_frames_poll(struct weir_worker *worker);
+
 /* tx.c */
 static inline uint32_t weir_tx_room(const struct weir_tx *tx)
 {
@@ -187,7 +220,9 @@ void weir_tx_discard(struct weir_worker *worker);
 /* The blocks of a group's counters are about to go away. */
 void weir_tx_forget(struct weir_worker *worker, const struct weir_group_stats *stats);
 
-/* apply.c: go on to a new snapshot. */
+/* apply.c: what a session had been sent on the lane before it went to another; zeros: nothing. */
+struct weir_position weir_lane_position(const struct weir_lane *lane, uint64_t session);
+/* Go on to a new snapshot. */
 void weir_worker_apply(struct weir_worker *worker, const struct weir_snapshot *next);
 /* Before the thread ends: everything still held is dropped as `shutdown`. */
 void weir_worker_purge(struct weir_worker *worker);

@@ -112,11 +112,14 @@ static inline void weir_bucket_charge(struct weir_bucket *bucket, uint64_t units
 	uint64_t cost = atomic_load_explicit(&bucket->cost, memory_order_relaxed);
 	uint64_t burst = atomic_load_explicit(&bucket->burst, memory_order_relaxed);
 	uint64_t old = atomic_load_explicit(&bucket->paid_until, memory_order_relaxed);
-	uint64_t from = (int64_t)(now - burst - old) > 0 ? now - burst : old;
+	uint64_t from;
 
-	if (cost != 0)
-		atomic_store_explicit(&bucket->paid_until, from + weir_bucket_price(cost, units),
-			memory_order_relaxed);
+	if (cost == 0)
+		return;
+	do
+		from = (int64_t)(now - burst - old) > 0 ? now - burst : old;
+	while (!atomic_compare_exchange_weak_explicit(&bucket->paid_until, &old,
+		from + weir_bucket_price(cost, units), memory_order_relaxed, memory_order_relaxed));
 }
 
 /* True unless the bucket is in debt. */

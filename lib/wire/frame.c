@@ -26,8 +26,12 @@ static enum weir_reason header_check(const struct weir_datagram_header *header, 
 		return WEIR_REASON_FRAME_TRUNCATED;
 	if (weir_be16(header->magic) != WEIR_FRAME_MAGIC || header->version != WEIR_FRAME_VERSION)
 		return WEIR_REASON_FRAME_VERSION;
-	if (header->flags != 0 || header->frame_count == 0 || length > WEIR_DATAGRAM_MAX)
+	if ((header->flags & ~WEIR_DATAGRAM_TAGGED) != 0 || header->frame_count == 0 ||
+		length > WEIR_DATAGRAM_MAX)
 		return WEIR_REASON_FRAME_MALFORMED;
+	if ((header->flags & WEIR_DATAGRAM_TAGGED) &&
+		length < WEIR_DATAGRAM_HEADER + WEIR_DATAGRAM_TRAILER)
+		return WEIR_REASON_FRAME_TRUNCATED;
 	return WEIR_REASON_NONE;
 }
 
@@ -43,6 +47,9 @@ enum weir_reason weir_datagram_open(
 	cursor->session = weir_be64(header->session);
 	cursor->next = (const uint8_t *)data + offset;
 	cursor->left = weir_be16(header->frame_count);
+	cursor->is_tagged = header->flags & WEIR_DATAGRAM_TAGGED;
+	if (cursor->is_tagged)
+		length -= WEIR_DATAGRAM_TRAILER;
 	for (uint16_t left = cursor->left; left > 0; left--) {
 		const struct weir_frame_header *frame =
 			(const void *)((const uint8_t *)data + offset);

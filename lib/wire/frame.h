@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/reason.h"
+#include "wire/frame_error.h"
 #include "wire/order.h"
 
 /*
@@ -18,6 +20,10 @@
  * may be read through a cast of the frame's address: counts, lengths and names are sound.
  * Writing: struct weir_writer puts frames one after another into a caller's buffer.
  *
+ * A tagged datagram has a trailer after its last frame: a number and a tag over all before it. Here
+ * only its place is checked; whether a session's datagrams must have one, and a right one, is for
+ * those who know its key.
+ *
  * All multi-byte fields are big-endian: read and write them through weir_be16/32/64(). The
  * structures are packed, so a datagram may lie at any address. Freestanding: no allocation, no
  * system call, nothing but the caller's memory is touched. Any thread.
@@ -30,7 +36,11 @@
 #define WEIR_FRAME_NAME_SIZE   32 /* names on the wire: 1..31 characters and zeros */
 #define WEIR_FRAME_COOKIE_SIZE 32
 #define WEIR_FRAME_ERROR_TEXT  96 /* longest text of ERROR, without a NUL */
+#define WEIR_FRAME_TAG_SIZE    32 /* of HELLO's authentication */
+#define WEIR_FRAME_PUBLIC_SIZE 32 /* X25519 */
 #define WEIR_DATAGRAM_HEADER   16
+#define WEIR_DATAGRAM_TRAILER  24 /* of tagged datagrams; no frame */
+#define WEIR_DATAGRAM_TAG_SIZE 16
 #define WEIR_DATAGRAM_MIN      512 /* a peer must be able to take this much */
 #define WEIR_DATAGRAM_MAX      9000
 #define WEIR_SUBSCRIBE_MAX     14               /* names in one SUBSCRIBE; more: subscribe to all */
@@ -56,18 +66,20 @@ enum weir_frame_type {
 	WEIR_FRAME_HEARTBEAT = 9,
 	WEIR_FRAME_CREDIT = 10,
 	WEIR_FRAME_PAUSE = 11,
-	/* Specified, not spoken by this implementation yet: treated as unknown types. */
+	/* frame_delivery.h */
 	WEIR_FRAME_ACK = 12,
 	WEIR_FRAME_NACK = 13,
 	WEIR_FRAME_GAP = 14,
 	WEIR_FRAME_LOAD = 15,
-	WEIR_FRAME_ASSIGN = 16,
+	WEIR_FRAME_ASSIGN = 16, /* 16 to 18 are specified and not spoken: unknown types */
 	WEIR_FRAME_REVOKE = 17,
 	WEIR_FRAME_RELEASE = 18,
 	WEIR_FRAME_SEEK = 19,
+	/* frame_produce.h */
 	WEIR_FRAME_PRODUCE = 20,
 	WEIR_FRAME_PRODUCE_ACK = 21,
 	WEIR_FRAME_PACE = 22,
+	WEIR_FRAME_KEY = 23,
 };
 
 enum {
@@ -94,7 +106,7 @@ enum {
 	WEIR_OPTION_RELIABLE = 0x04,    /* ACK, NACK, GAP: at least once */
 	WEIR_OPTION_LANE_CREDIT = 0x08, /* CREDIT with limits per lane */
 	WEIR_OPTION_ASSIGN = 0x10,      /* ASSIGN, REVOKE, RELEASE */
-	WEIR_OPTION_SEEK = 0x20,        /* SEEK and starts other than latest */
+	WEIR_OPTION_SEEK = 0x20,        /* SEEK, and starts where the group does not stand */
 	WEIR_OPTION_LOAD = 0x40,        /* LOAD, and the report in CREDIT is used */
 };
 
@@ -126,29 +138,6 @@ enum weir_pause_scope {
 	WEIR_PAUSE_SCOPES,
 };
 
-/* Codes of ERROR and reasons of LEAVE: number, stable name, text. */
-#define WEIR_FRAME_ERRORS(X)                                                                       \
-	X(VERSION, 1, "version", "no protocol version in common")                                  \
-	X(NO_GROUP, 2, "no_group", "no such group, or it takes no native consumers")               \
-	X(GROUP_FULL, 3, "group_full", "the group has all its consumers")                          \
-	X(NAME_TAKEN, 4, "name_taken", "another session has this consumer's name")                 \
-	X(NOT_PERMITTED, 5, "not_permitted", "authentication missing or wrong")                    \
-	X(NO_STREAM, 6, "no_stream", "no such stream in this group")                               \
-	X(UNSUPPORTED, 7, "unsupported", "an option or start that was not granted")                \
-	X(SESSION, 8, "session", "no such session")                                                \
-	X(BUSY, 9, "busy", "the gateway has no room for another session")                          \
-	X(CLOSED, 16, "closed", "the client closed the session")                                   \
-	X(SILENT, 17, "silent", "nothing was heard for the liveness time")                         \
-	X(SHUTDOWN, 18, "shutdown", "the gateway stops")                                           \
-	X(REMOVED, 19, "removed", "group or consumer was removed by the operator")                 \
-	X(REPLACED, 20, "replaced", "the same client opened a new session")
-
-enum weir_frame_code {
-#define X(id, code, name, text) WEIR_ERROR_##id = code,
-	WEIR_FRAME_ERRORS(X)
-#undef X
-};
-
 #define WEIR_PACKED __attribute__((packed))
 
 struct weir_datagram_header {
@@ -166,6 +155,22 @@ struct weir_frame_header {
 	uint16_t length; /* whole frame, this header included; multiple of 8 */
 } WEIR_PACKED;
 
+/* Ends a tagged datagram. */
+struct weir_datagram_trailer {
+	uint64_t number;                     /* of the datagram in its direction, from 1, rising */
+	uint8_t tag[WEIR_DATAGRAM_TAG_SIZE]; /* over everything before it */
+} WEIR_PACKED;
+
+/* In HELLO; zeros without a key. */
+struct weir_frame_authentication {
+	uint32_t key_id;
+	uint32_t reserved1;
+	uint64_t timestamp_ns; /* client's, since the Unix epoch */
+	uint8_t public_key[WEIR_FRAME_PUBLIC_SIZE];
+	uint8_t reserved2[56];
+	uint8_t tag[WEIR_FRAME_TAG_SIZE]; /* over everything before it, datagram header included */
+} WEIR_PACKED;
+
 struct weir_frame_hello {
 	struct weir_frame_header header;
 	uint8_t version_min;
@@ -178,7 +183,7 @@ struct weir_frame_hello {
 	uint8_t cookie[WEIR_FRAME_COOKIE_SIZE]; /* zeros until the gateway gave one */
 	char group[WEIR_FRAME_NAME_SIZE];
 	char name[WEIR_FRAME_NAME_SIZE]; /* of the consumer */
-	uint8_t authentication[136];     /* zeros without a key */
+	struct weir_frame_authentication authentication;
 } WEIR_PACKED;
 
 struct weir_frame_cookie {
@@ -201,6 +206,14 @@ struct weir_frame_welcome {
 	uint32_t heartbeat_ms;
 	uint32_t liveness_ms;
 	uint32_t reserved;
+} WEIR_PACKED;
+
+/* After WELCOME, in its datagram, when the session has a key. */
+struct weir_frame_key {
+	struct weir_frame_header header;
+	uint32_t reserved;
+	uint64_t timestamp_ns; /* gateway's, since the Unix epoch */
+	uint8_t public_key[WEIR_FRAME_PUBLIC_SIZE];
 } WEIR_PACKED;
 
 struct weir_frame_error {
@@ -330,9 +343,12 @@ struct weir_frame_pause {
 } WEIR_PACKED;
 
 _Static_assert(sizeof(struct weir_datagram_header) == WEIR_DATAGRAM_HEADER, "datagram header");
+_Static_assert(sizeof(struct weir_datagram_trailer) == WEIR_DATAGRAM_TRAILER, "trailer");
+_Static_assert(offsetof(struct weir_frame_hello, authentication) == 120, "HELLO");
 _Static_assert(sizeof(struct weir_frame_hello) == 256, "HELLO is larger than any answer to it");
 _Static_assert(sizeof(struct weir_frame_cookie) == 48, "COOKIE");
 _Static_assert(sizeof(struct weir_frame_welcome) == 56, "WELCOME");
+_Static_assert(sizeof(struct weir_frame_key) == 48, "KEY");
 _Static_assert(sizeof(struct weir_frame_error) == 24, "ERROR");
 _Static_assert(sizeof(struct weir_frame_leave) == 8, "LEAVE");
 _Static_assert(sizeof(struct weir_frame_subscribe) == 40, "SUBSCRIBE");
@@ -359,7 +375,8 @@ enum weir_frame_end { WEIR_END_GATEWAY, WEIR_END_CLIENT };
 struct weir_frame_cursor {
 	uint64_t session; /* host order */
 	const uint8_t *next;
-	uint16_t left; /* frames not walked yet, unknown ones included */
+	uint16_t left;  /* frames not walked yet, unknown ones included */
+	bool is_tagged; /* the datagram's last WEIR_DATAGRAM_TRAILER bytes are its trailer */
 };
 
 /*
@@ -428,6 +445,26 @@ static inline void *weir_writer_add(
 	return header;
 }
 
+/*
+ * End the datagram with a trailer whose tag is zero: the caller fills it in. NULL when it does
+ * not fit. Nothing can be appended after it.
+ */
+static inline struct weir_datagram_trailer *weir_writer_add_trailer(
+	struct weir_writer *writer, uint64_t number)
+{
+	struct weir_datagram_trailer *trailer =
+		(struct weir_datagram_trailer *)(void *)(writer->data + writer->length);
+
+	if (writer->size - writer->length < WEIR_DATAGRAM_TRAILER)
+		return NULL;
+	__builtin_memset(trailer, 0, sizeof(*trailer));
+	trailer->number = weir_be64(number);
+	((struct weir_datagram_header *)(void *)writer->data)->flags |= WEIR_DATAGRAM_TAGGED;
+	writer->length += WEIR_DATAGRAM_TRAILER;
+	writer->size = writer->length;
+	return trailer;
+}
+
 /* Copy a name of up to 31 characters into a zeroed field of WEIR_FRAME_NAME_SIZE bytes. */
 static inline void weir_frame_set_name(char field[WEIR_FRAME_NAME_SIZE], const char *name)
 {
@@ -438,7 +475,3 @@ static inline void weir_frame_set_name(char field[WEIR_FRAME_NAME_SIZE], const c
 /* Append an ERROR; a longer text is cut. 0, or -1 when it does not fit. */
 int weir_writer_add_error(struct weir_writer *writer, enum weir_frame_code code, uint64_t nonce,
 	uint32_t retry_ms, const char *text);
-
-/* Stable name and text of an error code; "unknown" outside the table. */
-const char *weir_frame_error_name(uint16_t code);
-const char *weir_frame_error_text(uint16_t code);

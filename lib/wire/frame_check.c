@@ -3,16 +3,13 @@
 
 #include "wire/frame_check.h"
 #include "wire/frame_data.h"
+#include "wire/frame_delivery.h"
+#include "wire/frame_produce.h"
 
 /*
  * One function a type; each is called with a frame at least as long as its fixed part, and says
  * whether everything a reader will rely on is true.
  */
-
-static bool value_fits(uint64_t field)
-{
-	return weir_be64(field) <= WEIR_FRAME_VALUE_MAX;
-}
 
 static bool name_is_valid(const char field[WEIR_FRAME_NAME_SIZE])
 {
@@ -62,6 +59,12 @@ static bool welcome_is_valid(const struct weir_frame_header *header, uint32_t le
 	       liveness_ms > heartbeat_ms && liveness_ms <= WEIR_LIVENESS_MS_MAX;
 }
 
+static bool key_is_valid(const struct weir_frame_header *header, uint32_t length)
+{
+	(void)header;
+	return length == sizeof(struct weir_frame_key);
+}
+
 static bool error_is_valid(const struct weir_frame_header *header, uint32_t length)
 {
 	const struct weir_frame_error *error = (const void *)header;
@@ -88,8 +91,9 @@ static bool subscribe_is_valid(const struct weir_frame_header *header, uint32_t 
 	uint16_t count = weir_be16(subscribe->count);
 
 	if (count > WEIR_SUBSCRIBE_MAX || subscribe->counter == 0 ||
-		subscribe->start >= WEIR_STARTS || !value_fits(subscribe->limit_messages) ||
-		!value_fits(subscribe->limit_bytes) ||
+		subscribe->start >= WEIR_STARTS || !weir_frame_value_fits(subscribe->start_value) ||
+		!weir_frame_value_fits(subscribe->limit_messages) ||
+		!weir_frame_value_fits(subscribe->limit_bytes) ||
 		length != sizeof(*subscribe) + (uint32_t)count * WEIR_FRAME_NAME_SIZE)
 		return false;
 	for (uint16_t i = 0; i < count; i++)
@@ -143,8 +147,9 @@ static bool data_is_valid(const struct weir_frame_header *header, uint32_t lengt
 {
 	const struct weir_frame_data *data = (const void *)header;
 
-	return data->covered != 0 && value_fits(data->seq) && value_fits(data->lane_messages) &&
-	       value_fits(data->lane_bytes) &&
+	return data->covered != 0 && weir_frame_value_fits(data->seq) &&
+	       weir_frame_value_fits(data->lane_messages) &&
+	       weir_frame_value_fits(data->lane_bytes) &&
 	       weir_be64(data->lane_first) <= weir_be64(data->seq) &&
 	       messages_are_valid(data, length);
 }
@@ -159,8 +164,9 @@ static bool heartbeat_is_valid(const struct weir_frame_header *header, uint32_t 
 	for (uint32_t i = 0; i < count; i++) {
 		const struct weir_frame_heartbeat_lane *lane = &heartbeat->lanes[i];
 
-		if (!value_fits(lane->next_seq) || !value_fits(lane->lane_messages) ||
-			!value_fits(lane->lane_bytes) ||
+		if (!weir_frame_value_fits(lane->next_seq) ||
+			!weir_frame_value_fits(lane->lane_messages) ||
+			!weir_frame_value_fits(lane->lane_bytes) ||
 			weir_be64(lane->lane_first) > weir_be64(lane->next_seq))
 			return false;
 	}
@@ -174,12 +180,14 @@ static bool credit_is_valid(const struct weir_frame_header *header, uint32_t len
 
 	if (lanes > WEIR_CREDIT_LANES_MAX ||
 		length != sizeof(*credit) + lanes * sizeof(struct weir_frame_credit_lane) ||
-		!value_fits(credit->limit_messages) || !value_fits(credit->limit_bytes) ||
-		!value_fits(credit->consumed_messages) || !value_fits(credit->consumed_bytes))
+		!weir_frame_value_fits(credit->limit_messages) ||
+		!weir_frame_value_fits(credit->limit_bytes) ||
+		!weir_frame_value_fits(credit->consumed_messages) ||
+		!weir_frame_value_fits(credit->consumed_bytes))
 		return false;
 	for (uint32_t i = 0; i < lanes; i++)
-		if (!value_fits(credit->lanes[i].limit_messages) ||
-			!value_fits(credit->lanes[i].limit_bytes))
+		if (!weir_frame_value_fits(credit->lanes[i].limit_messages) ||
+			!weir_frame_value_fits(credit->lanes[i].limit_bytes))
 			return false;
 	return true;
 }
@@ -219,6 +227,24 @@ static const struct weir_frame_rule rules[] = {
 		WEIR_SESSION_SOME},
 	[WEIR_FRAME_PAUSE] = {pause_is_valid, sizeof(struct weir_frame_pause), TO_GATEWAY,
 		WEIR_SESSION_SOME},
+	[WEIR_FRAME_ACK] = {weir_frame_ack_is_valid, sizeof(struct weir_frame_ack), TO_GATEWAY,
+		WEIR_SESSION_SOME},
+	[WEIR_FRAME_NACK] = {weir_frame_nack_is_valid, sizeof(struct weir_frame_nack), TO_GATEWAY,
+		WEIR_SESSION_SOME},
+	[WEIR_FRAME_GAP] = {weir_frame_gap_is_valid, sizeof(struct weir_frame_gap), TO_CLIENT,
+		WEIR_SESSION_SOME},
+	[WEIR_FRAME_LOAD] = {weir_frame_load_is_valid, sizeof(struct weir_frame_load), TO_GATEWAY,
+		WEIR_SESSION_SOME},
+	[WEIR_FRAME_SEEK] = {weir_frame_seek_is_valid, sizeof(struct weir_frame_seek), TO_GATEWAY,
+		WEIR_SESSION_SOME},
+	[WEIR_FRAME_PRODUCE] = {weir_frame_produce_is_valid, sizeof(struct weir_frame_produce),
+		TO_GATEWAY, WEIR_SESSION_SOME},
+	[WEIR_FRAME_PRODUCE_ACK] = {weir_frame_produce_ack_is_valid,
+		sizeof(struct weir_frame_produce_ack), TO_CLIENT, WEIR_SESSION_SOME},
+	[WEIR_FRAME_PACE] = {weir_frame_pace_is_valid, sizeof(struct weir_frame_pace), TO_CLIENT,
+		WEIR_SESSION_SOME},
+	[WEIR_FRAME_KEY] = {key_is_valid, sizeof(struct weir_frame_key), TO_CLIENT,
+		WEIR_SESSION_NONE},
 };
 
 const struct weir_frame_rule *weir_frame_rule(uint8_t type)

@@ -11,6 +11,9 @@
  * frame.h.
  */
 
+/* How far a deadline as read may lie from the one that was written. */
+#define WEIR_DATA_DEADLINE_US 1000
+
 /* One lane of one session as its worker keeps it, host order. */
 struct weir_data_lane {
 	uint16_t stream;
@@ -29,7 +32,8 @@ struct weir_data_item {
 	const uint8_t *payload; /* set by weir_data_next(); weir_data_add() does not use it */
 	uint16_t length;
 	uint16_t source_port;
-	uint8_t flags; /* WEIR_MESSAGE_* */
+	uint32_t time_left_us; /* from now to its deadline, at least 1; 0: it has none */
+	uint8_t flags;         /* WEIR_MESSAGE_* */
 	uint8_t tos;
 };
 
@@ -37,10 +41,11 @@ struct weir_data_writer {
 	struct weir_writer *writer;
 	struct weir_frame_data *frame;
 	uint64_t seq;
-	uint64_t ingest_ns; /* of the first message */
-	uint32_t used;      /* bytes of the frame so far */
-	uint32_t room;      /* of the frame at most */
-	uint32_t bytes;     /* payload so far */
+	uint64_t ingest_ns;    /* of the first message */
+	uint32_t time_left_us; /* likewise */
+	uint32_t used;         /* bytes of the frame so far */
+	uint32_t room;         /* of the frame at most */
+	uint32_t bytes;        /* payload so far */
 	uint16_t count;
 };
 
@@ -90,6 +95,7 @@ static inline bool weir_data_begin(struct weir_data_writer *data, struct weir_wr
 	data->frame = frame;
 	data->seq = seq;
 	data->ingest_ns = 0;
+	data->time_left_us = 0;
 	data->used = sizeof(*frame);
 	data->room = room < UINT16_MAX ? room : UINT16_MAX - (WEIR_FRAME_ALIGN - 1);
 	data->bytes = 0;
@@ -101,7 +107,6 @@ static inline bool weir_data_begin(struct weir_data_writer *data, struct weir_wr
 	frame->lane_first = weir_be64(lane->first);
 	frame->lane_messages = weir_be64(lane->messages);
 	frame->lane_bytes = weir_be64(lane->bytes);
-	frame->time_left_us = 0;
 	frame->reserved = 0;
 	return true;
 }
@@ -114,10 +119,36 @@ static inline uint32_t weir_data_delta_us(uint64_t first_ns, uint64_t ingest_ns)
 	return us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
 }
 
+/* A message's time left: its frame's first has `first_us`, and it arrived `delta_us` later. */
+static inline uint32_t weir_data_time_left_us(uint32_t first_us, uint32_t delta_us)
+{
+	if (first_us == 0)
+		return 0;
+	return first_us < UINT32_MAX - delta_us ? first_us + delta_us : UINT32_MAX;
+}
+
+/* True when a reader will find the message's deadline, give or take a millisecond. */
+static inline bool weir_data_deadline_follows(
+	const struct weir_data_writer *data, const struct weir_data_item *item)
+{
+	uint32_t found_us;
+
+	if ((data->time_left_us | item->time_left_us) == 0 || data->count == 0)
+		return true;
+	if (data->time_left_us == 0 || item->time_left_us == 0)
+		return false;
+	found_us = weir_data_time_left_us(
+		data->time_left_us, weir_data_delta_us(data->ingest_ns, item->ingest_ns));
+	return (found_us > item->time_left_us
+			       ? found_us - item->time_left_us
+			       : item->time_left_us - found_us) <= WEIR_DATA_DEADLINE_US;
+}
+
 /*
  * Append a message; sequences must rise. Returns where its `length` bytes of payload go (the
- * caller writes all of them), or NULL when it does not fit or lies 65,536 or more sequences after
- * the frame's first: then end this frame and begin another.
+ * caller writes all of them), or NULL when it does not fit, lies 65,536 or more sequences after
+ * the frame's first, or its deadline does not follow from the first one's: then end this frame
+ * and begin another.
  */
 static inline uint8_t *weir_data_add(
 	struct weir_data_writer *data, const struct weir_data_item *item)
@@ -128,10 +159,13 @@ static inline uint8_t *weir_data_add(
 	struct weir_frame_message *message = (struct weir_frame_message *)(void *)place;
 	uint64_t delta = item->seq - data->seq;
 
-	if (size > data->room - data->used || delta > UINT16_MAX || data->count == UINT16_MAX)
+	if (size > data->room - data->used || delta > UINT16_MAX || data->count == UINT16_MAX ||
+		!weir_data_deadline_follows(data, item))
 		return NULL;
-	if (data->count == 0)
+	if (data->count == 0) {
 		data->ingest_ns = item->ingest_ns;
+		data->time_left_us = item->time_left_us;
+	}
 	__builtin_memset(place + size - 4, 0, 4);
 	message->length = weir_be16(item->length);
 	message->seq_delta = weir_be16((uint16_t)delta);
@@ -166,6 +200,7 @@ static inline void weir_data_end(struct weir_data_writer *data, uint64_t end_seq
 	frame->header.length = weir_be16((uint16_t)length);
 	frame->covered = weir_be32((uint32_t)(end_seq - data->seq));
 	frame->ingest_ns = weir_be64(data->ingest_ns);
+	frame->time_left_us = weir_be32(data->time_left_us);
 	frame->count = weir_be16(data->count);
 	writer->length += length;
 	writer->frames++;
@@ -178,6 +213,7 @@ struct weir_data_cursor {
 	const uint8_t *next;
 	uint64_t seq;
 	uint64_t ingest_ns;
+	uint32_t time_left_us; /* of the first message */
 	uint16_t left;
 };
 
@@ -187,6 +223,7 @@ static inline void weir_data_open(
 	cursor->next = frame->messages;
 	cursor->seq = weir_be64(frame->seq);
 	cursor->ingest_ns = weir_be64(frame->ingest_ns);
+	cursor->time_left_us = weir_be32(frame->time_left_us);
 	cursor->left = weir_be16(frame->count);
 }
 
@@ -194,7 +231,7 @@ static inline void weir_data_open(
 static inline bool weir_data_next(struct weir_data_cursor *cursor, struct weir_data_item *item)
 {
 	const struct weir_frame_message *message;
-	uint32_t address;
+	uint32_t address, delta_us;
 
 	if (cursor->left == 0)
 		return false;
@@ -202,7 +239,9 @@ static inline bool weir_data_next(struct weir_data_cursor *cursor, struct weir_d
 	message = (const struct weir_frame_message *)(const void *)cursor->next;
 	address = weir_message_address(message->flags);
 	item->seq = cursor->seq + weir_be16(message->seq_delta);
-	item->ingest_ns = cursor->ingest_ns + (uint64_t)weir_be32(message->ingest_delta_us) * 1000;
+	delta_us = weir_be32(message->ingest_delta_us);
+	item->ingest_ns = cursor->ingest_ns + (uint64_t)delta_us * 1000;
+	item->time_left_us = weir_data_time_left_us(cursor->time_left_us, delta_us);
 	item->length = weir_be16(message->length);
 	item->source_port = weir_be16(message->source_port);
 	item->flags = message->flags;

@@ -81,7 +81,7 @@ static int capture_write(const struct capture *capture)
 	(void)weir_writer_add(&writer, (enum weir_frame_type)99, WEIR_FRAME_IGNORABLE, 24);
 	if (error == 0)
 		error = packet_write(capture, WEIR_END_CLIENT, data, writer.length);
-	length = wire_frame_sample_build(&wire_frame_samples[WIRE_FRAME_SAMPLES - 2], data);
+	length = wire_frame_sample_build(wire_frame_sample_named("credit"), data);
 	if (error == 0)
 		error = packet_write(capture, WEIR_END_GATEWAY, data, length - 8);
 	return error;

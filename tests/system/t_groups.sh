@@ -83,7 +83,7 @@ assert_num "$sampled" -ge 1000 "1 in 10"
 assert_num "$sampled" -le 1004 "1 in 10"
 assert_eq "$(group tenth flows .dropped)" "{\"sampled\":$((10000 - sampled))}" "left out by sampling"
 exact=0
-for head in $(ctl partition list flows | jq '.partitions[] | select(.group == "tenth") | .head'); do
+for head in $(ctl partition list flows | jq '.partitions[] | select(.group == "tenth") | .messages'); do
 	exact=$((exact + (head + 9) / 10))
 done
 assert_num "$sampled" -le $exact "1 in 10 of each partition"

@@ -55,7 +55,7 @@ answers port_list '.ports | length == 1 and .[0].name == "lan" and .[0].link == 
 answers stream_list '.streams | length == 1 and .[0].received == 1000 and
 	.[0].received_bytes == 100000 and .[0].partitions == 8'
 answers partition_list flows '.partitions | length == 16 and
-	([.[] | select(.group == "g1") | .head] | add) == 1000 and all(.[]; .lag == 0)'
+	([.[] | select(.group == "g1") | .messages] | add) == 1000 and all(.[]; .lag == 0)'
 answers group_list '.groups | length == 2 and all(.[]; .delivered == 1000 and .held == 0)'
 answers consumer_list '.consumers | map(.name) | sort == ["c1", "c2"]'
 answers consumer_show c2 '.name == "c2" and .group == "g2" and .address == "10.0.0.4" and
@@ -66,10 +66,16 @@ answers consumer_set_rate c1 packets_per_s=5k bits_per_s=10M '.rate.packets_per_
 answers consumer_set_rate c1 packets_per_s=0 '.rate.packets_per_s == 0 and
 	.rate.bits_per_s == 10000000'
 answers consumer_set_rate c1 bits_per_s=0 '.rate.bits_per_s == 0'
+answers producer_list '.producers == []'
 answers worker_list '.workers | length == 1 and .[0].cpu == 1 and .[0].state == "running" and
 	.[0].loops > 0 and (.[0].histogram | length) > 0'
 answers stats_get '.law.holds and (.law.violations == []) and .uptime_s > 0 and
 	.streams[0].received == 1000 and (.pools | length) > 0'
+answers quarantine_list '.held == 0 and .quarantined == 0 and .messages == []'
+asked[quarantine_show]=1
+assert_fails ctl quarantine show 1
+answers quarantine_retry all=true '.retried == 0 and .kept == 0 and .reason == null'
+answers quarantine_drop group=g1 '.dropped == 0'
 answers log_set_level debug '.level == "debug"'
 answers log_get_level '.level == "debug"'
 answers log_set_level notice '.level == "notice"'

@@ -268,6 +268,22 @@ static void test_wrong_addresses_are_refused(void)
 	weir_consumer_close(NULL);
 }
 
+static void test_options_of_a_later_library_are_refused(void)
+{
+	struct weir_consumer_options consuming = {.gateway = "127.0.0.1", .group = "billing"};
+	struct weir_producer_options producing = {.gateway = "127.0.0.1", .stream = "orders"};
+	size_t last = sizeof(consuming.reserved) / sizeof(consuming.reserved[0]) - 1;
+	struct weir_consumer *consumer;
+	struct weir_producer *producer;
+
+	consuming.reserved[last] = 1;
+	CU_ASSERT_EQUAL(weir_consumer_open(&consuming, &consumer), -EINVAL);
+	CU_ASSERT_PTR_NULL(consumer);
+	producing.reserved[0] = UINT64_C(1) << 63;
+	CU_ASSERT_EQUAL(weir_producer_open(&producing, &producer), -EINVAL);
+	CU_ASSERT_PTR_NULL(producer);
+}
+
 int main(void)
 {
 	CU_TestInfo tests[] = {
@@ -279,6 +295,8 @@ int main(void)
 		{"a dead port is no error and no busy loop",
 			test_a_dead_port_is_no_error_and_no_busy_loop},
 		{"wrong addresses are refused", test_wrong_addresses_are_refused},
+		{"options of a later library are refused",
+			test_options_of_a_later_library_are_refused},
 		CU_TEST_INFO_NULL,
 	};
 	CU_SuiteInfo suites[] = {

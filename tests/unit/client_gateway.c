@@ -29,7 +29,8 @@ uint64_t gateway_random(void *context)
 
 void gateway_open(struct gateway *gateway, struct weir_consumer_options options)
 {
-	struct weir_session_io io = {gateway, client_sends, gateway_random};
+	const struct weir_session_io io = {
+		.context = gateway, .send = client_sends, .random = gateway_random};
 
 	memset(gateway, 0, sizeof(*gateway));
 	gateway->random = 88172645463325252u;
@@ -52,6 +53,7 @@ static void hello_take(struct gateway *gateway, const struct weir_frame_hello *h
 {
 	gateway->hellos++;
 	gateway->nonce = weir_be64(hello->nonce);
+	gateway->options = weir_be32(hello->options);
 	if (hello->cookie[0] == 0xc0)
 		gateway->cookies++;
 }
@@ -63,40 +65,125 @@ static void credit_take(struct gateway *gateway, const struct weir_frame_credit 
 
 	gateway->credits++;
 	gateway->consumed_messages = weir_be64(credit->consumed_messages);
+	gateway->queue = weir_be32(credit->queue);
+	gateway->service_ns = weir_be32(credit->service_ns);
 	if (messages > gateway->limit_messages)
 		gateway->limit_messages = messages;
 	if (bytes > gateway->limit_bytes)
 		gateway->limit_bytes = bytes;
 }
 
+/* NULL for a lane that there is none of, which a client believes in only after a lie. */
+static struct gateway_heard *lane_heard(
+	struct gateway *gateway, uint16_t stream, uint16_t partition)
+{
+	if (weir_be16(stream) != GATEWAY_STREAM || weir_be16(partition) >= GATEWAY_LANES)
+		return NULL;
+	return &gateway->heard[weir_be16(partition)];
+}
+
+static void ack_take(struct gateway *gateway, const struct weir_frame_ack *ack)
+{
+	struct gateway_heard *heard = lane_heard(gateway, ack->stream, ack->partition);
+
+	if (heard == NULL ||
+		gateway->lanes[weir_be16(ack->partition)].epoch != weir_be32(ack->epoch))
+		return;
+	heard->acks++;
+	heard->epoch = weir_be32(ack->epoch);
+	heard->delay = weir_be16(ack->delay);
+	heard->next_seq = weir_be64(ack->next_seq);
+	heard->done_seq = weir_be64(ack->done_seq);
+	heard->newest_seq = weir_be64(ack->newest_seq);
+	heard->ack_ranges = weir_be16(ack->count);
+	for (unsigned int i = 0; i < heard->ack_ranges; i++) {
+		heard->ack_range[i][0] = weir_be64(ack->ranges[i].first);
+		heard->ack_range[i][1] = weir_be64(ack->ranges[i].end);
+	}
+}
+
+static void nack_take(struct gateway *gateway, const struct weir_frame_nack *nack)
+{
+	struct gateway_heard *heard = lane_heard(gateway, nack->stream, nack->partition);
+
+	if (heard == NULL ||
+		gateway->lanes[weir_be16(nack->partition)].epoch != weir_be32(nack->epoch))
+		return;
+	heard->nacks++;
+	for (unsigned int i = 0; i < weir_be16(nack->count); i++) {
+		uint64_t *range = heard->nack_range[heard->nack_ranges++ % GATEWAY_RANGES];
+
+		range[0] = weir_be64(nack->ranges[i].first);
+		range[1] = weir_be64(nack->ranges[i].end);
+	}
+}
+
+static void subscribe_take(struct gateway *gateway, const struct weir_frame_subscribe *subscribe)
+{
+	gateway->subscribes++;
+	gateway->start = subscribe->start;
+	gateway->start_value = weir_be64(subscribe->start_value);
+}
+
+static void pause_take(struct gateway *gateway, const struct weir_frame_pause *pause)
+{
+	gateway->pauses++;
+	gateway->pause_counter = weir_be32(pause->counter);
+	gateway->pause_scope = pause->scope;
+}
+
+static void seek_take(struct gateway *gateway, const struct weir_frame_seek *seek)
+{
+	gateway->seeks++;
+	gateway->seek = *seek;
+}
+
+static void frame_take(struct gateway *gateway, const struct weir_frame_header *frame)
+{
+	switch ((enum weir_frame_type)frame->type) {
+	case WEIR_FRAME_HELLO:
+		hello_take(gateway, (const void *)frame);
+		break;
+	case WEIR_FRAME_SUBSCRIBE:
+		subscribe_take(gateway, (const void *)frame);
+		break;
+	case WEIR_FRAME_CREDIT:
+		credit_take(gateway, (const void *)frame);
+		break;
+	case WEIR_FRAME_PAUSE:
+		pause_take(gateway, (const void *)frame);
+		break;
+	case WEIR_FRAME_ACK:
+		ack_take(gateway, (const void *)frame);
+		break;
+	case WEIR_FRAME_NACK:
+		nack_take(gateway, (const void *)frame);
+		break;
+	case WEIR_FRAME_SEEK:
+		seek_take(gateway, (const void *)frame);
+		break;
+	case WEIR_FRAME_LEAVE:
+		gateway->leaves++;
+		break;
+	default:
+		gateway->wrong++;
+	}
+}
+
 void gateway_take(struct gateway *gateway, const void *data, size_t length)
 {
 	const struct weir_frame_header *frame;
-	const struct weir_frame_pause *pause;
 	struct weir_frame_cursor cursor;
 
+	gateway->datagrams++;
 	if (weir_datagram_open(&cursor, WEIR_END_GATEWAY, data, length) != WEIR_REASON_NONE) {
 		gateway->wrong++;
 		return;
 	}
 	if (cursor.session != 0 && cursor.session != gateway->session)
 		return;
-	while ((frame = weir_frame_next(&cursor)) != NULL) {
-		if (frame->type == WEIR_FRAME_HELLO)
-			hello_take(gateway, (const void *)frame);
-		else if (frame->type == WEIR_FRAME_SUBSCRIBE)
-			gateway->subscribes++;
-		else if (frame->type == WEIR_FRAME_CREDIT)
-			credit_take(gateway, (const void *)frame);
-		else if (frame->type == WEIR_FRAME_LEAVE)
-			gateway->leaves++;
-		if (frame->type != WEIR_FRAME_PAUSE)
-			continue;
-		pause = (const void *)frame;
-		gateway->pauses++;
-		gateway->pause_counter = weir_be32(pause->counter);
-		gateway->pause_scope = pause->scope;
-	}
+	while ((frame = weir_frame_next(&cursor)) != NULL)
+		frame_take(gateway, frame);
 }
 
 void gateway_send(struct gateway *gateway, const struct weir_writer *writer)
@@ -110,7 +197,11 @@ void gateway_send(struct gateway *gateway, const struct weir_writer *writer)
 			     dice % (writer->length - WEIR_DATAGRAM_HEADER)] =
 			(uint8_t)(dice >> 32);
 	}
-	weir_session_receive(gateway->client, writer->data, writer->length, gateway->now_ns);
+	if (gateway->network != NULL)
+		gateway->network(gateway, writer->data, writer->length);
+	else
+		weir_session_receive(
+			gateway->client, writer->data, writer->length, gateway->now_ns);
 }
 
 void gateway_wait(struct gateway *gateway, uint64_t ms)
@@ -151,12 +242,17 @@ void gateway_welcome(struct gateway *gateway)
 	gateway->sent_messages = gateway->sent_bytes = 0;
 	gateway->pause_counter = 0;
 	memset(gateway->lanes, 0, sizeof(gateway->lanes));
+	memset(gateway->heard, 0, sizeof(gateway->heard));
 	weir_writer_begin(&writer, buffer, sizeof(buffer), 0);
 	welcome = weir_writer_add(&writer, WEIR_FRAME_WELCOME, 0, sizeof(*welcome));
 	welcome->version = WEIR_FRAME_VERSION;
 	welcome->max_datagram = weir_be16(DATAGRAM);
 	welcome->nonce = weir_be64(gateway->nonce);
 	welcome->session = weir_be64(gateway->session);
+	welcome->options = weir_be32(gateway->grant & gateway->options);
+	welcome->guarantee = weir_be32(welcome->options) & WEIR_OPTION_RELIABLE
+				     ? WEIR_GUARANTEE_AT_LEAST_ONCE
+				     : WEIR_GUARANTEE_AT_MOST_ONCE;
 	welcome->heartbeat_ms = weir_be32(GATEWAY_HEART_MS);
 	welcome->liveness_ms = weir_be32(GATEWAY_LIVE_MS);
 	gateway_send(gateway, &writer);
@@ -224,15 +320,17 @@ void gateway_data_raw(struct gateway *gateway, uint16_t partition, const struct 
 	if (!weir_data_begin(&data, &writer, &wire, seq))
 		abort();
 	for (uint16_t i = 0; i < count; i++) {
-		const struct weir_data_item item = {
-			.seq = seq + i, .ingest_ns = gateway->now_ns, .length = gateway->payload};
+		const struct weir_data_item item = {.seq = seq + i,
+			.ingest_ns = gateway->now_ns,
+			.time_left_us = gateway->time_left_us,
+			.length = gateway->payload};
 		uint8_t *payload = weir_data_add(&data, &item);
 
 		if (payload == NULL)
 			abort();
 		memset(payload, (int)(seq + i), gateway->payload);
 	}
-	weir_data_end(&data, seq + covered, 0);
+	weir_data_end(&data, seq + covered, gateway->flags);
 	gateway_send(gateway, &writer);
 }
 
@@ -247,6 +345,35 @@ void gateway_data(struct gateway *gateway, uint16_t partition, uint16_t count, b
 	lane->bytes += (uint64_t)count * gateway->payload;
 	gateway->sent_messages += count;
 	gateway->sent_bytes += (uint64_t)count * gateway->payload;
+}
+
+void gateway_again(struct gateway *gateway, uint16_t partition, uint64_t seq, uint16_t count)
+{
+	uint8_t flags = gateway->flags;
+
+	gateway->flags = WEIR_DATA_RETRANSMIT;
+	gateway_data_raw(gateway, partition, &gateway->lanes[partition], seq, count, count);
+	gateway->flags = flags;
+}
+
+void gateway_gap(struct gateway *gateway, uint16_t partition, uint64_t first, uint64_t end,
+	enum weir_gap_reason reason, uint32_t messages)
+{
+	uint8_t buffer[DATAGRAM];
+	struct weir_frame_gap *gap;
+	struct weir_writer writer;
+
+	weir_writer_begin(&writer, buffer, sizeof(buffer), gateway->session);
+	gap = weir_writer_add(&writer, WEIR_FRAME_GAP, 0, sizeof(*gap));
+	gap->stream = weir_be16(GATEWAY_STREAM);
+	gap->partition = weir_be16(partition);
+	gap->epoch = weir_be32(gateway->lanes[partition].epoch);
+	gap->reason = weir_be16((uint16_t)reason);
+	gap->first = weir_be64(first);
+	gap->end = weir_be64(end);
+	gap->messages = weir_be32(messages);
+	gap->bytes = weir_be32(messages * gateway->payload);
+	gateway_send(gateway, &writer);
 }
 
 void gateway_heartbeat(struct gateway *gateway, uint8_t flags)

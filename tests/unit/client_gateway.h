@@ -7,6 +7,7 @@
 
 #include "client/session.h"
 #include "wire/frame.h"
+#include "wire/frame_delivery.h"
 
 /*
  * A gateway in memory for the client's tests: it records what the client sends, and sends what
@@ -19,6 +20,8 @@
 #define GATEWAY_LIVE_MS  1000
 #define GATEWAY_MS       UINT64_C(1000000)
 
+#define GATEWAY_RANGES 128
+
 struct gateway_lane {
 	uint32_t epoch;
 	uint64_t first;
@@ -27,8 +30,26 @@ struct gateway_lane {
 	uint64_t bytes;
 };
 
+/* What the client said of a lane; of an ended epoch nothing is taken. */
+struct gateway_heard {
+	unsigned int acks;
+	uint32_t epoch;
+	uint16_t delay;
+	uint64_t next_seq;
+	uint64_t done_seq;
+	uint64_t newest_seq;
+	unsigned int ack_ranges;
+	uint64_t ack_range[GATEWAY_RANGES][2];
+	/* NACKs; ranges of all of them since the test last set nack_ranges to 0. */
+	unsigned int nacks;
+	unsigned int nack_ranges;
+	uint64_t nack_range[GATEWAY_RANGES][2];
+};
+
 struct gateway {
 	struct weir_session *client;
+	/* Takes what goes to the client in its stead; NULL: it arrives at once. */
+	void (*network)(struct gateway *gateway, const void *data, size_t length);
 	uint64_t now_ns;
 	uint64_t random;  /* state */
 	uint64_t session; /* given with WELCOME */
@@ -48,6 +69,18 @@ struct gateway {
 	uint64_t consumed_messages;
 	uint32_t pause_counter;
 	uint8_t pause_scope;
+	uint32_t queue;
+	uint32_t service_ns;
+	uint8_t start; /* of the newest SUBSCRIBE */
+	uint64_t start_value;
+	unsigned int seeks;
+	struct weir_frame_seek seek; /* newest, as it came */
+	unsigned int datagrams;      /* from the client */
+	uint32_t options;            /* asked for */
+	uint32_t grant;              /* options given with WELCOME, if asked for */
+	uint32_t time_left_us;       /* in the DATA frames */
+	uint8_t flags;               /* of the DATA frames */
+	struct gateway_heard heard[GATEWAY_LANES];
 	/* Of this session: what has been sent. */
 	struct gateway_lane lanes[GATEWAY_LANES];
 	uint64_t sent_messages;
@@ -79,6 +112,11 @@ void gateway_data(struct gateway *gateway, uint16_t partition, uint16_t count, b
 /* A frame as it is said, with lane positions as they are; nothing is counted. */
 void gateway_data_raw(struct gateway *gateway, uint16_t partition, const struct gateway_lane *lane,
 	uint64_t seq, uint32_t covered, uint16_t count);
+/* Sequences again, as RETRANSMIT frames are: with positions of now. */
+void gateway_again(struct gateway *gateway, uint16_t partition, uint64_t seq, uint16_t count);
+/* Sequences will not come; `messages` of them had been sent. */
+void gateway_gap(struct gateway *gateway, uint16_t partition, uint64_t first, uint64_t end,
+	enum weir_gap_reason reason, uint32_t messages);
 /* All lanes that were sent to. */
 void gateway_heartbeat(struct gateway *gateway, uint8_t flags);
 /* Messages that may still be sent. */

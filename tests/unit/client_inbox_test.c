@@ -78,13 +78,14 @@ static void test_every_lane_is_found_again(void)
 
 	CU_ASSERT_PTR_NULL(weir_client_lanes_find(&lanes, 0, 0));
 	for (uint32_t i = 0; i < WEIR_CLIENT_LANES_MAX; i++) {
-		struct weir_client_lane *lane = weir_client_lanes_add(
-			&lanes, (uint16_t)(i % 17 * 256), (uint16_t)(i / 17), "s");
+		struct weir_client_lane *lane = weir_client_lanes_enter(
+			&lanes, (uint16_t)(i % 17 * 256), (uint16_t)(i / 17), i % 17, "s");
 
 		CU_ASSERT_PTR_NOT_NULL_FATAL(lane);
-		lane->next_seq = i;
+		CU_ASSERT_EQUAL(lane->index, i);
+		lane->next_seq = lane->floor = i;
 	}
-	CU_ASSERT_PTR_NULL(weir_client_lanes_add(&lanes, 60000, 0, "s"));
+	CU_ASSERT_PTR_NULL(weir_client_lanes_enter(&lanes, 60000, 0, 100, "s"));
 	for (uint32_t i = 0; i < WEIR_CLIENT_LANES_MAX; i++) {
 		struct weir_client_lane *lane = weir_client_lanes_find(
 			&lanes, (uint16_t)(i % 17 * 256), (uint16_t)(i / 17));
@@ -92,8 +93,29 @@ static void test_every_lane_is_found_again(void)
 		CU_ASSERT_PTR_NOT_NULL_FATAL(lane);
 		CU_ASSERT_EQUAL(lane->next_seq, i);
 	}
-	weir_client_lanes_clear(&lanes);
-	CU_ASSERT_PTR_NULL(weir_client_lanes_find(&lanes, 0, 0));
+	weir_client_lanes_close(&lanes);
+}
+
+/* Numbers of streams are one session's; what was delivered is remembered by name. */
+static void test_a_lane_is_remembered_by_name_over_sessions(void)
+{
+	struct weir_client_lanes lanes = {0};
+	struct weir_client_lane *lane = weir_client_lanes_enter(&lanes, 7, 3, 0, "a");
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(lane);
+	lane->floor = 1000;
+	lane->next_seq = 1000;
+	CU_ASSERT_PTR_NULL(weir_client_lanes_enter(&lanes, 8, 3, 0, "a"));
+	weir_client_lanes_forget(&lanes);
+	CU_ASSERT_PTR_NULL(weir_client_lanes_find(&lanes, 7, 3));
+	lane = weir_client_lanes_enter(&lanes, 7, 3, 1, "b");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(lane);
+	CU_ASSERT_EQUAL(lane->floor, 0);
+	lane = weir_client_lanes_enter(&lanes, 9, 3, 0, "a");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(lane);
+	CU_ASSERT_EQUAL(lane->floor, 1000);
+	CU_ASSERT_EQUAL(lane->next_seq, 0);
+	CU_ASSERT_PTR_EQUAL(weir_client_lanes_find(&lanes, 9, 3), lane);
 	weir_client_lanes_close(&lanes);
 }
 
@@ -105,6 +127,8 @@ int main(void)
 		{"what does not fit is refused and harms nothing",
 			test_what_does_not_fit_is_refused_and_harms_nothing},
 		{"every lane is found again", test_every_lane_is_found_again},
+		{"a lane is remembered by name over sessions",
+			test_a_lane_is_remembered_by_name_over_sessions},
 		CU_TEST_INFO_NULL,
 	};
 	CU_SuiteInfo suites[] = {

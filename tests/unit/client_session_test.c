@@ -417,7 +417,7 @@ static void test_a_leaving_gateway_is_told_and_joined_again(void)
 	gateway_wait(&gateway, 200);
 	gateway_join(&gateway);
 	CU_ASSERT_EQUAL(stats_of(&gateway).sessions, 2);
-	weir_session_leave(gateway.client);
+	weir_session_leave(gateway.client, gateway.now_ns);
 	CU_ASSERT_EQUAL(gateway.leaves, 1);
 	CU_ASSERT_EQUAL(weir_session_deadline_ns(gateway.client), UINT64_MAX);
 	gateway_close(&gateway);

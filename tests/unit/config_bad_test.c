@@ -109,6 +109,11 @@ static void test_hints_say_what_would_be_right(void)
 	hint_says(MATCH("'source':'2001:db8::1/64'"), "\"2001:db8::/64\"");
 	hint_says(MATCH("'udp_port':'9999-9990'"), "\"9990-9999\"");
 	hint_says(STREAM("'ring':{'messages':5000}"), "4096 and 8192");
+	hint_says(STREAM("'ring':{'retain_ms':60000}"), "raise age_ms or make it 0");
+	hint_says(WITH("'state':{'interval_ms':500}"), "add \"file\"");
+	hint_says(GROUP("'streams':'s','key_file':'/k'"), "\"assisted\" or \"native\"");
+	hint_says(GROUP("'streams':'s','window':{}"), "class \"native\"");
+	hint_says(GROUP("'streams':'s','class':'asisted'"), "did you mean \"assisted\"");
 	hint_says(STREAM("'buffers':30000"), "memory.buffers to 39216");
 	hint_says(STREAM("'key':'netflow9'"), "did you mean \"netflow5\"");
 	hint_says(GROUP("'streams':'t','class':'native'"), "there are: s");

@@ -50,8 +50,16 @@ static void test_sections_left_out_have_defaults(void)
 	CU_ASSERT_EQUAL(config->native.heartbeat_ms, 200);
 	CU_ASSERT_EQUAL(config->native.liveness_ms, 1000);
 	CU_ASSERT_EQUAL(config->native.max_frame, 9000);
+	CU_ASSERT_EQUAL(config->native.queue_ms, 100);
 	CU_ASSERT_EQUAL(config->reach.probe_ms, 1000);
 	CU_ASSERT_EQUAL(config->reach.hold_ms, 1000);
+	CU_ASSERT_STRING_EQUAL(config->state.file, "");
+	CU_ASSERT_EQUAL(config->state.interval_ms, 1000);
+	CU_ASSERT_EQUAL(config->quarantine.messages, 1024);
+	CU_ASSERT_EQUAL(config->quarantine.bytes, 16777216);
+	CU_ASSERT_EQUAL(config->health.throttled_percent, 50);
+	CU_ASSERT_EQUAL(config->health.park_ms, 1000);
+	CU_ASSERT_EQUAL(config->health.catch_up_ms, 1000);
 	CU_ASSERT_EQUAL(config->stream_count, 0);
 	CU_ASSERT_EQUAL(config->group_count, 0);
 	weir_config_free(config);
@@ -81,7 +89,7 @@ static void test_a_port_left_bare_has_defaults(void)
 	weir_config_free(config);
 }
 
-static void test_streams_and_groups_left_bare_have_defaults(void)
+static void test_streams_and_holders_bare_have_defaults(void)
 {
 	struct weir_config *config =
 		parse("{'ports':[{'name':'p','driver':'null'}],"
@@ -121,6 +129,35 @@ static void test_streams_and_groups_left_bare_have_defaults(void)
 	weir_config_free(config);
 }
 
+static void test_delivery_left_bare_has_defaults(void)
+{
+	struct weir_config *config =
+		parse("{'ports':[{'name':'p','driver':'null'}],"
+		      "'streams':[{'name':'s'},{'name':'t','producers':{}}],"
+		      "'groups':[{'name':'g','class':'native','streams':'s','window':{}},"
+		      "{'name':'h','streams':'s','consumers':[{'name':'c',"
+		      "'address':'198.51.100.7','port':1}]}]}");
+	const struct weir_config_stream *s = &config->streams[0], *t = &config->streams[1];
+	const struct weir_config_group *g = &config->groups[0];
+
+	CU_ASSERT_EQUAL(s->retain_ms, 0);
+	CU_ASSERT_EQUAL(s->deadline_ms, 0);
+	CU_ASSERT_EQUAL(s->producers.max, 0);
+	CU_ASSERT_EQUAL(t->producers.max, 16);
+	CU_ASSERT_EQUAL(t->producers.rate.packets_per_s, 0);
+	CU_ASSERT_STRING_EQUAL(t->producers.key_file, "");
+	CU_ASSERT_TRUE(g->is_reliable);
+	CU_ASSERT_EQUAL(g->window.messages, 0);
+	CU_ASSERT_EQUAL(g->window.bytes, 0);
+	CU_ASSERT_EQUAL(g->lane_window.messages, 0);
+	CU_ASSERT_EQUAL(g->lane_window.bytes, 0);
+	CU_ASSERT_EQUAL(g->attempts, 10);
+	CU_ASSERT_EQUAL(g->retry_percent, 25);
+	CU_ASSERT_STRING_EQUAL(g->key_file, "");
+	CU_ASSERT_STRING_EQUAL(config->groups[1].key_file, "");
+	weir_config_free(config);
+}
+
 static void test_sections_are_taken_over(void)
 {
 	struct weir_config *config = parse(WHOLE);
@@ -143,8 +180,16 @@ static void test_sections_are_taken_over(void)
 	CU_ASSERT_EQUAL(config->native.heartbeat_ms, 100);
 	CU_ASSERT_EQUAL(config->native.liveness_ms, 500);
 	CU_ASSERT_EQUAL(config->native.max_frame, 8000);
+	CU_ASSERT_EQUAL(config->native.queue_ms, 50);
 	CU_ASSERT_EQUAL(config->reach.probe_ms, 500);
 	CU_ASSERT_EQUAL(config->reach.hold_ms, 0);
+	CU_ASSERT_STRING_EQUAL(config->state.file, "/var/lib/weir/state");
+	CU_ASSERT_EQUAL(config->state.interval_ms, 250);
+	CU_ASSERT_EQUAL(config->quarantine.messages, 64);
+	CU_ASSERT_EQUAL(config->quarantine.bytes, 1048576);
+	CU_ASSERT_EQUAL(config->health.throttled_percent, 75);
+	CU_ASSERT_EQUAL(config->health.park_ms, 300);
+	CU_ASSERT_EQUAL(config->health.catch_up_ms, 4000);
 	weir_config_free(config);
 }
 
@@ -214,7 +259,12 @@ static void test_streams_are_taken_over(void)
 	CU_ASSERT_EQUAL(a->ring_messages, 1024);
 	CU_ASSERT_EQUAL(a->ring_bytes, 1048576);
 	CU_ASSERT_EQUAL(a->age_ms, 0);
+	CU_ASSERT_EQUAL(a->retain_ms, 60000);
+	CU_ASSERT_EQUAL(a->deadline_ms, 700);
 	CU_ASSERT_EQUAL(a->buffers, 4096);
+	CU_ASSERT_EQUAL(a->producers.max, 3);
+	CU_ASSERT_EQUAL(a->producers.rate.packets_per_s, 9000);
+	CU_ASSERT_STRING_EQUAL(a->producers.key_file, "/etc/weir/a.key");
 	CU_ASSERT_EQUAL(b->match.vlan, WEIR_VLAN_NONE);
 	CU_ASSERT_EQUAL(b->match.outer_vlan, WEIR_VLAN_NONE);
 	CU_ASSERT_EQUAL(b->key.kind, WEIR_KEY_GTPU);
@@ -226,10 +276,11 @@ static void test_groups_are_taken_over(void)
 {
 	struct weir_config *config = parse(WHOLE);
 	const struct weir_config_group *g = &config->groups[0], *n = &config->groups[1];
+	const struct weir_config_group *h = &config->groups[2];
 	const struct weir_config_consumer *c1 = &g->consumers[0], *c2 = &g->consumers[1];
 	char text[WEIR_ADDRESS_TEXT];
 
-	CU_ASSERT_EQUAL_FATAL(config->group_count, 2);
+	CU_ASSERT_EQUAL_FATAL(config->group_count, 3);
 	CU_ASSERT_EQUAL(g->class, WEIR_CLASS_BLIND);
 	CU_ASSERT_EQUAL_FATAL(g->stream_count, 2);
 	CU_ASSERT_STRING_EQUAL(g->streams[0], "a");
@@ -255,6 +306,18 @@ static void test_groups_are_taken_over(void)
 	CU_ASSERT_STRING_EQUAL(n->streams[0], "c");
 	CU_ASSERT_EQUAL(n->consumer_rate.bits_per_s, 1000);
 	CU_ASSERT_EQUAL(n->max_consumers, 3);
+	CU_ASSERT_FALSE(n->is_reliable);
+	CU_ASSERT_EQUAL(n->window.messages, 5000);
+	CU_ASSERT_EQUAL(n->window.bytes, 67108864);
+	CU_ASSERT_EQUAL(n->lane_window.messages, 100);
+	CU_ASSERT_EQUAL(n->lane_window.bytes, 65536);
+	CU_ASSERT_EQUAL(n->attempts, 4);
+	CU_ASSERT_EQUAL(n->retry_percent, 10);
+	CU_ASSERT_STRING_EQUAL(n->key_file, "/etc/weir/n.key");
+	CU_ASSERT_EQUAL(h->class, WEIR_CLASS_ASSISTED);
+	CU_ASSERT_EQUAL_FATAL(h->consumer_count, 1);
+	CU_ASSERT_STRING_EQUAL(h->consumers[0].name, "c3");
+	CU_ASSERT_STRING_EQUAL(h->key_file, "/etc/weir/h.key");
 	weir_config_free(config);
 }
 
@@ -304,6 +367,8 @@ static void test_names_end_with_their_enum(void)
 	CU_ASSERT_PTR_NULL(weir_driver_name(WEIR_DRIVER_NULL + 1));
 	CU_ASSERT_STRING_EQUAL(weir_tier_name(WEIR_TIER_BULK), "bulk");
 	CU_ASSERT_PTR_NULL(weir_tier_name(WEIR_TIERS));
+	CU_ASSERT_STRING_EQUAL(weir_class_name(WEIR_CLASS_BLIND), "blind");
+	CU_ASSERT_STRING_EQUAL(weir_class_name(WEIR_CLASS_ASSISTED), "assisted");
 	CU_ASSERT_STRING_EQUAL(weir_class_name(WEIR_CLASS_NATIVE), "native");
 	CU_ASSERT_PTR_NULL(weir_class_name(WEIR_CLASS_NATIVE + 1));
 	CU_ASSERT_STRING_EQUAL(weir_source_mode_name(WEIR_SOURCE_KEEP), "keep");
@@ -318,7 +383,8 @@ int main(void)
 		{"sections left out have defaults", test_sections_left_out_have_defaults},
 		{"a port left bare has defaults", test_a_port_left_bare_has_defaults},
 		{"streams and groups left bare have defaults",
-			test_streams_and_groups_left_bare_have_defaults},
+			test_streams_and_holders_bare_have_defaults},
+		{"delivery left bare has defaults", test_delivery_left_bare_has_defaults},
 		{"sections are taken over", test_sections_are_taken_over},
 		{"ports are taken over", test_ports_are_taken_over},
 		{"streams are taken over", test_streams_are_taken_over},

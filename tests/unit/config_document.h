@@ -13,8 +13,12 @@
 	" 'control':{'socket':'/tmp/w.sock'},\n"                                                   \
 	" 'tiers':{'critical':{'packets_per_s':'20k','bits_per_s':'1G'},\n"                        \
 	"  'standard_weight':8,'bulk_weight':2},\n"                                                \
-	" 'native':{'udp_port':5000,'heartbeat_ms':100,'liveness_ms':500,'max_frame':8000},\n"     \
+	" 'native':{'udp_port':5000,'heartbeat_ms':100,'liveness_ms':500,'max_frame':8000,\n"      \
+	"  'queue_ms':50},\n"                                                                      \
 	" 'reach':{'probe_ms':500,'hold_ms':0},\n"                                                 \
+	" 'state':{'file':'/var/lib/weir/state','interval_ms':250},\n"                             \
+	" 'quarantine':{'messages':64,'bytes':'1M'},\n"                                            \
+	" 'health':{'throttled_percent':75,'park_ms':300,'catch_up_ms':4000},\n"                   \
 	" 'ports':[\n"                                                                             \
 	"  {'name':'nic','driver':'pci','device':'0000:03:00.0','queues':0,\n"                     \
 	"   'descriptors':512,'mtu':9000,'promiscuous':true,'mac':'02:00:00:00:0a:FF',\n"          \
@@ -30,7 +34,9 @@
 	"  {'name':'a','match':{'vlan':100,'outer_vlan':200,'destination':['192.0.2.1/32',\n"      \
 	"    '2001:db8::/32'],'source':'10.0.0.0/8','udp_port':[4739,'9990-9999','53']},\n"        \
 	"   'key':{'type':'bytes','offset':4,'length':8},'partitions':64,'tier':'critical',\n"     \
-	"   'ring':{'messages':1024,'bytes':'1M','age_ms':0},'buffers':4096},\n"                   \
+	"   'ring':{'messages':1024,'bytes':'1M','age_ms':0,'retain_ms':60000},\n"                 \
+	"   'deadline_ms':700,'buffers':4096,'producers':{'max':3,\n"                              \
+	"    'rate':{'packets_per_s':'9k'},'key_file':'/etc/weir/a.key'}},\n"                      \
 	"  {'name':'b','match':{'vlan':'untagged','outer_vlan':'none'},'key':'gtpu',\n"            \
 	"   'tier':'bulk'},\n"                                                                     \
 	"  {'name':'c'}],\n"                                                                       \
@@ -42,7 +48,11 @@
 	"      'burst_bytes':'64k'},'egress':'eth','mac':'02:00:00:00:00:07'},\n"                  \
 	"    {'name':'c2','address':'2001:db8::7','port':1}]},\n"                                  \
 	"  {'name':'n','class':'native','streams':'c','consumer_rate':{'bits_per_s':1000},\n"      \
-	"   'max_consumers':3}]}\n"
+	"   'max_consumers':3,'reliable':false,'window':{'messages':5000,'bytes':'64M'},\n"        \
+	"   'partition_window':{'messages':100,'bytes':'64k'},'attempts':4,\n"                     \
+	"   'retry_percent':10,'key_file':'/etc/weir/n.key'},\n"                                   \
+	"  {'name':'h','class':'assisted','streams':'a','key_file':'/etc/weir/h.key',\n"           \
+	"   'consumers':[{'name':'c3','address':'198.51.100.9','port':514}]}]}\n"
 
 /* Write `from` with its ' as " into `to`, which has room for strlen + 1. */
 static inline void document_text(const char *from, char *to)

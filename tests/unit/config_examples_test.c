@@ -34,7 +34,7 @@ static void test_every_example_loads(void)
 		loaded++;
 	}
 	closedir(directory);
-	CU_ASSERT(loaded >= 6);
+	CU_ASSERT(loaded >= 7);
 }
 
 int main(int argc, char **argv)

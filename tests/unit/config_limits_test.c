@@ -84,6 +84,13 @@ static const struct edge {
 	{WITH("'native':{'heartbeat_ms':10,'liveness_ms':%lld}"), "$.native.liveness_ms", 20,
 		600000},
 	{WITH("'native':{'max_frame':%lld}"), "$.native.max_frame", 576, 9000},
+	{WITH("'native':{'queue_ms':%lld}"), "$.native.queue_ms", 0, 60000},
+	{WITH("'state':{'file':'/s','interval_ms':%lld}"), "$.state.interval_ms", 50, 60000},
+	{WITH("'quarantine':{'messages':%lld}"), "$.quarantine.messages", 0, 1048576},
+	{WITH("'quarantine':{'bytes':%lld}"), "$.quarantine.bytes", 65536, 68719476736},
+	{WITH("'health':{'throttled_percent':%lld}"), "$.health.throttled_percent", 1, 100},
+	{WITH("'health':{'park_ms':%lld}"), "$.health.park_ms", 10, 600000},
+	{WITH("'health':{'catch_up_ms':%lld}"), "$.health.catch_up_ms", 1, 600000},
 	{WITH("'reach':{'probe_ms':%lld}"), "$.reach.probe_ms", 100, 60000},
 	{WITH("'reach':{'hold_ms':%lld}"), "$.reach.hold_ms", 0, 600000},
 	{PORT("'null','frame_bytes':%lld"), "$.ports[0].frame_bytes", 60, 9000},
@@ -105,8 +112,25 @@ static const struct edge {
 	{STREAM("'ring':{'messages':%lld}"), "$.streams[0].ring.messages", 16, 1048576},
 	{STREAM("'ring':{'bytes':%lld}"), "$.streams[0].ring.bytes", 65536, 68719476736},
 	{STREAM("'ring':{'age_ms':%lld}"), "$.streams[0].ring.age_ms", 0, 3600000},
+	{STREAM("'ring':{'age_ms':0,'retain_ms':%lld}"), "$.streams[0].ring.retain_ms", 0,
+		86400000},
+	{STREAM("'ring':{'age_ms':3600000,'retain_ms':%lld}"), "$.streams[0].ring.retain_ms", 0,
+		3600000},
+	{STREAM("'ring':{'retain_ms':%lld}"), "$.streams[0].ring.retain_ms", 0, 10000},
+	{STREAM("'deadline_ms':%lld"), "$.streams[0].deadline_ms", 0, 3600000},
+	{STREAM("'producers':{'max':%lld}"), "$.streams[0].producers.max", 0, 1024},
 	{NATIVE("'sample':%lld"), "$.groups[0].sample", 1, 1000000},
 	{NATIVE("'max_consumers':%lld"), "$.groups[0].max_consumers", 1, 1024},
+	{NATIVE("'window':{'messages':%lld}"), "$.groups[0].window.messages", 0, 16777216},
+	/* Below, only 0, for no limit. */
+	{NATIVE("'window':{'bytes':%lld}"), "$.groups[0].window.bytes", 65536, 68719476736},
+	{NATIVE("'window':{'bytes':%lld}"), "$.groups[0].window.bytes", 0, 0},
+	{NATIVE("'partition_window':{'messages':%lld}"), "$.groups[0].partition_window.messages", 0,
+		16777216},
+	{NATIVE("'partition_window':{'bytes':%lld}"), "$.groups[0].partition_window.bytes", 65536,
+		68719476736},
+	{NATIVE("'attempts':%lld"), "$.groups[0].attempts", 2, 255},
+	{NATIVE("'retry_percent':%lld"), "$.groups[0].retry_percent", 1, 100},
 	{BLIND("'port':%lld"), "$.groups[0].consumers[0].port", 1, 65535},
 };
 
@@ -205,6 +229,10 @@ static void test_texts_are_taken_to_their_full_length(void)
 	static const char file[] = "{'ports':[{'name':'p','driver':'pcap','rx_file':'";
 	static const char memif[] = "{'ports':[{'name':'p','driver':'memif','socket':'/";
 	static const char control[] = "{" PORTS ",'control':{'socket':'/";
+	static const char state[] = "{" PORTS ",'state':{'file':'/";
+	static const char stream[] = "{" PORTS ",'streams':[{'name':'s','producers':{'key_file':'/";
+	static const char group[] = "{" PORTS ",'streams':[{'name':'s'}],'groups':[{'name':'g',"
+				    "'class':'native','streams':'s','key_file':'/";
 
 	try_length(name, 31, end, NULL);
 	try_length(name, 32, end, "$.ports[0].name");
@@ -217,6 +245,12 @@ static void test_texts_are_taken_to_their_full_length(void)
 	try_length(memif, 107, end, "$.ports[0].socket");
 	try_length(control, 106, "'}}", NULL);
 	try_length(control, 107, "'}}", "$.control.socket");
+	try_length(state, 254, "'}}", NULL);
+	try_length(state, 255, "'}}", "$.state.file");
+	try_length(stream, 254, "'}}]}", NULL);
+	try_length(stream, 255, "'}}]}", "$.streams[0].producers.key_file");
+	try_length(group, 254, end, NULL);
+	try_length(group, 255, end, "$.groups[0].key_file");
 }
 
 /* A document with `count` objects in a list; %u in `each` stands for the object's number. */

@@ -55,6 +55,8 @@ static void test_what_the_machine_is_made_of_needs_a_restart(void)
 	compare("'buffer_bytes':4096", "'buffer_bytes':2048", "$.memory.buffer_bytes");
 	compare("'/tmp/w.sock'", "'/tmp/v.sock'", "$.control.socket");
 	compare("'udp_port':5000", "'udp_port':5001", "$.native.udp_port");
+	compare("'/var/lib/weir/state'", "'/var/lib/weir/other'", "$.state.file");
+	compare("'state':{'file':'/var/lib/weir/state','interval_ms':250},", "", "$.state.file");
 }
 
 static void test_ports_need_a_restart(void)
@@ -86,7 +88,19 @@ static void test_the_rest_is_taken_over_live(void)
 	compare("'standard_weight':8", "'standard_weight':9", NULL);
 	compare("'heartbeat_ms':100", "'heartbeat_ms':101", NULL);
 	compare("'max_frame':8000", "'max_frame':1400", NULL);
+	compare("'queue_ms':50", "'queue_ms':0", NULL);
 	compare("'probe_ms':500", "'probe_ms':600", NULL);
+	compare("'interval_ms':250", "'interval_ms':50", NULL);
+	compare("'messages':64,'bytes':'1M'", "'messages':0", NULL);
+	compare("'park_ms':300", "'park_ms':301", NULL);
+	compare("'retain_ms':60000", "'retain_ms':0", NULL);
+	compare("'deadline_ms':700", "'deadline_ms':0", NULL);
+	compare("'max':3", "'max':0", NULL);
+	compare("'/etc/weir/a.key'", "'/etc/weir/b.key'", NULL);
+	compare("'reliable':false", "'reliable':true", NULL);
+	compare("'attempts':4", "'attempts':5", NULL);
+	compare("'class':'assisted','streams':'a','key_file':'/etc/weir/h.key'",
+		"'class':'blind','streams':'a'", NULL);
 	compare("'partitions':64", "'partitions':128", NULL);
 	compare("'messages':1024", "'messages':2048", NULL);
 	compare("{'name':'c'}]", "{'name':'c'},{'name':'d'}]", NULL);

@@ -20,6 +20,7 @@ VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 CROSS_CHECKED = {("$.memory.buffers", "4096"), ("$.native.liveness_ms", "20")}
 
 RATE = {"packets_per_s": 1000, "bits_per_s": 1000000, "burst_packets": 32, "burst_bytes": 4096}
+WINDOW = {"messages": 1000, "bytes": 65536}
 PREFIXES = ["192.0.2.0/24"]
 
 # Between them these have every key of the schema.
@@ -30,8 +31,11 @@ DOCUMENTS = [
         "control": {"socket": "/run/weir/weir.sock"},
         "tiers": {"critical": RATE, "standard_weight": 4, "bulk_weight": 1},
         "native": {"udp_port": 4150, "heartbeat_ms": 200, "liveness_ms": 600000,
-                   "max_frame": 1400},
+                   "max_frame": 1400, "queue_ms": 50},
         "reach": {"probe_ms": 1000, "hold_ms": 1000},
+        "state": {"file": "/var/lib/weir/state", "interval_ms": 500},
+        "quarantine": {"messages": 100, "bytes": 65536},
+        "health": {"throttled_percent": 60, "park_ms": 500, "catch_up_ms": 2000},
         "ports": [
             {"name": "a", "driver": "pci", "device": "0000:03:00.0", "queues": 1,
              "descriptors": 1024, "mtu": 1500, "promiscuous": True, "mac": "02:00:00:00:00:01",
@@ -46,8 +50,10 @@ DOCUMENTS = [
             {"name": "s", "match": {"vlan": 5, "outer_vlan": 6, "destination": PREFIXES,
                                     "source": PREFIXES, "udp_port": [4739]},
              "key": {"type": "bytes", "offset": 4, "length": 4}, "partitions": 16,
-             "tier": "bulk", "ring": {"messages": 4096, "bytes": 65536, "age_ms": 1000},
-             "buffers": 4096},
+             "tier": "bulk", "ring": {"messages": 4096, "bytes": 65536, "age_ms": 0,
+                                      "retain_ms": 1000},
+             "deadline_ms": 500, "buffers": 4096,
+             "producers": {"max": 4, "rate": RATE, "key_file": "/etc/weir/producers.key"}},
             {"name": "t", "key": "rtp", "match": {"udp_port": 4739}},
         ],
         "groups": [
@@ -56,7 +62,11 @@ DOCUMENTS = [
                             "source": "keep", "rate": RATE, "egress": "a",
                             "mac": "02:00:00:00:00:02"}]},
             {"name": "h", "class": "native", "streams": "s", "consumer_rate": RATE,
-             "max_consumers": 16},
+             "max_consumers": 16, "reliable": True, "window": WINDOW,
+             "partition_window": WINDOW, "attempts": 5, "retry_percent": 10,
+             "key_file": "/etc/weir/group.key"},
+            {"name": "i", "class": "assisted", "streams": "s", "key_file": "/etc/weir/agent.key",
+             "consumers": [{"name": "d", "address": "198.51.100.8", "port": 9995}]},
         ],
     },
 ]
@@ -142,7 +152,7 @@ def value_at(document, steps):
 
 def test_examples():
     files = sorted((FOLDER / "examples").glob("*.json"))
-    expect(len(files) >= 6, "examples are missing")
+    expect(len(files) >= 7, "examples are missing")
     for file, verdict in zip(files, judge([file.read_text() for file in files])):
         expect(verdict["ok"], file.name, "refused by the parser:", verdict)
         errors = [error.message for error in VALIDATOR.iter_errors(json.loads(file.read_text()))]
@@ -152,7 +162,7 @@ def test_examples():
 def test_bad_configs():
     run = subprocess.run([BAD_CONFIGS], capture_output=True, text=True, check=True)
     cases = json.loads(run.stdout)
-    expect(len(cases) >= 100, "only", len(cases), "bad configurations")
+    expect(len(cases) >= 150, "only", len(cases), "bad configurations")
     for case, verdict in zip(cases, judge([case["config"] for case in cases])):
         expect(not verdict["ok"] and verdict["path"] == case["path"], case["name"], verdict)
         try:

@@ -82,16 +82,17 @@ static const struct weir_port_ops port_ops = {
 	.link = port_link,
 };
 
-static struct weir_config *parse(const char *streams, const char *groups, const char *more)
+static struct weir_config *parse(
+	const char *streams, const char *groups, const char *more, uint32_t workers)
 {
 	struct weir_config *config = NULL;
 	struct weir_error error = {0};
 	char text[8192];
 	int length = snprintf(text, sizeof(text),
-		"{'workers':{'cpus':[0]},'memory':{'hugepages':false,'buffers':16384},%s"
+		"{'workers':{'cpus':[%s]},'memory':{'hugepages':false,'buffers':16384},%s"
 		"'ports':[{'name':'in','driver':'null','descriptors':512},"
 		"{'name':'out','driver':'null','descriptors':512}],'streams':%s,'groups':%s}",
-		more, streams, groups);
+		workers == 2 ? "0,1" : "0", more, streams, groups);
 
 	require(length > 0 && (size_t)length < sizeof(text), "configuration is too long");
 	for (char *at = text; *at != '\0'; at++)
@@ -119,11 +120,34 @@ static void init_port(struct plane *plane, uint16_t index, const struct plane_op
 	port->driver = plane;
 }
 
+/* As the worker's own loop does. */
+static void set_clock(struct plane *plane, uint64_t now)
+{
+	for (uint32_t id = 0; id < plane->dataplane->worker_count; id++) {
+		struct weir_worker *worker = &plane->dataplane->workers[id];
+
+		worker->now = now;
+		worker->now_us = (uint64_t)(((unsigned __int128)now * worker->us_per_cycle) >> 64);
+	}
+}
+
+static void follow(struct plane *plane)
+{
+	for (uint32_t id = 0; id < plane->dataplane->worker_count; id++)
+		weir_worker_apply(&plane->dataplane->workers[id], plane->dataplane->published);
+}
+
+static void take_census(struct plane *plane)
+{
+	for (uint32_t id = 0; id < plane->dataplane->worker_count; id++)
+		weir_worker_census(&plane->dataplane->workers[id]);
+}
+
 struct plane *plane_open_with(
 	const char *streams, const char *groups, const struct plane_options *options)
 {
-	struct weir_config *config =
-		parse(streams, groups, options->more != NULL ? options->more : "");
+	struct weir_config *config = parse(
+		streams, groups, options->more != NULL ? options->more : "", options->workers);
 	struct plane *plane = calloc(1, sizeof(*plane));
 	struct weir_port *ports[2];
 	struct weir_error error = {0};
@@ -136,14 +160,16 @@ struct plane *plane_open_with(
 		ports[i] = &plane->ports[i];
 	}
 	result = weir_dataplane_create(config, ports[0]->mtu, &plane->dataplane, &error);
-	if (result == 0)
+	if (result == 0) {
+		plane->dataplane->positions = options->positions;
 		result = weir_dataplane_attach(plane->dataplane, ports, 2, &error);
+	}
 	if (result == 0)
 		result = weir_dataplane_apply(plane->dataplane, config, &error);
 	require(result == 0, error.reason);
 	plane->worker = &plane->dataplane->workers[0];
-	plane->worker->now = rte_rdtsc();
-	weir_worker_apply(plane->worker, plane->dataplane->published);
+	set_clock(plane, rte_rdtsc());
+	follow(plane);
 	return plane;
 }
 
@@ -172,10 +198,12 @@ static void free_ring(struct rte_ring *ring)
 void plane_close(struct plane *plane)
 {
 	CU_ASSERT_TRUE(plane_law_holds(plane));
-	weir_worker_purge(plane->worker);
+	for (uint32_t id = 0; id < plane->dataplane->worker_count; id++)
+		weir_worker_purge(&plane->dataplane->workers[id]);
 	CU_ASSERT_TRUE(plane_law_holds(plane));
 	plane_forget_sent(plane);
-	free_ring(plane->worker->to_control);
+	for (uint32_t id = 0; id < plane->dataplane->worker_count; id++)
+		free_ring(plane->dataplane->workers[id].to_control);
 	CU_ASSERT_EQUAL(rte_mempool_in_use_count(plane->dataplane->buffers), 0);
 	CU_ASSERT_EQUAL(rte_mempool_in_use_count(plane->dataplane->copies), 0);
 	weir_dataplane_destroy(plane->dataplane);
@@ -186,15 +214,16 @@ void plane_apply(struct plane *plane, const char *streams, const char *groups)
 {
 	struct weir_error error = {0};
 
-	require(weir_dataplane_apply(plane->dataplane, parse(streams, groups, ""), &error) == 0,
+	require(weir_dataplane_apply(plane->dataplane,
+			parse(streams, groups, "", plane->dataplane->worker_count), &error) == 0,
 		error.reason);
-	weir_worker_apply(plane->worker, plane->dataplane->published);
+	follow(plane);
 }
 
 void plane_republish(struct plane *plane)
 {
 	require(weir_dataplane_republish(plane->dataplane) == 0, "no memory");
-	weir_worker_apply(plane->worker, plane->dataplane->published);
+	follow(plane);
 	weir_dataplane_reclaim(plane->dataplane);
 }
 
@@ -310,27 +339,56 @@ void plane_receive_numbered(
 
 void plane_advance(struct plane *plane, uint64_t us)
 {
-	plane->worker->now += us * plane->worker->cycles_per_us;
+	set_clock(plane, plane->worker->now + us * plane->worker->cycles_per_us);
+}
+
+/* What several workers have for each other; returns how much. */
+static uint32_t turn_mesh(struct weir_worker *worker)
+{
+	weir_mesh_flush(worker);
+	return weir_mesh_poll(worker) + weir_tx_poll_handoffs(worker) + weir_frames_poll(worker);
+}
+
+static uint32_t turn_worker(struct weir_worker *worker)
+{
+	uint32_t taken = worker->dataplane->worker_count > 1 ? turn_mesh(worker) : 0;
+
+	weir_wakes_poll(worker);
+	taken += weir_schedule(worker);
+	weir_tx_flush_all(worker);
+	return taken;
 }
 
 uint32_t plane_turn(struct plane *plane)
 {
-	uint32_t taken;
+	uint32_t taken = 0;
 
-	weir_wakes_poll(plane->worker);
-	taken = weir_schedule(plane->worker);
-	weir_tx_flush_all(plane->worker);
+	for (uint32_t id = 0; id < plane->dataplane->worker_count; id++)
+		taken += turn_worker(&plane->dataplane->workers[id]);
 	return taken;
 }
 
+void plane_tick(struct plane *plane)
+{
+	for (uint32_t id = 0; id < plane->dataplane->worker_count; id++) {
+		weir_partition_sweep(&plane->dataplane->workers[id]);
+		weir_native_tick(&plane->dataplane->workers[id]);
+		weir_tx_flush_all(&plane->dataplane->workers[id]);
+	}
+}
+
+/* What is sent again is sent, and not taken. */
 uint32_t plane_deliver(struct plane *plane)
 {
-	uint32_t taken, total = 0;
+	uint32_t taken, sent, total = 0;
+	uint32_t round = 0;
 
-	for (uint32_t round = 0; (taken = plane_turn(plane)) != 0; round++) {
-		require(round < ROUNDS, "delivery does not end");
+	do {
+		require(round++ < ROUNDS, "delivery does not end");
+		sent = plane->sent_count;
+		taken = plane_turn(plane);
 		total += taken;
-	}
+	} while (taken != 0 || plane->sent_count != sent);
 	return total;
 }
 
@@ -396,7 +454,7 @@ struct weir_stream_stats plane_stream(struct plane *plane, const char *stream)
 {
 	struct want want = {.stream = stream};
 
-	weir_worker_census(plane->worker);
+	take_census(plane);
 	weir_streams_report(plane->dataplane, want_stream, &want);
 	return want.stream_stats;
 }
@@ -405,7 +463,7 @@ struct weir_group_stats plane_group(struct plane *plane, const char *stream, con
 {
 	struct want want = {.stream = stream, .group = group};
 
-	weir_worker_census(plane->worker);
+	take_census(plane);
 	weir_groups_report(plane->dataplane, want_group, &want);
 	return want.group_stats;
 }
@@ -431,6 +489,6 @@ static void print_violation(void *context, const struct weir_violation *violatio
 
 bool plane_law_holds(struct plane *plane)
 {
-	weir_worker_census(plane->worker);
+	take_census(plane);
 	return weir_law_check(plane->dataplane, print_violation, NULL) == 0;
 }

@@ -10,26 +10,29 @@
 #include "dataplane_frames.h"
 
 /*
- * A data plane without threads: the test is its one worker, and time is what the test says. Its
- * ports are the test's own: "in" only receives what is given to plane_receive, "out" keeps what
- * is sent. The environment layer, pools, rings and everything else are real.
+ * A data plane without threads: the test is its worker, or both of two, and time is what the test
+ * says. Its ports are the test's own: "in" only receives what is given to plane_receive, "out"
+ * keeps what is sent. The environment layer, pools, rings and everything else are real.
  */
 
 #define PLANE_SENT 16384
 
 struct plane {
 	struct weir_dataplane *dataplane;
-	struct weir_worker *worker;
+	struct weir_worker *worker; /* the first: it receives */
 	struct weir_port ports[2];
 	struct rte_mbuf *sent[PLANE_SENT]; /* by the port "out" */
 	uint32_t sent_count;
-	uint32_t accepts; /* packets that the port takes until told otherwise */
+	uint32_t accepts;  /* packets that the port takes until told otherwise */
+	uint64_t sessions; /* joined so far: each has a number of its own */
 };
 
 struct plane_options {
 	uint16_t mtu;       /* of both ports; 0: 1500 */
 	const char *more;   /* further members of the configuration, with a comma at the end */
 	bool multi_segment; /* the port takes chained mbufs */
+	uint32_t workers;   /* 0: one; or two */
+	const struct weir_positions *positions; /* NULL: nothing is known; outlives the plane */
 };
 
 /* Once in the process, before anything else; false when EAL will not start. */
@@ -65,6 +68,8 @@ void plane_advance(struct plane *plane, uint64_t us);
 uint32_t plane_deliver(struct plane *plane);
 /* One turn of the worker's loop without receiving; returns messages taken. */
 uint32_t plane_turn(struct plane *plane);
+/* What a worker does once a millisecond: what is too old goes, heartbeats that are due are sent. */
+void plane_tick(struct plane *plane);
 
 /* The bytes of a sent packet in one piece; good until the next call. */
 const uint8_t *plane_sent(struct plane *plane, uint32_t index, uint32_t *length);

@@ -13,7 +13,16 @@ int main(void)
 		{"rates", NULL, NULL, NULL, NULL, dataplane_rate_tests},
 		{"blind consumers", NULL, NULL, NULL, NULL, dataplane_blind_tests},
 		{"native consumers", NULL, NULL, NULL, NULL, dataplane_native_tests},
+		{"at least once", NULL, NULL, NULL, NULL, dataplane_reliable_tests},
+		{"windows", NULL, NULL, NULL, NULL, dataplane_window_tests},
+		{"handover", NULL, NULL, NULL, NULL, dataplane_handover_tests},
+		{"places", NULL, NULL, NULL, NULL, dataplane_seek_tests},
+		{"sealed sessions", NULL, NULL, NULL, NULL, dataplane_seal_tests},
 		{"changes", NULL, NULL, NULL, NULL, dataplane_change_tests},
+		{"agents", NULL, NULL, NULL, NULL, dataplane_agent_tests},
+		{"producers", NULL, NULL, NULL, NULL, dataplane_produce_tests},
+		{"shedding", NULL, NULL, NULL, NULL, dataplane_shed_tests},
+		{"out of quarantine", NULL, NULL, NULL, NULL, dataplane_requeue_tests},
 		CU_SUITE_INFO_NULL,
 	};
 	unsigned int failures;

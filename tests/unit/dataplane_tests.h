@@ -11,7 +11,16 @@ extern CU_TestInfo dataplane_schedule_tests[];
 extern CU_TestInfo dataplane_rate_tests[];
 extern CU_TestInfo dataplane_blind_tests[];
 extern CU_TestInfo dataplane_native_tests[];
+extern CU_TestInfo dataplane_reliable_tests[];
+extern CU_TestInfo dataplane_window_tests[];
+extern CU_TestInfo dataplane_handover_tests[];
+extern CU_TestInfo dataplane_seek_tests[];
+extern CU_TestInfo dataplane_seal_tests[];
 extern CU_TestInfo dataplane_change_tests[];
+extern CU_TestInfo dataplane_agent_tests[];
+extern CU_TestInfo dataplane_produce_tests[];
+extern CU_TestInfo dataplane_shed_tests[];
+extern CU_TestInfo dataplane_requeue_tests[];
 
 /* Parts of configurations that many tests use. */
 #define CONSUMER(name, address) "{'name':'" name "','address':'" address "','port':9995}"

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "wire/frame_data.h"
+#include "wire/frame_delivery.h"
+#include "wire/frame_produce.h"
 
 static void cookie_fill(uint8_t cookie[WEIR_FRAME_COOKIE_SIZE])
 {
@@ -153,26 +155,220 @@ static void build_pause_leave(struct weir_writer *writer)
 	leave->reason = weir_be16(WEIR_ERROR_CLOSED);
 }
 
+static void range_set(struct weir_frame_range *range, uint64_t first, uint64_t end)
+{
+	range->first = weir_be64(first);
+	range->end = weir_be64(end);
+}
+
+static void build_ack(struct weir_writer *writer)
+{
+	struct weir_frame_ack *ack = weir_writer_add(
+		writer, WEIR_FRAME_ACK, 0, sizeof(*ack) + 2 * sizeof(ack->ranges[0]));
+
+	ack->stream = weir_be16(7);
+	ack->partition = weir_be16(5);
+	ack->epoch = weir_be32(2);
+	ack->count = weir_be16(2);
+	ack->delay = weir_be16(25);
+	ack->next_seq = weir_be64(1004);
+	ack->done_seq = weir_be64(1002);
+	ack->newest_seq = weir_be64(1020);
+	range_set(&ack->ranges[0], 1006, 1010);
+	range_set(&ack->ranges[1], 1012, 1021);
+}
+
+static void build_nack(struct weir_writer *writer)
+{
+	struct weir_frame_nack *nack = weir_writer_add(
+		writer, WEIR_FRAME_NACK, 0, sizeof(*nack) + 2 * sizeof(nack->ranges[0]));
+
+	nack->stream = weir_be16(7);
+	nack->partition = weir_be16(5);
+	nack->epoch = weir_be32(2);
+	nack->count = weir_be16(2);
+	range_set(&nack->ranges[0], 1004, 1006);
+	range_set(&nack->ranges[1], 1010, 1012);
+}
+
+static void build_retransmit(struct weir_writer *writer)
+{
+	const struct weir_data_lane lane = {7, 5, 2, 990, 29, 1310};
+	const struct weir_data_item item = {.seq = 1004,
+		.ingest_ns = SAMPLE_TIME_NS + 400000,
+		.length = 4,
+		.time_left_us = 30000,
+		.flags = WEIR_MESSAGE_REDELIVERED};
+	struct weir_data_writer data;
+
+	if (!weir_data_begin(&data, writer, &lane, 1004))
+		return;
+	memcpy(weir_data_add(&data, &item), "lost", 4);
+	weir_data_end(&data, 1006, WEIR_DATA_RETRANSMIT);
+}
+
+static void build_gap(struct weir_writer *writer)
+{
+	struct weir_frame_gap *gap = weir_writer_add(writer, WEIR_FRAME_GAP, 0, sizeof(*gap));
+
+	gap->stream = weir_be16(7);
+	gap->partition = weir_be16(5);
+	gap->epoch = weir_be32(2);
+	gap->reason = weir_be16(WEIR_GAP_EXPIRED);
+	gap->first = weir_be64(1010);
+	gap->end = weir_be64(1012);
+	gap->messages = weir_be32(2);
+	gap->bytes = weir_be32(128);
+}
+
+static void build_seek(struct weir_writer *writer)
+{
+	struct weir_frame_seek *seek = weir_writer_add(writer, WEIR_FRAME_SEEK, 0, sizeof(*seek));
+
+	seek->counter = weir_be32(2);
+	seek->stream = weir_be16(7);
+	seek->partition = weir_be16(5);
+	seek->start = WEIR_START_SEQUENCE;
+	seek->value = weir_be64(900);
+}
+
+static void build_load(struct weir_writer *writer)
+{
+	static const uint8_t address[16] = {[10] = 0xff, 0xff, 192, 0, 2, 7};
+	struct weir_frame_load *load = weir_writer_add(writer, WEIR_FRAME_LOAD, 0, sizeof(*load));
+
+	load->counter = weir_be32(6);
+	memcpy(load->address, address, sizeof(address));
+	load->port = weir_be16(9995);
+	load->queue_bytes = weir_be32(65536);
+	load->limit_bytes = weir_be32(212992);
+	load->capacity_messages = weir_be32(166);
+	load->drops = weir_be64(3);
+	load->echo_ns = weir_be64(SAMPLE_TIME_NS + 1000000);
+}
+
+static void produced_set(struct weir_frame_produce *produce, uint32_t offset, const char *key,
+	const char *payload, uint16_t delta)
+{
+	struct weir_frame_produce_message *message = (void *)(produce->messages + offset);
+	size_t key_length = strlen(key), length = strlen(payload);
+
+	message->length = weir_be16((uint16_t)length);
+	message->key_length = (uint8_t)key_length;
+	message->counter_delta = weir_be16(delta);
+	memcpy(message + 1, key, key_length);
+	memcpy((uint8_t *)(message + 1) + key_length, payload, length);
+}
+
+static void build_produce(struct weir_writer *writer)
+{
+	const uint32_t first = weir_produce_size(3, 2), second = weir_produce_size(5, 0);
+	struct weir_frame_produce *produce = weir_writer_add(
+		writer, WEIR_FRAME_PRODUCE, 0, (uint32_t)sizeof(*produce) + first + second);
+
+	produce->producer_epoch = weir_be32(23);
+	produce->counter = weir_be64(5);
+	produce->count = weir_be16(2);
+	produce->tier = 1;
+	produce->time_left_us = weir_be32(50000);
+	produce->clock_ns = weir_be64(SAMPLE_TIME_NS);
+	produced_set(produce, 0, "k1", "abc", 0);
+	produced_set(produce, first, "", "hello", 2);
+}
+
+static void build_produce_ack(struct weir_writer *writer)
+{
+	struct weir_frame_produce_ack *ack = weir_writer_add(
+		writer, WEIR_FRAME_PRODUCE_ACK, 0, sizeof(*ack) + sizeof(ack->ranges[0]));
+
+	ack->producer_epoch = weir_be32(23);
+	ack->next = weir_be64(5);
+	ack->count = weir_be16(1);
+	ack->flags = weir_be16(WEIR_PRODUCE_REFUSED);
+	ack->newest = weir_be64(9);
+	ack->ranges[0].first = weir_be64(6);
+	ack->ranges[0].end = weir_be64(8);
+}
+
+static void build_pace(struct weir_writer *writer)
+{
+	struct weir_frame_pace *pace = weir_writer_add(writer, WEIR_FRAME_PACE, 0, sizeof(*pace));
+
+	pace->counter = weir_be32(3);
+	pace->limit_messages = weir_be64(1000);
+	pace->limit_bytes = weir_be64(1000000);
+	pace->rate_pps = weir_be32(20000);
+	pace->reason = weir_be16(WEIR_PACE_RING_FULL);
+	pace->retry_ms = weir_be32(10);
+}
+
+/* The tag is no real one: the codec does not know the key. */
+static void build_key(struct weir_writer *writer)
+{
+	struct weir_datagram_trailer *trailer;
+	struct weir_frame_key *key;
+
+	build_welcome(writer);
+	key = weir_writer_add(writer, WEIR_FRAME_KEY, 0, sizeof(*key));
+	key->timestamp_ns = weir_be64(SAMPLE_TIME_NS);
+	memset(key->public_key, 0x9e, sizeof(key->public_key));
+	trailer = weir_writer_add_trailer(writer, 1);
+	memset(trailer->tag, 0x7a, sizeof(trailer->tag));
+}
+
 const struct wire_frame_sample wire_frame_samples[WIRE_FRAME_SAMPLES] = {
-	{"hello", WEIR_END_GATEWAY, build_hello},
-	{"cookie", WEIR_END_CLIENT, build_cookie},
-	{"welcome", WEIR_END_CLIENT, build_welcome},
-	{"error", WEIR_END_CLIENT, build_error},
-	{"subscribe", WEIR_END_GATEWAY, build_subscribe},
-	{"subscribed", WEIR_END_CLIENT, build_subscribed},
-	{"data", WEIR_END_CLIENT, build_data},
-	{"heartbeat", WEIR_END_CLIENT, build_heartbeat},
-	{"credit", WEIR_END_GATEWAY, build_credit},
-	{"pause-leave", WEIR_END_GATEWAY, build_pause_leave},
+	{"hello", WEIR_END_GATEWAY, 0, build_hello},
+	{"cookie", WEIR_END_CLIENT, 0, build_cookie},
+	{"welcome", WEIR_END_CLIENT, 0, build_welcome},
+	{"error", WEIR_END_CLIENT, 0, build_error},
+	{"subscribe", WEIR_END_GATEWAY, SAMPLE_SESSION, build_subscribe},
+	{"subscribed", WEIR_END_CLIENT, SAMPLE_SESSION, build_subscribed},
+	{"data", WEIR_END_CLIENT, SAMPLE_SESSION, build_data},
+	{"heartbeat", WEIR_END_CLIENT, SAMPLE_SESSION, build_heartbeat},
+	{"credit", WEIR_END_GATEWAY, SAMPLE_SESSION, build_credit},
+	{"pause-leave", WEIR_END_GATEWAY, SAMPLE_SESSION, build_pause_leave},
+	{"ack", WEIR_END_GATEWAY, SAMPLE_SESSION, build_ack},
+	{"nack", WEIR_END_GATEWAY, SAMPLE_SESSION, build_nack},
+	{"retransmit", WEIR_END_CLIENT, SAMPLE_SESSION, build_retransmit},
+	{"gap", WEIR_END_CLIENT, SAMPLE_SESSION, build_gap},
+	{"seek", WEIR_END_GATEWAY, SAMPLE_SESSION, build_seek},
+	{"load", WEIR_END_GATEWAY, SAMPLE_SESSION, build_load},
+	{"produce", WEIR_END_GATEWAY, SAMPLE_SESSION, build_produce},
+	{"produce-ack", WEIR_END_CLIENT, SAMPLE_SESSION, build_produce_ack},
+	{"pace", WEIR_END_CLIENT, SAMPLE_SESSION, build_pace},
+	{"key", WEIR_END_CLIENT, 0, build_key},
 };
+
+const struct wire_frame_sample *wire_frame_sample_named(const char *name)
+{
+	for (unsigned int i = 0; i < WIRE_FRAME_SAMPLES; i++)
+		if (strcmp(wire_frame_samples[i].name, name) == 0)
+			return &wire_frame_samples[i];
+	return NULL;
+}
 
 size_t wire_frame_sample_build(const struct wire_frame_sample *sample, uint8_t *data)
 {
-	bool has_session = sample->build != build_hello && sample->build != build_cookie &&
-			   sample->build != build_welcome && sample->build != build_error;
 	struct weir_writer writer;
 
-	weir_writer_begin(&writer, data, SAMPLE_SIZE, has_session ? SAMPLE_SESSION : 0);
+	weir_writer_begin(&writer, data, SAMPLE_SIZE, sample->session);
 	sample->build(&writer);
 	return writer.length;
+}
+
+enum weir_reason wire_frame_fault_open(
+	const struct wire_frame_fault *fault, const struct guard *guard)
+{
+	const struct wire_frame_sample *sample = wire_frame_sample_named(fault->sample);
+	struct weir_frame_cursor cursor;
+	uint8_t data[SAMPLE_SIZE];
+	size_t length;
+
+	if (sample == NULL)
+		abort();
+	length = wire_frame_sample_build(sample, data);
+	if (fault->offset >= length || data[fault->offset] == fault->value)
+		abort();
+	data[fault->offset] = fault->value;
+	return weir_datagram_open(&cursor, sample->end, guard_place(guard, data, length), length);
 }

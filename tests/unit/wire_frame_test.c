@@ -4,8 +4,43 @@
 #include <CUnit/Basic.h>
 
 #include "wire/frame_data.h"
+#include "wire/frame_produce.h"
 #include "wire_frame_samples.h"
 #include "wire_guard.h"
+
+static uint64_t bytes_sum(const uint8_t *bytes, size_t length)
+{
+	uint64_t sum = 0;
+
+	while (length-- > 0)
+		sum += *bytes++;
+	return sum;
+}
+
+static uint64_t data_walk(const struct weir_frame_data *frame)
+{
+	struct weir_data_cursor messages;
+	struct weir_data_item item;
+	uint64_t sum = 0;
+
+	weir_data_open(&messages, frame);
+	while (weir_data_next(&messages, &item))
+		sum += bytes_sum(item.payload, item.length) +
+		       bytes_sum(item.source, weir_message_address(item.flags));
+	return sum;
+}
+
+static uint64_t produce_walk(const struct weir_frame_produce *frame)
+{
+	struct weir_produce_cursor messages;
+	struct weir_produce_item item;
+	uint64_t sum = 0;
+
+	weir_produce_open(&messages, frame);
+	while (weir_produce_next(&messages, &item))
+		sum += bytes_sum(item.key, item.key_length) + bytes_sum(item.payload, item.length);
+	return sum;
+}
 
 /* Read everything that an opened datagram offers; returns a sum so that nothing is left out. */
 static uint64_t datagram_walk(struct weir_frame_cursor *cursor)
@@ -14,30 +49,13 @@ static uint64_t datagram_walk(struct weir_frame_cursor *cursor)
 	uint64_t sum = 0;
 
 	while ((frame = weir_frame_next(cursor)) != NULL) {
-		struct weir_data_cursor messages;
-		struct weir_data_item item;
-
-		for (uint16_t i = 0; i < weir_be16(frame->length); i++)
-			sum += ((const uint8_t *)frame)[i];
-		if (frame->type != WEIR_FRAME_DATA)
-			continue;
-		weir_data_open(&messages, (const void *)frame);
-		while (weir_data_next(&messages, &item)) {
-			for (uint16_t i = 0; i < item.length; i++)
-				sum += item.payload[i];
-			for (uint32_t i = 0; i < weir_message_address(item.flags); i++)
-				sum += item.source[i];
-		}
+		sum += bytes_sum((const uint8_t *)frame, weir_be16(frame->length));
+		if (frame->type == WEIR_FRAME_DATA)
+			sum += data_walk((const void *)frame);
+		if (frame->type == WEIR_FRAME_PRODUCE)
+			sum += produce_walk((const void *)frame);
 	}
 	return sum;
-}
-
-static const struct wire_frame_sample *sample_named(const char *name)
-{
-	for (unsigned int i = 0; i < WIRE_FRAME_SAMPLES; i++)
-		if (strcmp(wire_frame_samples[i].name, name) == 0)
-			return &wire_frame_samples[i];
-	return NULL;
 }
 
 static void test_what_is_written_is_read(void)
@@ -57,7 +75,7 @@ static void test_what_is_written_is_read(void)
 static void test_data_comes_back_as_it_went(void)
 {
 	uint8_t data[SAMPLE_SIZE];
-	size_t length = wire_frame_sample_build(sample_named("data"), data);
+	size_t length = wire_frame_sample_build(wire_frame_sample_named("data"), data);
 	const struct weir_frame_data *frame;
 	struct weir_data_cursor messages;
 	struct weir_frame_cursor cursor;
@@ -143,25 +161,21 @@ static void test_garbage_is_never_read_outside(void)
 	guard_free(&guard);
 }
 
-/* One byte of a sound sample changed, and what that makes of it. */
-static const struct {
-	const char *sample;
-	size_t offset;
-	uint8_t value;
-	enum weir_reason reason;
-} faults[] = {
+static const struct wire_frame_fault faults[] = {
 	{"credit", 0, 0x58, WEIR_REASON_FRAME_VERSION},     /* magic */
 	{"credit", 2, 2, WEIR_REASON_FRAME_VERSION},        /* version */
-	{"credit", 3, 1, WEIR_REASON_FRAME_MALFORMED},      /* tagged without a key */
+	{"credit", 3, 2, WEIR_REASON_FRAME_MALFORMED},      /* unknown flag */
+	{"credit", 3, 1, WEIR_REASON_FRAME_TRUNCATED},      /* no room for a trailer */
 	{"credit", 5, 0, WEIR_REASON_FRAME_MALFORMED},      /* no frame */
 	{"credit", 5, 2, WEIR_REASON_FRAME_TRUNCATED},      /* one frame more than there is */
 	{"pause-leave", 5, 1, WEIR_REASON_FRAME_MALFORMED}, /* one frame less */
 	{"credit", 16, 200, WEIR_REASON_FRAME_TYPE},        /* unknown */
 	{"credit", 16, 0, WEIR_REASON_FRAME_TYPE},
-	{"credit", 16, WEIR_FRAME_ACK, WEIR_REASON_FRAME_TYPE},  /* not granted */
-	{"credit", 16, WEIR_FRAME_DATA, WEIR_REASON_FRAME_TYPE}, /* not for this end */
-	{"credit", 19, 0x30, WEIR_REASON_FRAME_TRUNCATED},       /* shorter than its fixed part */
-	{"credit", 19, 0x3c, WEIR_REASON_FRAME_MALFORMED},       /* length no multiple of 8 */
+	{"credit", 16, WEIR_FRAME_ASSIGN, WEIR_REASON_FRAME_TYPE},   /* not spoken */
+	{"credit", 16, WEIR_FRAME_ACK, WEIR_REASON_FRAME_MALFORMED}, /* no sound ACK */
+	{"credit", 16, WEIR_FRAME_DATA, WEIR_REASON_FRAME_TYPE},     /* not for this end */
+	{"credit", 19, 0x30, WEIR_REASON_FRAME_TRUNCATED}, /* shorter than its fixed part */
+	{"credit", 19, 0x3c, WEIR_REASON_FRAME_MALFORMED}, /* length no multiple of 8 */
 	{"credit", 19, 0, WEIR_REASON_FRAME_MALFORMED},
 	{"credit", 19, 0x40, WEIR_REASON_FRAME_TRUNCATED}, /* beyond the datagram */
 	{"credit", 24, 0x40, WEIR_REASON_FRAME_MALFORMED}, /* limit of 2^62 */
@@ -185,26 +199,27 @@ static const struct {
 	{"error", 22, 1, WEIR_REASON_FRAME_MALFORMED},      /* text longer than the frame */
 	{"error", 40, 0x1b, WEIR_REASON_FRAME_MALFORMED},   /* escape character */
 	{"error", 40, 0, WEIR_REASON_FRAME_MALFORMED},
-	{"subscribe", 23, 0, WEIR_REASON_FRAME_MALFORMED},  /* counter 0 */
-	{"subscribe", 24, 5, WEIR_REASON_FRAME_MALFORMED},  /* start */
-	{"subscribe", 27, 2, WEIR_REASON_FRAME_MALFORMED},  /* two names, one there */
-	{"subscribe", 8, 0xff, WEIR_REASON_NONE},           /* another session: not seen here */
-	{"subscribed", 25, 0, WEIR_REASON_FRAME_MALFORMED}, /* total 0 */
-	{"subscribed", 27, 1, WEIR_REASON_FRAME_MALFORMED}, /* first + count above total */
-	{"subscribed", 29, 0, WEIR_REASON_FRAME_MALFORMED}, /* count 0 */
-	{"subscribed", 35, 0, WEIR_REASON_FRAME_MALFORMED}, /* no partitions */
-	{"data", 31, 0, WEIR_REASON_FRAME_MALFORMED},       /* covers nothing */
-	{"data", 31, 2, WEIR_REASON_FRAME_MALFORMED},       /* a message beyond what is covered */
-	{"data", 32, 0x40, WEIR_REASON_FRAME_MALFORMED},    /* sequence of 2^62 */
-	{"data", 46, 4, WEIR_REASON_FRAME_MALFORMED},       /* lane begins after the frame */
-	{"data", 48, 0x80, WEIR_REASON_FRAME_MALFORMED},    /* position */
-	{"data", 77, 3, WEIR_REASON_FRAME_MALFORMED},       /* more messages than there are */
-	{"data", 77, 1, WEIR_REASON_FRAME_MALFORMED},       /* fewer */
-	{"data", 80, 0xff, WEIR_REASON_FRAME_MALFORMED},    /* payload beyond the frame */
-	{"data", 83, 2, WEIR_REASON_FRAME_MALFORMED},       /* sequences that do not rise */
-	{"data", 90, 2, WEIR_REASON_FRAME_MALFORMED},       /* kind of address without one */
-	{"heartbeat", 21, 2, WEIR_REASON_FRAME_MALFORMED},  /* a lane that is not there */
-	{"heartbeat", 62, 4, WEIR_REASON_FRAME_MALFORMED},  /* begins after its next sequence */
+	{"subscribe", 23, 0, WEIR_REASON_FRAME_MALFORMED},    /* counter 0 */
+	{"subscribe", 24, 5, WEIR_REASON_FRAME_MALFORMED},    /* start */
+	{"subscribe", 32, 0x40, WEIR_REASON_FRAME_MALFORMED}, /* value 2^62 */
+	{"subscribe", 27, 2, WEIR_REASON_FRAME_MALFORMED},    /* two names, one there */
+	{"subscribe", 8, 0xff, WEIR_REASON_NONE},             /* another session: not seen here */
+	{"subscribed", 25, 0, WEIR_REASON_FRAME_MALFORMED},   /* total 0 */
+	{"subscribed", 27, 1, WEIR_REASON_FRAME_MALFORMED},   /* first + count above total */
+	{"subscribed", 29, 0, WEIR_REASON_FRAME_MALFORMED},   /* count 0 */
+	{"subscribed", 35, 0, WEIR_REASON_FRAME_MALFORMED},   /* no partitions */
+	{"data", 31, 0, WEIR_REASON_FRAME_MALFORMED},         /* covers nothing */
+	{"data", 31, 2, WEIR_REASON_FRAME_MALFORMED},         /* a message beyond what is covered */
+	{"data", 32, 0x40, WEIR_REASON_FRAME_MALFORMED},      /* sequence of 2^62 */
+	{"data", 46, 4, WEIR_REASON_FRAME_MALFORMED},         /* lane begins after the frame */
+	{"data", 48, 0x80, WEIR_REASON_FRAME_MALFORMED},      /* position */
+	{"data", 77, 3, WEIR_REASON_FRAME_MALFORMED},         /* more messages than there are */
+	{"data", 77, 1, WEIR_REASON_FRAME_MALFORMED},         /* fewer */
+	{"data", 80, 0xff, WEIR_REASON_FRAME_MALFORMED},      /* payload beyond the frame */
+	{"data", 83, 2, WEIR_REASON_FRAME_MALFORMED},         /* sequences that do not rise */
+	{"data", 90, 2, WEIR_REASON_FRAME_MALFORMED},         /* kind of address without one */
+	{"heartbeat", 21, 2, WEIR_REASON_FRAME_MALFORMED},    /* a lane that is not there */
+	{"heartbeat", 62, 4, WEIR_REASON_FRAME_MALFORMED},    /* begins after its next sequence */
 	{"heartbeat", 64, 0x40, WEIR_REASON_FRAME_MALFORMED},
 	{"pause-leave", 23, 0, WEIR_REASON_FRAME_MALFORMED}, /* counter 0 */
 	{"pause-leave", 24, 3, WEIR_REASON_FRAME_MALFORMED}, /* scope */
@@ -218,18 +233,8 @@ static void test_every_fault_has_its_reason(void)
 	struct guard guard = guard_make();
 
 	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
-		const struct wire_frame_sample *sample = sample_named(faults[i].sample);
-		struct weir_frame_cursor cursor;
-		uint8_t data[SAMPLE_SIZE];
-		enum weir_reason reason;
-		size_t length;
+		enum weir_reason reason = wire_frame_fault_open(&faults[i], &guard);
 
-		CU_ASSERT_PTR_NOT_NULL_FATAL(sample);
-		length = wire_frame_sample_build(sample, data);
-		CU_ASSERT_NOT_EQUAL(data[faults[i].offset], faults[i].value);
-		data[faults[i].offset] = faults[i].value;
-		reason = weir_datagram_open(
-			&cursor, sample->end, guard_place(&guard, data, length), length);
 		if (reason != faults[i].reason)
 			printf("fault %zu: %s at %zu: reason %d\n", i, faults[i].sample,
 				faults[i].offset, reason);

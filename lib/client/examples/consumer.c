@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "client/weir.h"
+#include <weir.h>
 
 /*
  * A whole consumer: joins a group, counts what comes, prints the counts every second and what
@@ -32,9 +32,10 @@ static void print_event(const struct weir_event *event)
 		printf("session lost: %s\n", event->text);
 		break;
 	case WEIR_EVENT_GAP:
-		printf("missing: %s/%u sequences %llu..%llu\n", event->stream, event->partition,
-			(unsigned long long)event->first,
-			(unsigned long long)(event->first + event->count - 1));
+		printf("missing: %s/%u sequences %llu..%llu (%s)\n", event->stream,
+			event->partition, (unsigned long long)event->first,
+			(unsigned long long)(event->first + event->count - 1),
+			weir_gone_name(event->reason));
 		break;
 	case WEIR_EVENT_ERROR:
 		printf("refused: %s (code %u)\n", event->text, event->code);
@@ -47,10 +48,11 @@ static void print_counts(const struct weir_consumer *consumer)
 	struct weir_consumer_stats stats;
 
 	weir_consumer_stats(consumer, &stats);
-	printf("taken %llu messages %llu bytes %llu lost %llu held %u\n",
+	printf("taken %llu messages %llu bytes %llu repaired %llu lost %llu held %u, %s\n",
 		(unsigned long long)stats.taken, (unsigned long long)stats.messages,
-		(unsigned long long)stats.bytes, (unsigned long long)stats.lost_messages,
-		stats.held_messages);
+		(unsigned long long)stats.bytes, (unsigned long long)stats.repaired,
+		(unsigned long long)stats.lost_messages, stats.held_messages,
+		stats.is_reliable ? "at least once" : "at most once");
 }
 
 static int run(struct weir_consumer *consumer)

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash disable=SC2154 # tmp and socket are set by _init.sh
 #
-# Namespaces joined by veth pairs to a switch. Addresses: host N is 10.0.0.N and fd00::N,
-# MAC 02:00:00:00:00:NN.
+# Namespaces joined by veth pairs to a switch, some by a wire that impairs. Addresses: host N is
+# 10.0.0.N and fd00::N, MAC 02:00:00:00:00:NN.
 
 hugepages_added=0
 capture_pid=
+impaired_mtu=1500
+declare -A link_pid=()
 
 # in_ns NAME COMMAND...: in a named namespace. Not `ip netns exec`: that mounts a fresh /sys.
 in_ns() {
@@ -86,13 +88,74 @@ mac_of() {
 	printf '02:00:00:00:00:%02x\n' "$1"
 }
 
+# host_address NAME NUMBER [MTU]: eth0 becomes that of host NUMBER
+host_address() {
+	ip -n "$1" link set eth0 address "$(mac_of "$2")" mtu "${3:-1500}" up
+	ip -n "$1" address add "10.0.0.$2/24" dev eth0
+	ip -n "$1" -6 address add "fd00::$2/64" dev eth0 nodad
+}
+
 # host NAME NUMBER [MTU]: a namespace with eth0 on the switch
 host() {
 	ns_add "$1"
 	lan_join "$1" eth0 "${3:-}"
-	ip -n "$1" link set eth0 address "$(mac_of "$2")" mtu "${3:-1500}" up
-	ip -n "$1" address add "10.0.0.$2/24" dev eth0
-	ip -n "$1" -6 address add "fd00::$2/64" dev eth0 nodad
+	host_address "$1" "$2" "${3:-}"
+}
+
+# impaired NAME NUMBER [LINK-OPTIONS...]: a host whose way to the switch is a wire of `weirload
+# link`, in the namespace NAME-wire; "ab" is the way from the host, "ba" the way to it. Set
+# impaired_mtu before it for another MTU than 1500.
+impaired() {
+	local name=$1 number=$2 wire=$1-wire device
+	shift 2
+	ns_add "$name"
+	ns_add "$wire"
+	# The wire's ends say nothing themselves.
+	in_ns "$wire" sysctl -q net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
+	ip -n "$wire" link add host0 type veth peer name peer
+	ip -n "$wire" link set peer netns "$name" name eth0
+	offloads_off host0 "$wire"
+	offloads_off eth0 "$name"
+	lan_join "$wire" lan0 "$impaired_mtu"
+	for device in host0 lan0; do
+		ip -n "$wire" link set "$device" mtu "$impaired_mtu" up
+	done
+	host_address "$name" "$number" "$impaired_mtu"
+	link_start "$name" "$@"
+}
+
+# link_start NAME [LINK-OPTIONS...]: the wire of an impaired host anew; returns when it passes
+# packets
+link_start() {
+	local name=$1
+	shift
+	[ -z "${link_pid[$name]:-}" ] || fail "the link of $name is running already"
+	rm -f "$tmp/$name-link.json"
+	: >"$tmp/$name-link.log"
+	in_ns_start "$name-wire" weirload link host0 lan0 --json "$tmp/$name-link.json" "$@" \
+		2>>"$tmp/$name-link.log"
+	link_pid[$name]=$!
+	wait_for_line "$tmp/$name-link.log" '^joined '
+}
+
+# link_counters NAME: prints its JSON while it runs
+link_counters() {
+	rm -f "$tmp/$1-link.json"
+	kill -USR1 "${link_pid[$1]}"
+	wait_for "jq -e . '$tmp/$1-link.json'"
+	cat "$tmp/$1-link.json"
+}
+
+# link_stop NAME: ends it, into $tmp/NAME-link.json. Every frame must have its fate counted, and
+# the instrument must not have lost one itself. Not in $(...): it changes a variable.
+link_stop() {
+	local pid=${link_pid[$1]}
+	kill -TERM "$pid"
+	wait "$pid" || fail "the link of $1: $(tail -n 3 "$tmp/$1-link.log")"
+	unset "link_pid[$1]"
+	assert_json "$tmp/$1-link.json" 'all(.ab, .ba; .overrun == 0 and .device_drops == 0 and
+		.packets + .duplicated == .sent + .lost + .cut + .queue_full + .failed + .held)' \
+		"the link of $1"
 }
 
 # gateway_port DEV NUMBER [MTU]: an interface on the switch in the gateway's namespace. It gets
