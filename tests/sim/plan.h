@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "random.h"
+
+/*
+ * What a seed means: how many streams, groups and consumers, how the network and the consumers
+ * behave, and which faults happen when. Drawn once, before the run; times are nanoseconds from
+ * its start.
+ */
+
+#define SIM_MS         UINT64_C(1000000)
+#define SIM_STREAMS    3
+#define SIM_PARTITIONS 8 /* of all streams together */
+#define SIM_GROUPS     2
+#define SIM_MEMBERS    4 /* consumers of a group */
+#define SIM_CONSUMERS  (SIM_GROUPS * SIM_MEMBERS)
+#define SIM_KEYS       4   /* of a partition */
+#define SIM_RING       256 /* messages that a partition holds at most */
+#define SIM_PAYLOAD    480
+#define SIM_FAULTS     24
+
+enum sim_fault_kind {
+	SIM_FAULT_CUT,     /* nothing comes through between consumer and gateway */
+	SIM_FAULT_DEAF,    /* nothing from the gateway to the consumer */
+	SIM_FAULT_MUTE,    /* nothing from the consumer to the gateway */
+	SIM_FAULT_STALL,   /* the application takes nothing */
+	SIM_FAULT_FREEZE,  /* the whole process stands still */
+	SIM_FAULT_CRASH,   /* the process ends, another begins later */
+	SIM_FAULT_LEAVE,   /* the application says good-bye, and comes back later */
+	SIM_FAULT_PAUSE,   /* the application asks for nothing */
+	SIM_FAULT_RESTART, /* the gateway ends and begins anew */
+	SIM_FAULT_KINDS,
+};
+
+struct sim_fault {
+	enum sim_fault_kind kind;
+	uint32_t consumer;
+	uint64_t from_ns;
+	uint64_t until_ns;
+};
+
+struct sim_stream_plan {
+	uint32_t partitions;
+	uint32_t first;       /* index of its first partition among all */
+	uint64_t pause_ns;    /* mean time between messages */
+	uint32_t burst;       /* messages at once, at most */
+	uint32_t most;        /* messages in all */
+	uint16_t length;      /* payload, at most */
+	uint64_t deadline_ns; /* after ingest; 0: none */
+	uint32_t ring;        /* messages held a partition; power of two */
+	uint64_t first_seq[SIM_PARTITIONS];
+};
+
+struct sim_group_plan {
+	uint32_t members;
+	uint32_t leave_out; /* one key of so many is filtered out; 0: none */
+	uint32_t attempts;
+	uint32_t retry_cost;   /* 1/256 */
+	uint32_t cap_messages; /* of each consumer */
+	uint32_t cap_bytes;
+	uint32_t lane_messages;
+	uint32_t lane_bytes;
+	uint64_t packets_per_s; /* of each consumer; 0: no limit */
+};
+
+struct sim_consumer_plan {
+	bool is_used;
+	bool is_liar;
+	bool is_unreliable; /* at most once: it acknowledges nothing */
+	bool is_pull;
+	bool is_manual;
+	bool renames; /* another name after a crash */
+	uint32_t window_messages;
+	uint32_t window_bytes;
+	uint16_t max_datagram;
+	uint64_t service_ns; /* mean time per message */
+};
+
+struct sim_network_plan {
+	uint64_t delay_ns; /* one way */
+	uint64_t jitter_ns;
+	uint32_t loss; /* of 10,000 datagrams */
+	uint32_t duplicate;
+	uint32_t reorder;
+};
+
+struct sim_plan {
+	uint64_t faults_end_ns; /* then the network and everybody behave, and nothing is produced */
+	uint32_t heartbeat_ms;
+	uint32_t liveness_ms;
+	uint32_t stream_count;
+	uint32_t partition_count;
+	uint32_t group_count;
+	uint32_t fault_count;
+	struct sim_stream_plan streams[SIM_STREAMS];
+	struct sim_group_plan groups[SIM_GROUPS];
+	struct sim_consumer_plan consumers[SIM_CONSUMERS];
+	struct sim_network_plan network;
+	struct sim_fault faults[SIM_FAULTS]; /* by from_ns */
+};
+
+void sim_plan_draw(struct sim_plan *plan, uint64_t seed);
+/* The stream of a partition, by its index among all. */
+uint32_t sim_plan_stream(const struct sim_plan *plan, uint32_t partition);
