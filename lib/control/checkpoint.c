@@ -12,7 +12,7 @@
 #include "wire/hash.h"
 
 #define END_MS        5000                /* how long the disk is waited for at the end */
-#define GIVEN_PER_MS  UINT64_C(10000)     /* messages of one partition: more than a worker takes */
+#define GIVEN_PER_MS  UINT64_C(5000)      /* messages of one partition: more than a worker takes */
 #define GIVEN_UNTIMED (UINT64_C(1) << 26) /* when the clock was set back */
 
 struct weir_checkpoint {

@@ -47,12 +47,15 @@ enum weir_to_control {
 #define WEIR_POSITION_UNKNOWN UINT64_MAX
 
 /*
- * Sequence numbers that begin at a time: one each 64 ns, faster than any partition takes messages.
- * So whatever was numbered before a time lies below its number.
+ * Sequence numbers that begin at a time: one each 128 ns since 2020, faster than any partition
+ * takes messages in the long run. So whatever was numbered before a time lies below its number.
+ * Until 2056 they are below 2^53: what reads JSON numbers as doubles has them exactly (RFC 8259 6).
  */
+#define WEIR_SEQUENCE_ORIGIN_NS (UINT64_C(1577836800) * 1000000000)
+
 static inline uint64_t weir_sequence_at(uint64_t wall_ns)
 {
-	return wall_ns >> 6;
+	return wall_ns > WEIR_SEQUENCE_ORIGIN_NS ? (wall_ns - WEIR_SEQUENCE_ORIGIN_NS) >> 7 : 0;
 }
 
 struct weir_positions {
