@@ -55,7 +55,11 @@ static bool set_up(void)
 	       (host_kernel_far(), true) && host_kernel_run("%s", per_namespace) &&
 	       host_kernel_run("ip link set far0 up && ip addr add %s/24 dev far0 && "
 			       "ip addr add %s/64 dev far0 nodad",
-		       FAR4, FAR6);
+		       FAR4, FAR6) &&
+	       /* The kernel takes its time to find that a link runs. */
+	       (host_kernel_near(), true) &&
+	       host_kernel_run("timeout 10 sh -c 'until ip link show near0 | grep -q \"state UP\"; "
+			       "do sleep 0.02; done'");
 }
 
 static void socket_address(const char *text, uint16_t port, struct sockaddr_in6 *out)
