@@ -5,7 +5,7 @@
 #include "dataplane/native_wire.h"
 #include "dataplane/partition.h"
 
-/* The lane as a group's gap reason calls what is counted under ours. */
+/* How a GAP calls what is counted under this reason. */
 static enum weir_gap_reason gap_reason(enum weir_reason reason)
 {
 	switch (reason) {

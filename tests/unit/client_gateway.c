@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "client_gateway.h"
 
+#include <CUnit/Basic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -412,4 +413,41 @@ uint64_t gateway_credit(const struct gateway *gateway)
 	uint64_t bytes = (gateway->limit_bytes - gateway->sent_bytes) / gateway->payload;
 
 	return messages < bytes ? messages : bytes;
+}
+
+struct weir_consumer_stats gateway_stats(const struct gateway *gateway)
+{
+	struct weir_consumer_stats stats;
+
+	weir_session_stats(gateway->client, &stats);
+	return stats;
+}
+
+void gateway_open_reliable(struct gateway *gateway, struct weir_consumer_options options)
+{
+	gateway_open(gateway, options);
+	gateway->grant = WEIR_OPTION_RELIABLE | WEIR_OPTION_SEEK | WEIR_OPTION_BATCH;
+	gateway_join(gateway);
+}
+
+unsigned int gateway_take_from(struct gateway *gateway, uint64_t from)
+{
+	struct weir_message message;
+	unsigned int count = 0;
+
+	while (weir_session_next(gateway->client, &message, gateway->now_ns) == 1) {
+		CU_ASSERT_EQUAL(message.sequence, from + count);
+		CU_ASSERT_EQUAL(message.missed, 0);
+		CU_ASSERT_EQUAL(message.data[0], (uint8_t)message.sequence);
+		count++;
+	}
+	return count;
+}
+
+bool gateway_event(struct gateway *gateway, enum weir_event_kind kind, struct weir_event *event)
+{
+	while (weir_session_next_event(gateway->client, event) == 1)
+		if (event->kind == kind)
+			return true;
+	return false;
 }

@@ -122,3 +122,11 @@ void gateway_heartbeat(struct gateway *gateway, uint8_t flags);
 /* Messages that may still be sent. */
 uint64_t gateway_credit(const struct gateway *gateway);
 uint64_t gateway_random(void *context);
+/* The client's, now. */
+struct weir_consumer_stats gateway_stats(const struct gateway *gateway);
+/* Open, and join a group that acknowledges. */
+void gateway_open_reliable(struct gateway *gateway, struct weir_consumer_options options);
+/* Take all messages, which are sequences `from` and up, nothing missed; how many. */
+unsigned int gateway_take_from(struct gateway *gateway, uint64_t from);
+/* The next event of that kind, others dropped; false when there is none. */
+bool gateway_event(struct gateway *gateway, enum weir_event_kind kind, struct weir_event *event);

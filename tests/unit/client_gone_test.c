@@ -8,71 +8,32 @@
 
 /* What does not come back: told with its reason, in its place, and its credit is free. */
 
-static struct weir_consumer_stats stats_of(const struct gateway *gateway)
-{
-	struct weir_consumer_stats stats;
-
-	weir_session_stats(gateway->client, &stats);
-	return stats;
-}
-
-static void open_reliable(struct gateway *gateway, struct weir_consumer_options options)
-{
-	gateway_open(gateway, options);
-	gateway->grant = WEIR_OPTION_RELIABLE | WEIR_OPTION_SEEK | WEIR_OPTION_BATCH;
-	gateway_join(gateway);
-}
-
-/* Take all messages, which are sequences `from` and up, nothing missed; how many. */
-static unsigned int take_from(struct gateway *gateway, uint64_t from)
-{
-	struct weir_message message;
-	unsigned int count = 0;
-
-	while (weir_session_next(gateway->client, &message, gateway->now_ns) == 1) {
-		CU_ASSERT_EQUAL(message.sequence, from + count);
-		CU_ASSERT_EQUAL(message.missed, 0);
-		CU_ASSERT_EQUAL(message.data[0], (uint8_t)message.sequence);
-		count++;
-	}
-	return count;
-}
-
-/* The next event of that kind, others dropped; false when there is none. */
-static bool event_of(struct gateway *gateway, enum weir_event_kind kind, struct weir_event *event)
-{
-	while (weir_session_next_event(gateway->client, event) == 1)
-		if (event->kind == kind)
-			return true;
-	return false;
-}
-
 static void test_what_is_gone_is_told_with_its_reason(void)
 {
 	struct gateway gateway;
 	struct weir_message message;
 	struct weir_event event;
 
-	open_reliable(&gateway, (struct weir_consumer_options){.window_messages = 10});
+	gateway_open_reliable(&gateway, (struct weir_consumer_options){.window_messages = 10});
 	gateway_data(&gateway, 0, 2, false);
 	gateway_data(&gateway, 0, 5, true);
 	gateway_data(&gateway, 0, 3, false);
-	CU_ASSERT_EQUAL(take_from(&gateway, 0), 2);
+	CU_ASSERT_EQUAL(gateway_take_from(&gateway, 0), 2);
 	gateway_gap(&gateway, 0, 2, 7, WEIR_GAP_QUARANTINED, 5);
 	gateway_gap(&gateway, 0, 2, 7, WEIR_GAP_QUARANTINED, 5); /* it is repeated */
-	CU_ASSERT_TRUE(event_of(&gateway, WEIR_EVENT_GAP, &event));
+	CU_ASSERT_TRUE(gateway_event(&gateway, WEIR_EVENT_GAP, &event));
 	CU_ASSERT_EQUAL(event.first, 2);
 	CU_ASSERT_EQUAL(event.count, 5);
 	CU_ASSERT_EQUAL(event.reason, WEIR_GONE_QUARANTINED);
 	CU_ASSERT_STRING_EQUAL(weir_gone_name(event.reason), "quarantined");
-	CU_ASSERT_FALSE(event_of(&gateway, WEIR_EVENT_GAP, &event));
+	CU_ASSERT_FALSE(gateway_event(&gateway, WEIR_EVENT_GAP, &event));
 	CU_ASSERT_EQUAL(weir_session_next(gateway.client, &message, gateway.now_ns), 1);
 	CU_ASSERT_EQUAL(message.sequence, 7);
 	CU_ASSERT_EQUAL(message.missed, 5);
-	CU_ASSERT_EQUAL(take_from(&gateway, 8), 2);
+	CU_ASSERT_EQUAL(gateway_take_from(&gateway, 8), 2);
 	gateway_wait(&gateway, GATEWAY_HEART_MS);
 	CU_ASSERT_EQUAL(gateway_credit(&gateway), 10);
-	CU_ASSERT_EQUAL(stats_of(&gateway).lost_messages, 5);
+	CU_ASSERT_EQUAL(gateway_stats(&gateway).lost_messages, 5);
 	CU_ASSERT_EQUAL(gateway.heard[0].done_seq, 10);
 	gateway_close(&gateway);
 }
@@ -83,15 +44,15 @@ static void test_what_was_left_out_is_no_gap(void)
 	struct weir_message message;
 	struct weir_event event;
 
-	open_reliable(&gateway, (struct weir_consumer_options){0});
+	gateway_open_reliable(&gateway, (struct weir_consumer_options){0});
 	gateway_data(&gateway, 0, 2, false);
 	gateway.lanes[0].next_seq = 7; /* given up without having been sent */
 	gateway_data(&gateway, 0, 3, false);
-	CU_ASSERT_EQUAL(take_from(&gateway, 0), 2);
+	CU_ASSERT_EQUAL(gateway_take_from(&gateway, 0), 2);
 	gateway_gap(&gateway, 0, 2, 7, WEIR_GAP_LEFT_OUT, 0);
-	CU_ASSERT_EQUAL(take_from(&gateway, 7), 3);
-	CU_ASSERT_FALSE(event_of(&gateway, WEIR_EVENT_GAP, &event));
-	CU_ASSERT_EQUAL(stats_of(&gateway).gaps, 0);
+	CU_ASSERT_EQUAL(gateway_take_from(&gateway, 7), 3);
+	CU_ASSERT_FALSE(gateway_event(&gateway, WEIR_EVENT_GAP, &event));
+	CU_ASSERT_EQUAL(gateway_stats(&gateway).gaps, 0);
 	/* A filter leaves out within frames: nothing is asked for. */
 	gateway_data_raw(&gateway, 0, &gateway.lanes[0], 10, 100, 1);
 	gateway_wait(&gateway, 1);
@@ -106,19 +67,19 @@ static void test_a_gap_above_a_gap_is_told_in_its_place(void)
 	struct weir_message message;
 	struct weir_event event;
 
-	open_reliable(&gateway, (struct weir_consumer_options){0});
+	gateway_open_reliable(&gateway, (struct weir_consumer_options){0});
 	gateway_data(&gateway, 0, 1, true);
 	gateway_data(&gateway, 0, 1, false);
 	gateway_data(&gateway, 0, 3, true);
 	gateway_data(&gateway, 0, 1, false);
 	gateway_gap(&gateway, 0, 2, 5, WEIR_GAP_EXPIRED, 3);
-	CU_ASSERT_EQUAL(stats_of(&gateway).missing_messages, 1);
-	CU_ASSERT_EQUAL(stats_of(&gateway).lost_messages, 3);
+	CU_ASSERT_EQUAL(gateway_stats(&gateway).missing_messages, 1);
+	CU_ASSERT_EQUAL(gateway_stats(&gateway).lost_messages, 3);
 	/* Known to the gateway only: not sent as far as we know, so not taken. */
 	gateway_gap(&gateway, 0, 50, 60, WEIR_GAP_LAPPED, 0);
-	CU_ASSERT_FALSE(event_of(&gateway, WEIR_EVENT_GAP, &event));
+	CU_ASSERT_FALSE(gateway_event(&gateway, WEIR_EVENT_GAP, &event));
 	gateway_again(&gateway, 0, 0, 1);
-	CU_ASSERT_TRUE(event_of(&gateway, WEIR_EVENT_GAP, &event));
+	CU_ASSERT_TRUE(gateway_event(&gateway, WEIR_EVENT_GAP, &event));
 	CU_ASSERT_EQUAL(event.first, 2);
 	CU_ASSERT_EQUAL(event.reason, WEIR_GONE_EXPIRED);
 	for (uint64_t i = 0; i < 3; i++) {
@@ -127,7 +88,7 @@ static void test_a_gap_above_a_gap_is_told_in_its_place(void)
 		CU_ASSERT_EQUAL(message.sequence, i < 2 ? i : 5);
 		CU_ASSERT_EQUAL(message.missed, i < 2 ? 0 : 3);
 	}
-	CU_ASSERT_EQUAL(stats_of(&gateway).missing_messages, 0);
+	CU_ASSERT_EQUAL(gateway_stats(&gateway).missing_messages, 0);
 	gateway_close(&gateway);
 }
 
@@ -135,24 +96,24 @@ static void test_a_higher_epoch_ends_what_was_missing(void)
 {
 	struct gateway gateway;
 
-	open_reliable(&gateway, (struct weir_consumer_options){.window_messages = 10});
+	gateway_open_reliable(&gateway, (struct weir_consumer_options){.window_messages = 10});
 	gateway_data(&gateway, 0, 2, false);
 	gateway_data(&gateway, 0, 3, true);
 	gateway_data(&gateway, 0, 2, false);
-	CU_ASSERT_EQUAL(take_from(&gateway, 0), 2);
-	CU_ASSERT_EQUAL(stats_of(&gateway).held_messages, 2);
+	CU_ASSERT_EQUAL(gateway_take_from(&gateway, 0), 2);
+	CU_ASSERT_EQUAL(gateway_stats(&gateway).held_messages, 2);
 	/* The lane begins anew with what nobody was done with. */
 	gateway.lanes[0].epoch++;
 	gateway.lanes[0].first = gateway.lanes[0].next_seq = 2;
 	gateway_data(&gateway, 0, 5, false);
-	CU_ASSERT_EQUAL(stats_of(&gateway).lost_messages, 0);
-	CU_ASSERT_EQUAL(take_from(&gateway, 2), 5);
+	CU_ASSERT_EQUAL(gateway_stats(&gateway).lost_messages, 0);
+	CU_ASSERT_EQUAL(gateway_take_from(&gateway, 2), 5);
 	gateway_wait(&gateway, GATEWAY_HEART_MS);
 	CU_ASSERT_EQUAL(gateway.heard[0].epoch, 1);
 	CU_ASSERT_EQUAL(gateway.heard[0].done_seq, 7);
 	CU_ASSERT_EQUAL(gateway_credit(&gateway), 10);
-	CU_ASSERT_EQUAL(stats_of(&gateway).held_messages, 0);
-	CU_ASSERT_EQUAL(stats_of(&gateway).missing_messages, 0);
+	CU_ASSERT_EQUAL(gateway_stats(&gateway).held_messages, 0);
+	CU_ASSERT_EQUAL(gateway_stats(&gateway).missing_messages, 0);
 	gateway_close(&gateway);
 }
 
@@ -160,16 +121,16 @@ static void test_what_there_is_no_room_for_is_not_acknowledged(void)
 {
 	struct gateway gateway;
 
-	open_reliable(&gateway, (struct weir_consumer_options){.window_messages = 4});
+	gateway_open_reliable(&gateway, (struct weir_consumer_options){.window_messages = 4});
 	gateway_data(&gateway, 0, 6, false);
-	CU_ASSERT_EQUAL(stats_of(&gateway).overruns, 1);
+	CU_ASSERT_EQUAL(gateway_stats(&gateway).overruns, 1);
 	gateway_wait(&gateway, 0);
 	CU_ASSERT_EQUAL(gateway.heard[0].next_seq, 4);
 	CU_ASSERT_EQUAL(gateway.heard[0].nack_range[0][0], 4);
 	CU_ASSERT_EQUAL(gateway.heard[0].nack_range[0][1], 6);
-	CU_ASSERT_EQUAL(take_from(&gateway, 0), 4);
+	CU_ASSERT_EQUAL(gateway_take_from(&gateway, 0), 4);
 	gateway_again(&gateway, 0, 4, 2);
-	CU_ASSERT_EQUAL(take_from(&gateway, 4), 2);
+	CU_ASSERT_EQUAL(gateway_take_from(&gateway, 4), 2);
 	gateway_close(&gateway);
 }
 

@@ -8,57 +8,18 @@
 
 /* At least once, in order: what is lost on the way comes back, and credit is conserved. */
 
-static struct weir_consumer_stats stats_of(const struct gateway *gateway)
-{
-	struct weir_consumer_stats stats;
-
-	weir_session_stats(gateway->client, &stats);
-	return stats;
-}
-
-static void open_reliable(struct gateway *gateway, struct weir_consumer_options options)
-{
-	gateway_open(gateway, options);
-	gateway->grant = WEIR_OPTION_RELIABLE | WEIR_OPTION_SEEK | WEIR_OPTION_BATCH;
-	gateway_join(gateway);
-}
-
-/* Take all messages, which are sequences `from` and up, nothing missed; how many. */
-static unsigned int take_from(struct gateway *gateway, uint64_t from)
-{
-	struct weir_message message;
-	unsigned int count = 0;
-
-	while (weir_session_next(gateway->client, &message, gateway->now_ns) == 1) {
-		CU_ASSERT_EQUAL(message.sequence, from + count);
-		CU_ASSERT_EQUAL(message.missed, 0);
-		CU_ASSERT_EQUAL(message.data[0], (uint8_t)message.sequence);
-		count++;
-	}
-	return count;
-}
-
-/* The next event of that kind, others dropped; false when there is none. */
-static bool event_of(struct gateway *gateway, enum weir_event_kind kind, struct weir_event *event)
-{
-	while (weir_session_next_event(gateway->client, event) == 1)
-		if (event->kind == kind)
-			return true;
-	return false;
-}
-
 static void test_what_is_lost_is_asked_for_at_once_and_comes_in_order(void)
 {
 	struct gateway gateway;
 	struct gateway_heard *heard = &gateway.heard[0];
 	struct weir_event event;
 
-	open_reliable(&gateway, (struct weir_consumer_options){0});
-	CU_ASSERT_TRUE(stats_of(&gateway).is_reliable);
+	gateway_open_reliable(&gateway, (struct weir_consumer_options){0});
+	CU_ASSERT_TRUE(gateway_stats(&gateway).is_reliable);
 	gateway_data(&gateway, 0, 5, false);
 	gateway_data(&gateway, 0, 3, true);
 	gateway_data(&gateway, 0, 4, false);
-	CU_ASSERT_EQUAL(take_from(&gateway, 0), 5);
+	CU_ASSERT_EQUAL(gateway_take_from(&gateway, 0), 5);
 	gateway_wait(&gateway, 0);
 	CU_ASSERT_EQUAL(heard->nacks, 1);
 	CU_ASSERT_EQUAL(heard->nack_range[0][0], 5);
@@ -69,15 +30,15 @@ static void test_what_is_lost_is_asked_for_at_once_and_comes_in_order(void)
 	CU_ASSERT_EQUAL(heard->ack_range[0][1], 12);
 	CU_ASSERT_EQUAL(heard->newest_seq, 11);
 	gateway_again(&gateway, 0, 5, 3);
-	CU_ASSERT_EQUAL(take_from(&gateway, 5), 7);
+	CU_ASSERT_EQUAL(gateway_take_from(&gateway, 5), 7);
 	gateway_wait(&gateway, 50);
 	CU_ASSERT_EQUAL(heard->nacks, 1);
 	CU_ASSERT_EQUAL(heard->next_seq, 12);
 	CU_ASSERT_EQUAL(heard->done_seq, 12);
 	CU_ASSERT_EQUAL(heard->ack_ranges, 0);
-	CU_ASSERT_FALSE(event_of(&gateway, WEIR_EVENT_GAP, &event));
-	CU_ASSERT_EQUAL(stats_of(&gateway).repaired, 3);
-	CU_ASSERT_EQUAL(stats_of(&gateway).lost_messages, 0);
+	CU_ASSERT_FALSE(gateway_event(&gateway, WEIR_EVENT_GAP, &event));
+	CU_ASSERT_EQUAL(gateway_stats(&gateway).repaired, 3);
+	CU_ASSERT_EQUAL(gateway_stats(&gateway).lost_messages, 0);
 	CU_ASSERT_EQUAL(gateway.wrong, 0);
 	gateway_close(&gateway);
 }
@@ -86,19 +47,19 @@ static void test_the_credit_of_a_missing_message_is_freed_when_it_comes(void)
 {
 	struct gateway gateway;
 
-	open_reliable(&gateway, (struct weir_consumer_options){.window_messages = 10});
+	gateway_open_reliable(&gateway, (struct weir_consumer_options){.window_messages = 10});
 	gateway_data(&gateway, 0, 4, true);
 	gateway_data(&gateway, 0, 6, false);
-	CU_ASSERT_EQUAL(take_from(&gateway, 0), 0);
+	CU_ASSERT_EQUAL(gateway_take_from(&gateway, 0), 0);
 	gateway_wait(&gateway, 3 * GATEWAY_HEART_MS);
 	CU_ASSERT_EQUAL(gateway_credit(&gateway), 0);
-	CU_ASSERT_EQUAL(stats_of(&gateway).missing_messages, 4);
+	CU_ASSERT_EQUAL(gateway_stats(&gateway).missing_messages, 4);
 	gateway_again(&gateway, 0, 0, 2);
-	CU_ASSERT_EQUAL(take_from(&gateway, 0), 2);
+	CU_ASSERT_EQUAL(gateway_take_from(&gateway, 0), 2);
 	gateway_wait(&gateway, GATEWAY_HEART_MS);
 	CU_ASSERT_EQUAL(gateway_credit(&gateway), 2);
 	gateway_again(&gateway, 0, 2, 2);
-	CU_ASSERT_EQUAL(take_from(&gateway, 2), 8);
+	CU_ASSERT_EQUAL(gateway_take_from(&gateway, 2), 8);
 	gateway_wait(&gateway, GATEWAY_HEART_MS);
 	CU_ASSERT_EQUAL(gateway_credit(&gateway), 10);
 	CU_ASSERT_EQUAL(gateway.limit_bytes, 1000 + WEIR_CONSUMER_WINDOW_BYTES);
@@ -110,7 +71,7 @@ static void test_what_came_before_is_dropped_and_acknowledged_again(void)
 	struct gateway gateway;
 	unsigned int acks;
 
-	open_reliable(&gateway, (struct weir_consumer_options){0});
+	gateway_open_reliable(&gateway, (struct weir_consumer_options){0});
 	gateway_data(&gateway, 0, 4, false);
 	gateway_data(&gateway, 0, 2, true);
 	gateway_data(&gateway, 0, 2, false);
@@ -119,13 +80,13 @@ static void test_what_came_before_is_dropped_and_acknowledged_again(void)
 	gateway_again(&gateway, 0, 2, 2); /* below what is expected */
 	gateway_again(&gateway, 0, 6, 2); /* kept above the gap */
 	gateway_wait(&gateway, 1);
-	CU_ASSERT_EQUAL(stats_of(&gateway).duplicates, 4);
+	CU_ASSERT_EQUAL(gateway_stats(&gateway).duplicates, 4);
 	CU_ASSERT(gateway.heard[0].acks > acks);
 	gateway_again(&gateway, 0, 3, 5); /* the gap, and around it */
-	CU_ASSERT_EQUAL(stats_of(&gateway).duplicates, 7);
-	CU_ASSERT_EQUAL(take_from(&gateway, 0), 8);
-	CU_ASSERT_EQUAL(stats_of(&gateway).held_messages, 0);
-	CU_ASSERT_EQUAL(stats_of(&gateway).missing_messages, 0);
+	CU_ASSERT_EQUAL(gateway_stats(&gateway).duplicates, 7);
+	CU_ASSERT_EQUAL(gateway_take_from(&gateway, 0), 8);
+	CU_ASSERT_EQUAL(gateway_stats(&gateway).held_messages, 0);
+	CU_ASSERT_EQUAL(gateway_stats(&gateway).missing_messages, 0);
 	gateway_close(&gateway);
 }
 
@@ -133,7 +94,7 @@ static void test_a_heartbeat_finds_the_lost_tail(void)
 {
 	struct gateway gateway;
 
-	open_reliable(&gateway, (struct weir_consumer_options){0});
+	gateway_open_reliable(&gateway, (struct weir_consumer_options){0});
 	gateway_data(&gateway, 1, 3, true); /* nothing of the lane ever came */
 	gateway_heartbeat(&gateway, 0);
 	gateway_wait(&gateway, 0);
@@ -148,7 +109,7 @@ static void test_a_heartbeat_finds_the_lost_tail(void)
 	CU_ASSERT_EQUAL(gateway.heard[1].nack_ranges, 1);
 	CU_ASSERT_EQUAL(gateway.heard[1].nack_range[0][1], 5);
 	gateway_again(&gateway, 1, 0, 5);
-	CU_ASSERT_EQUAL(take_from(&gateway, 0), 5);
+	CU_ASSERT_EQUAL(gateway_take_from(&gateway, 0), 5);
 	gateway_close(&gateway);
 }
 
@@ -156,21 +117,21 @@ static void test_a_tail_probe_before_its_position_was_told_counts_once(void)
 {
 	struct gateway gateway;
 
-	open_reliable(&gateway, (struct weir_consumer_options){.window_messages = 8});
+	gateway_open_reliable(&gateway, (struct weir_consumer_options){.window_messages = 8});
 	gateway_data(&gateway, 0, 4, false);
 	gateway_data(&gateway, 0, 2, true);
 	gateway.lanes[0].messages = 4; /* as if it had been sent with positions of before */
 	gateway_again(&gateway, 0, 4, 2);
 	gateway.lanes[0].messages = 6;
-	CU_ASSERT_EQUAL(take_from(&gateway, 0), 6);
+	CU_ASSERT_EQUAL(gateway_take_from(&gateway, 0), 6);
 	gateway_wait(&gateway, GATEWAY_HEART_MS);
 	CU_ASSERT(gateway.limit_messages <= 6 + 8);
 	gateway_heartbeat(&gateway, 0);
 	gateway_data(&gateway, 0, 2, false);
-	CU_ASSERT_EQUAL(take_from(&gateway, 6), 2);
+	CU_ASSERT_EQUAL(gateway_take_from(&gateway, 6), 2);
 	gateway_wait(&gateway, GATEWAY_HEART_MS);
 	CU_ASSERT_EQUAL(gateway.limit_messages, 8 + 8);
-	CU_ASSERT_EQUAL(stats_of(&gateway).lost_messages, 0);
+	CU_ASSERT_EQUAL(gateway_stats(&gateway).lost_messages, 0);
 	gateway_close(&gateway);
 }
 
@@ -178,7 +139,7 @@ static void test_a_nack_is_repeated_with_doubling_pauses_until_answered(void)
 {
 	struct gateway gateway;
 
-	open_reliable(&gateway, (struct weir_consumer_options){0});
+	gateway_open_reliable(&gateway, (struct weir_consumer_options){0});
 	gateway_data(&gateway, 0, 1, true);
 	gateway_data(&gateway, 0, 1, false);
 	gateway_wait(&gateway, 0);
@@ -200,7 +161,7 @@ static void test_every_gap_of_every_lane_is_named_in_one_datagram(void)
 	struct gateway gateway;
 	unsigned int before;
 
-	open_reliable(&gateway, (struct weir_consumer_options){0});
+	gateway_open_reliable(&gateway, (struct weir_consumer_options){0});
 	gateway_wait(&gateway, 10);
 	for (unsigned int i = 0; i < 7; i++)
 		for (uint16_t lane = 0; lane < 4; lane++) {
@@ -225,13 +186,13 @@ static void test_more_gaps_than_are_remembered_lose_nothing(void)
 	struct gateway gateway;
 	struct gateway_heard *heard = &gateway.heard[0];
 
-	open_reliable(&gateway, (struct weir_consumer_options){0});
+	gateway_open_reliable(&gateway, (struct weir_consumer_options){0});
 	for (unsigned int i = 0; i < 100; i++) {
 		gateway_data(&gateway, 0, 1, true);
 		gateway_data(&gateway, 0, 1, false);
 	}
 	gateway_wait(&gateway, 0);
-	CU_ASSERT_EQUAL(stats_of(&gateway).unkept, 36);
+	CU_ASSERT_EQUAL(gateway_stats(&gateway).unkept, 36);
 	CU_ASSERT_EQUAL(heard->nack_ranges, 65); /* in three frames */
 	CU_ASSERT_EQUAL(heard->nacks, 3);
 	CU_ASSERT_EQUAL(heard->nack_range[64][0], 128);
@@ -245,8 +206,8 @@ static void test_more_gaps_than_are_remembered_lose_nothing(void)
 	gateway_again(&gateway, 0, 138, 10);
 	for (uint64_t seq = 148; seq < 200; seq += 4)
 		gateway_again(&gateway, 0, seq, 4);
-	CU_ASSERT_EQUAL(take_from(&gateway, 0), 200);
-	CU_ASSERT_EQUAL(stats_of(&gateway).missing_messages, 0);
+	CU_ASSERT_EQUAL(gateway_take_from(&gateway, 0), 200);
+	CU_ASSERT_EQUAL(gateway_stats(&gateway).missing_messages, 0);
 	gateway_close(&gateway);
 }
 
@@ -272,16 +233,16 @@ static void test_a_path_that_reorders_is_not_asked_in_haste(void)
 	gateway_welcome(&gateway);
 	gateway_wait(&gateway, 20);
 	gateway_subscribed(&gateway);
-	CU_ASSERT_EQUAL(stats_of(&gateway).rtt_us, 20000);
+	CU_ASSERT_EQUAL(gateway_stats(&gateway).rtt_us, 20000);
 	swap(&gateway, 3);
 	CU_ASSERT_EQUAL(gateway.heard[0].nacks, 1);
-	CU_ASSERT_EQUAL(stats_of(&gateway).reorder_us, 3000);
+	CU_ASSERT_EQUAL(gateway_stats(&gateway).reorder_us, 3000);
 	swap(&gateway, 2);
 	CU_ASSERT_EQUAL(gateway.heard[0].nacks, 1);
 	swap(&gateway, 30); /* never more than half a round trip */
-	CU_ASSERT_EQUAL(stats_of(&gateway).reorder_us, 10000);
-	CU_ASSERT_EQUAL(stats_of(&gateway).reordered, 2);
-	CU_ASSERT_EQUAL(take_from(&gateway, 0), 6);
+	CU_ASSERT_EQUAL(gateway_stats(&gateway).reorder_us, 10000);
+	CU_ASSERT_EQUAL(gateway_stats(&gateway).reordered, 2);
+	CU_ASSERT_EQUAL(gateway_take_from(&gateway, 0), 6);
 	/* What is lost is asked for all the same, and the haste comes back. */
 	for (unsigned int i = 0; i < 60; i++) {
 		uint64_t lost = gateway.lanes[0].next_seq;
@@ -294,8 +255,8 @@ static void test_a_path_that_reorders_is_not_asked_in_haste(void)
 		gateway_wait(&gateway, 19); /* about a round trip */
 		gateway_again(&gateway, 0, lost, 1);
 	}
-	CU_ASSERT(stats_of(&gateway).reorder_us < 100);
-	CU_ASSERT_EQUAL(take_from(&gateway, 6), 120);
+	CU_ASSERT(gateway_stats(&gateway).reorder_us < 100);
+	CU_ASSERT_EQUAL(gateway_take_from(&gateway, 6), 120);
 	gateway_close(&gateway);
 }
 
@@ -319,7 +280,7 @@ static void test_acknowledgements_are_a_few_a_round_trip(void)
 	gateway_wait(&gateway, 25);
 	CU_ASSERT_EQUAL(gateway.heard[0].next_seq, 80);
 	CU_ASSERT_EQUAL(gateway.heard[0].done_seq, 0);
-	CU_ASSERT_EQUAL(take_from(&gateway, 0), 80);
+	CU_ASSERT_EQUAL(gateway_take_from(&gateway, 0), 80);
 	gateway_wait(&gateway, 25);
 	CU_ASSERT_EQUAL(gateway.heard[0].done_seq, 80);
 	gateway_close(&gateway);
@@ -329,10 +290,10 @@ static void test_a_lost_acknowledgement_is_made_up_for(void)
 {
 	struct gateway gateway;
 
-	open_reliable(&gateway, (struct weir_consumer_options){0});
+	gateway_open_reliable(&gateway, (struct weir_consumer_options){0});
 	gateway_data(&gateway, 0, 3, false);
 	gateway.is_deaf = true;
-	CU_ASSERT_EQUAL(take_from(&gateway, 0), 3);
+	CU_ASSERT_EQUAL(gateway_take_from(&gateway, 0), 3);
 	gateway_wait(&gateway, 50);
 	gateway.is_deaf = false;
 	CU_ASSERT_EQUAL(gateway.heard[0].next_seq, 0);
@@ -348,15 +309,15 @@ static void test_a_session_without_repair_says_nothing_of_it(void)
 
 	gateway_open(&gateway, (struct weir_consumer_options){0});
 	gateway_join(&gateway);
-	CU_ASSERT_FALSE(stats_of(&gateway).is_reliable);
+	CU_ASSERT_FALSE(gateway_stats(&gateway).is_reliable);
 	gateway_data(&gateway, 0, 1, true);
 	gateway_data(&gateway, 0, 1, false);
 	gateway_again(&gateway, 0, 0, 1);
 	gateway_gap(&gateway, 0, 0, 1, WEIR_GAP_LAPPED, 0);
 	gateway_wait(&gateway, 3 * GATEWAY_HEART_MS);
 	CU_ASSERT_EQUAL(gateway.heard[0].acks + gateway.heard[0].nacks, 0);
-	CU_ASSERT_EQUAL(stats_of(&gateway).malformed, 1);
-	CU_ASSERT_EQUAL(stats_of(&gateway).gaps, 1);
+	CU_ASSERT_EQUAL(gateway_stats(&gateway).malformed, 1);
+	CU_ASSERT_EQUAL(gateway_stats(&gateway).gaps, 1);
 	CU_ASSERT_EQUAL(
 		weir_session_seek(gateway.client, NULL, -1, WEIR_FROM_EARLIEST, 0, gateway.now_ns),
 		-EOPNOTSUPP);

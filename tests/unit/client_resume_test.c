@@ -8,36 +8,6 @@
 
 /* What outlives a session: what was delivered, what is done, where to go on. */
 
-static struct weir_consumer_stats stats_of(const struct gateway *gateway)
-{
-	struct weir_consumer_stats stats;
-
-	weir_session_stats(gateway->client, &stats);
-	return stats;
-}
-
-static void open_reliable(struct gateway *gateway, struct weir_consumer_options options)
-{
-	gateway_open(gateway, options);
-	gateway->grant = WEIR_OPTION_RELIABLE | WEIR_OPTION_SEEK | WEIR_OPTION_BATCH;
-	gateway_join(gateway);
-}
-
-/* Take all messages, which are sequences `from` and up, nothing missed; how many. */
-static unsigned int take_from(struct gateway *gateway, uint64_t from)
-{
-	struct weir_message message;
-	unsigned int count = 0;
-
-	while (weir_session_next(gateway->client, &message, gateway->now_ns) == 1) {
-		CU_ASSERT_EQUAL(message.sequence, from + count);
-		CU_ASSERT_EQUAL(message.missed, 0);
-		CU_ASSERT_EQUAL(message.data[0], (uint8_t)message.sequence);
-		count++;
-	}
-	return count;
-}
-
 /* The session is gone; the next one begins, its lane 0 at `first`. */
 static void rejoin(struct gateway *gateway, uint64_t first)
 {
@@ -62,7 +32,7 @@ static void test_a_new_session_repeats_nothing_to_the_application(void)
 {
 	struct gateway gateway;
 
-	open_reliable(&gateway, (struct weir_consumer_options){.window_messages = 10});
+	gateway_open_reliable(&gateway, (struct weir_consumer_options){.window_messages = 10});
 	gateway_data(&gateway, 0, 8, false);
 	for (uint64_t seq = 0; seq < 4; seq++)
 		CU_ASSERT_EQUAL(take(&gateway).sequence, seq);
@@ -71,12 +41,12 @@ static void test_a_new_session_repeats_nothing_to_the_application(void)
 	rejoin(&gateway, 3);
 	CU_ASSERT_EQUAL(gateway.limit_messages, 5); /* five are still held */
 	gateway_data(&gateway, 0, 5, false);        /* 3..7 again */
-	CU_ASSERT_EQUAL(stats_of(&gateway).duplicates, 5);
+	CU_ASSERT_EQUAL(gateway_stats(&gateway).duplicates, 5);
 	gateway_wait(&gateway, 25);
 	CU_ASSERT_EQUAL(gateway.heard[0].next_seq, 8);
 	CU_ASSERT_EQUAL(gateway.heard[0].done_seq, 3);
 	gateway_data(&gateway, 0, 2, false);
-	CU_ASSERT_EQUAL(take_from(&gateway, 4), 6);
+	CU_ASSERT_EQUAL(gateway_take_from(&gateway, 4), 6);
 	gateway_wait(&gateway, GATEWAY_HEART_MS);
 	CU_ASSERT_EQUAL(gateway.heard[0].done_seq, 10);
 	CU_ASSERT_EQUAL(gateway_credit(&gateway), 10);
@@ -87,19 +57,19 @@ static void test_what_was_kept_above_a_gap_comes_again_with_the_new_session(void
 {
 	struct gateway gateway;
 
-	open_reliable(&gateway, (struct weir_consumer_options){.window_messages = 10});
+	gateway_open_reliable(&gateway, (struct weir_consumer_options){.window_messages = 10});
 	gateway_data(&gateway, 0, 2, false);
 	gateway_data(&gateway, 0, 1, true);
 	gateway_data(&gateway, 0, 3, false);
-	CU_ASSERT_EQUAL(take_from(&gateway, 0), 2);
+	CU_ASSERT_EQUAL(gateway_take_from(&gateway, 0), 2);
 	rejoin(&gateway, 0);
-	CU_ASSERT_EQUAL(stats_of(&gateway).held_messages, 0);
+	CU_ASSERT_EQUAL(gateway_stats(&gateway).held_messages, 0);
 	CU_ASSERT_EQUAL(gateway_credit(&gateway), 10);
 	gateway_data(&gateway, 0, 2, true); /* they were delivered, but must come to be settled */
 	gateway_data(&gateway, 0, 4, false);
-	CU_ASSERT_EQUAL(take_from(&gateway, 2), 0);
+	CU_ASSERT_EQUAL(gateway_take_from(&gateway, 2), 0);
 	gateway_again(&gateway, 0, 0, 2);
-	CU_ASSERT_EQUAL(take_from(&gateway, 2), 4);
+	CU_ASSERT_EQUAL(gateway_take_from(&gateway, 2), 4);
 	gateway_wait(&gateway, GATEWAY_HEART_MS);
 	CU_ASSERT_EQUAL(gateway_credit(&gateway), 10);
 	gateway_close(&gateway);
@@ -109,7 +79,7 @@ static void test_with_manual_the_application_says_what_it_is_done_with(void)
 {
 	struct gateway gateway;
 
-	open_reliable(
+	gateway_open_reliable(
 		&gateway, (struct weir_consumer_options){.window_messages = 6, .manual = true});
 	for (unsigned int i = 0; i < 3; i++) {
 		gateway_data(&gateway, 0, 1, false);
@@ -142,7 +112,7 @@ static void test_a_message_past_its_deadline_is_not_handed_out(void)
 	struct gateway gateway;
 	struct weir_message message;
 
-	open_reliable(&gateway, (struct weir_consumer_options){.window_messages = 10});
+	gateway_open_reliable(&gateway, (struct weir_consumer_options){.window_messages = 10});
 	gateway_data(&gateway, 0, 1, false);
 	gateway.time_left_us = 5000;
 	gateway_data(&gateway, 0, 3, false);
@@ -156,8 +126,8 @@ static void test_a_message_past_its_deadline_is_not_handed_out(void)
 	CU_ASSERT_EQUAL(message.sequence, 4);
 	CU_ASSERT_EQUAL(message.missed, 2);
 	CU_ASSERT_EQUAL(message.time_left_us, 45000);
-	CU_ASSERT_EQUAL(stats_of(&gateway).expired, 2);
-	CU_ASSERT_EQUAL(take_from(&gateway, 5), 0);
+	CU_ASSERT_EQUAL(gateway_stats(&gateway).expired, 2);
+	CU_ASSERT_EQUAL(gateway_take_from(&gateway, 5), 0);
 	gateway_wait(&gateway, GATEWAY_HEART_MS);
 	CU_ASSERT_EQUAL(gateway.heard[0].done_seq, 5);
 	CU_ASSERT_EQUAL(gateway_credit(&gateway), 10);
@@ -169,7 +139,7 @@ static void test_what_expires_does_not_settle_what_is_in_hand(void)
 {
 	struct gateway gateway;
 
-	open_reliable(&gateway, (struct weir_consumer_options){.manual = true});
+	gateway_open_reliable(&gateway, (struct weir_consumer_options){.manual = true});
 	gateway_data(&gateway, 0, 1, false);
 	gateway.time_left_us = 1000;
 	gateway_data(&gateway, 0, 1, false);
@@ -183,7 +153,7 @@ static void test_what_expires_does_not_settle_what_is_in_hand(void)
 	CU_ASSERT_EQUAL(weir_session_consume(gateway.client, 2, 200, gateway.now_ns), 0);
 	gateway_wait(&gateway, 30);
 	CU_ASSERT_EQUAL(gateway.heard[0].done_seq, 3);
-	CU_ASSERT_EQUAL(stats_of(&gateway).held_messages, 0);
+	CU_ASSERT_EQUAL(gateway_stats(&gateway).held_messages, 0);
 	gateway_close(&gateway);
 }
 
@@ -192,9 +162,9 @@ static void test_a_seek_is_repeated_until_the_lanes_show_it(void)
 	struct gateway gateway;
 	unsigned int seeks;
 
-	open_reliable(&gateway, (struct weir_consumer_options){.window_messages = 20});
+	gateway_open_reliable(&gateway, (struct weir_consumer_options){.window_messages = 20});
 	gateway_data(&gateway, 0, 6, false);
-	CU_ASSERT_EQUAL(take_from(&gateway, 0), 6);
+	CU_ASSERT_EQUAL(gateway_take_from(&gateway, 0), 6);
 	CU_ASSERT_EQUAL(weir_session_seek(
 				gateway.client, "none", -1, WEIR_FROM_EARLIEST, 0, gateway.now_ns),
 		-ENOENT);
@@ -210,13 +180,13 @@ static void test_a_seek_is_repeated_until_the_lanes_show_it(void)
 	CU_ASSERT_EQUAL(gateway.seeks, 7);
 	CU_ASSERT_EQUAL(weir_be32(gateway.seek.counter), 1);
 	gateway_data(&gateway, 0, 1, false); /* still the old epoch */
-	CU_ASSERT_EQUAL(take_from(&gateway, 6), 1);
+	CU_ASSERT_EQUAL(gateway_take_from(&gateway, 6), 1);
 	seeks = gateway.seeks;
 	gateway.lanes[0].epoch++;
 	gateway.lanes[0].first = gateway.lanes[0].next_seq = 2;
 	gateway_data(&gateway, 0, 5, false);
-	CU_ASSERT_EQUAL(take_from(&gateway, 2), 5); /* once more, as was asked */
-	CU_ASSERT_EQUAL(stats_of(&gateway).duplicates, 0);
+	CU_ASSERT_EQUAL(gateway_take_from(&gateway, 2), 5); /* once more, as was asked */
+	CU_ASSERT_EQUAL(gateway_stats(&gateway).duplicates, 0);
 	gateway_wait(&gateway, 5 * GATEWAY_HEART_MS);
 	CU_ASSERT_EQUAL(gateway.seeks, seeks);
 	CU_ASSERT_EQUAL(gateway.heard[0].done_seq, 7);
@@ -232,7 +202,7 @@ static void test_what_was_queued_before_a_seek_settles_nothing_after_it(void)
 {
 	struct gateway gateway;
 
-	open_reliable(&gateway, (struct weir_consumer_options){0});
+	gateway_open_reliable(&gateway, (struct weir_consumer_options){0});
 	gateway_data(&gateway, 0, 6, false);
 	CU_ASSERT_EQUAL(
 		weir_session_seek(gateway.client, NULL, -1, WEIR_FROM_EARLIEST, 0, gateway.now_ns),
@@ -253,7 +223,7 @@ static void test_only_the_first_session_has_a_place_to_begin_at(void)
 {
 	struct gateway gateway;
 
-	open_reliable(&gateway,
+	gateway_open_reliable(&gateway,
 		(struct weir_consumer_options){.start = WEIR_FROM_TIME, .start_value = 12345});
 	CU_ASSERT_EQUAL(gateway.start, WEIR_START_TIME);
 	CU_ASSERT_EQUAL(gateway.start_value, 12345);
@@ -271,13 +241,13 @@ static void test_who_wants_no_repair_does_not_ask_for_it(void)
 {
 	struct gateway gateway;
 
-	open_reliable(&gateway, (struct weir_consumer_options){.unreliable = true});
+	gateway_open_reliable(&gateway, (struct weir_consumer_options){.unreliable = true});
 	CU_ASSERT_EQUAL(gateway.options, WEIR_OPTION_BATCH);
-	CU_ASSERT_FALSE(stats_of(&gateway).is_reliable);
+	CU_ASSERT_FALSE(gateway_stats(&gateway).is_reliable);
 	gateway_data(&gateway, 0, 1, true);
 	gateway_data(&gateway, 0, 2, false);
 	CU_ASSERT_EQUAL(take(&gateway).missed, 1);
-	CU_ASSERT_EQUAL(stats_of(&gateway).gaps, 1);
+	CU_ASSERT_EQUAL(gateway_stats(&gateway).gaps, 1);
 	gateway_close(&gateway);
 }
 
@@ -285,7 +255,7 @@ static void test_the_load_report_tells_queue_and_service_time(void)
 {
 	struct gateway gateway;
 
-	open_reliable(&gateway, (struct weir_consumer_options){.window_messages = 400});
+	gateway_open_reliable(&gateway, (struct weir_consumer_options){.window_messages = 400});
 	for (unsigned int i = 0; i < 30; i++)
 		gateway_data(&gateway, 0, 10, false);
 	gateway_wait(&gateway, 5 * GATEWAY_HEART_MS);
@@ -300,7 +270,7 @@ static void test_the_load_report_tells_queue_and_service_time(void)
 	CU_ASSERT_EQUAL(gateway.queue, 200);
 	CU_ASSERT(gateway.service_ns > 1900000 && gateway.service_ns < 2100000);
 	/* Idle is not busy. */
-	CU_ASSERT_EQUAL(take_from(&gateway, 100), 200);
+	CU_ASSERT_EQUAL(gateway_take_from(&gateway, 100), 200);
 	gateway_heartbeat(&gateway, 0);
 	gateway_wait(&gateway, 9 * GATEWAY_HEART_MS);
 	CU_ASSERT(gateway.service_ns < 1000000);
@@ -311,7 +281,7 @@ static void test_pull_gets_every_message_it_asked_for(void)
 {
 	struct gateway gateway;
 
-	open_reliable(&gateway, (struct weir_consumer_options){.pull = true});
+	gateway_open_reliable(&gateway, (struct weir_consumer_options){.pull = true});
 	CU_ASSERT_EQUAL(gateway.limit_messages, 0);
 	CU_ASSERT_EQUAL(weir_session_grant(gateway.client, 6, gateway.now_ns), 0);
 	gateway_data(&gateway, 0, 2, true);
@@ -322,12 +292,12 @@ static void test_pull_gets_every_message_it_asked_for(void)
 	gateway_gap(&gateway, 0, 1, 2, WEIR_GAP_LAPPED, 1);
 	CU_ASSERT_EQUAL(take(&gateway).sequence, 0);
 	CU_ASSERT_EQUAL(take(&gateway).missed, 1);
-	CU_ASSERT_EQUAL(take_from(&gateway, 3), 3);
+	CU_ASSERT_EQUAL(gateway_take_from(&gateway, 3), 3);
 	gateway_wait(&gateway, GATEWAY_HEART_MS);
 	CU_ASSERT_EQUAL(gateway_credit(&gateway), 1); /* in place of the one that will not */
 	rejoin(&gateway, 4);
 	gateway_data(&gateway, 0, 1, false);
-	CU_ASSERT_EQUAL(take_from(&gateway, 4), 0); /* 4 was taken before */
+	CU_ASSERT_EQUAL(gateway_take_from(&gateway, 4), 0); /* 4 was taken before */
 	gateway_wait(&gateway, GATEWAY_HEART_MS);
 	CU_ASSERT_EQUAL(gateway_credit(&gateway), 1);
 	gateway_close(&gateway);
