@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # time limit: 300
+# measures time
 #
 # Unmodified collectors with weir-agent beside them lose nothing while they are stopped for two
 # seconds under 20,000 packets a second; without it they do. The agent costs next to nothing when

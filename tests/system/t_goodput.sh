@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # time limit: 240
+# measures time
 #
 # What loss costs an acknowledged consumer: messages a second that it gets, as fast as it can, and
 # the time that a message takes. Runs without and with loss alternate, and medians are compared.

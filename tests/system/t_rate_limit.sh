@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# measures time
 #
 # A consumer's limit is held within 2 % over five seconds while three times as much is offered,
 # in packets and in bits; it can be changed while it runs, and touches nobody else.

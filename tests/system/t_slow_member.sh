@@ -1,13 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # time limit: 240
+# measures time
 #
 # One of four consumers works at a tenth of the speed: the others' latency is as without it, they
 # lose nothing, and the slow one is kept busy all the time at what it can do.
 #
-# Runs alternate, with the slow one slow and with it fast, and of each the lowest of the others' 99th
-# percentiles are compared: what else runs on the machine only ever adds to them. 10 % more is
-# allowed, and 200 us, which is what a scheduler does.
+# Runs alternate, with the slow one slow and with it fast. Of each the lowest of the others' 99th
+# percentiles are compared, and the slow one is judged by its fastest run: what else runs on the
+# machine only ever adds to the one and takes from the other. 10 % more is allowed, and 200 us, which
+# is what a scheduler does.
 
 # shellcheck source=tests/system/_init.sh
 . "$(dirname "$0")/_init.sh"
@@ -78,13 +80,15 @@ for _ in $(seq $pairs); do
 	run slow --rate $slow
 	assert_num "$(jq .received "$tmp/slow-c6.json")" -ge $((slow * seconds * 95 / 100)) \
 		"messages that the slow one took"
-	awk -v r="$(receiver_get slow-c6 .rate_pps)" -v s=$slow 'BEGIN {exit !(r >= 0.95 * s)}' ||
-		fail "the slow one took $(receiver_get slow-c6 .rate_pps)/s of $slow/s"
+	receiver_get slow-c6 .rate_pps >>"$tmp/slow.rate"
 	assert_json "$tmp/slow-c6.json" '.duplicates == 0 and .reordered == 0 and .lost == 0 and
 		.native.overruns == 0'
 	assert_json "$tmp/shown.json" '(.health.state | IN("throttled", "parked", "catching_up")) and
 		(.health.entered | .throttled + .parked + .catching_up) > 0 and .health.waiting > 0'
 done
+best=$(sort -n "$tmp/slow.rate" | tail -n 1)
+awk -v r="$best" -v s=$slow 'BEGIN {exit !(r >= 0.95 * s)}' ||
+	fail "the slow one took $best/s of $slow/s at best"
 fast=$(least "$tmp/fast.p99")
 slow=$(least "$tmp/slow.p99")
 echo "p99 of the others: $fast us without, $slow us with a slow one"

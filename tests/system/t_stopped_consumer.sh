@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# measures time
 #
 # A consumer that stops dead is slowed alone: the consumers of other groups lose nothing, and
 # get their messages at the rate of a run without it.
