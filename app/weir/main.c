@@ -14,6 +14,7 @@
 #include "control/twins.h"
 #include "dpdk/driver.h"
 #include "options.h"
+#include "ports.h"
 
 /* Start-up in order, and its reverse. No logic. */
 
@@ -60,10 +61,10 @@ static int open_ports(struct program *program, struct weir_error *error)
 	const struct weir_config *config = program->config;
 	struct weir_gateway *gateway = &program->gateway;
 	uint16_t largest = 1500;
-	int result = 0;
+	int result = weir_ports_prepare(config, error);
 
 	for (unsigned int i = 0; result == 0 && i < config->port_count; i++) {
-		result = weir_dpdk_port_find(config, i, &program->ports[i], error);
+		result = weir_port_find(config, i, &program->ports[i], error);
 		if (result == 0 && program->ports[i]->mtu > largest)
 			largest = program->ports[i]->mtu;
 	}
@@ -74,8 +75,8 @@ static int open_ports(struct program *program, struct weir_error *error)
 		gateway->dataplane->numbers_by_clock = true;
 	}
 	for (unsigned int i = 0; result == 0 && i < config->port_count; i++)
-		result = weir_dpdk_port_start(
-			program->ports[i], &config->ports[i], gateway->dataplane->buffers, error);
+		result = weir_port_start(
+			program->ports[i], config, gateway->dataplane->buffers, error);
 	if (result == 0)
 		result = weir_dataplane_attach(
 			gateway->dataplane, program->ports, config->port_count, error);
@@ -144,6 +145,7 @@ static int start(struct program *program, struct weir_error *error)
 		result = weir_dataplane_start(program->gateway.dataplane, error);
 	if (result == 0) {
 		weir_gateway_sync(&program->gateway);
+		weir_gateway_take_ports(&program->gateway);
 		program->gateway.started_ns = weir_loop_clock_ns();
 		result = open_socket(program, error);
 	}
@@ -158,6 +160,8 @@ static void stop(struct program *program)
 	if (gateway->sessions != NULL)
 		weir_sessions_leave_all(gateway->sessions);
 	if (gateway->dataplane != NULL) {
+		if (gateway->dataplane->is_running)
+			weir_gateway_release_ports(gateway);
 		weir_dataplane_stop(gateway->dataplane, DRAIN_MS);
 		weir_gateway_report_rest(gateway);
 	}
@@ -170,7 +174,7 @@ static void stop(struct program *program)
 	weir_rpc_destroy(gateway->rpc);
 	weir_host_close(gateway->host);
 	for (unsigned int i = 0; i < WEIR_MAX_PORTS; i++)
-		weir_dpdk_port_close(program->ports[i]);
+		weir_port_close(program->ports[i]);
 	weir_dataplane_destroy(gateway->dataplane);
 	weir_config_free(program->config);
 	if (program->has_eal)

@@ -171,6 +171,8 @@ static int add_devices(const struct weir_config *config, struct weir_error *erro
 		char text[1024];
 		char path[32];
 
+		if (config->ports[i].driver == WEIR_DRIVER_XDP)
+			continue;
 		snprintf(path, sizeof(path), "$.ports[%u]", i);
 		if (weir_device_argument(config, i, text, sizeof(text)) < 0)
 			return weir_error_set(error, -ENAMETOOLONG, path, "use shorter paths",

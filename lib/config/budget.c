@@ -12,7 +12,12 @@ uint64_t weir_config_reserve(const struct weir_config *config)
 
 	for (unsigned int i = 0; i < config->port_count; i++) {
 		const struct weir_config_port *port = &config->ports[i];
-		unsigned int queues = port->queues != 0 ? port->queues : config->workers.count;
+		unsigned int queues;
+
+		/* Its queues have memory of their own. */
+		if (port->driver == WEIR_DRIVER_XDP)
+			continue;
+		queues = port->queues != 0 ? port->queues : config->workers.count;
 
 		reserve += (uint64_t)queues * port->descriptors;
 	}

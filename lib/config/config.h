@@ -37,6 +37,7 @@ enum weir_driver {
 	WEIR_DRIVER_PCI,
 	WEIR_DRIVER_AF_PACKET,
 	WEIR_DRIVER_AF_XDP,
+	WEIR_DRIVER_XDP,
 	WEIR_DRIVER_TAP,
 	WEIR_DRIVER_MEMIF,
 	WEIR_DRIVER_PCAP,
@@ -48,6 +49,9 @@ enum weir_tier { WEIR_TIER_CRITICAL, WEIR_TIER_STANDARD, WEIR_TIER_BULK, WEIR_TI
 enum weir_class { WEIR_CLASS_BLIND, WEIR_CLASS_ASSISTED, WEIR_CLASS_NATIVE };
 
 enum weir_source_mode { WEIR_SOURCE_REWRITE, WEIR_SOURCE_KEEP };
+
+/* How a driver xdp port meets its interface. */
+enum weir_xdp_mode { WEIR_XDP_AUTO, WEIR_XDP_NATIVE, WEIR_XDP_GENERIC, WEIR_XDP_ZERO_COPY };
 
 enum weir_idle { WEIR_IDLE_AUTO, WEIR_IDLE_SPIN, WEIR_IDLE_SLEEP };
 
@@ -77,11 +81,12 @@ struct weir_config_port {
 	char name[WEIR_NAME_SIZE];
 	enum weir_driver driver;
 	char device[64];    /* PCI address "0000:03:00.0" (pci) */
-	char interface[16]; /* kernel interface (af_packet, af_xdp) or the one to make (tap) */
-	char rx_file[256];  /* pcap: read from; "" for none */
-	char tx_file[256];  /* pcap: write to; "" for none */
-	bool loop;          /* pcap: repeat rx_file for ever */
-	char socket[108];   /* memif: control socket */
+	char interface[16]; /* kernel interface (af_packet, af_xdp, xdp) or the one to make (tap) */
+	enum weir_xdp_mode xdp_mode;
+	char rx_file[256]; /* pcap: read from; "" for none */
+	char tx_file[256]; /* pcap: write to; "" for none */
+	bool loop;         /* pcap: repeat rx_file for ever */
+	char socket[108];  /* memif: control socket */
 	uint32_t memif_id;
 	bool memif_server;
 	uint16_t queues;      /* receive queues; 0: one a worker, as the device allows */
@@ -209,6 +214,14 @@ struct weir_config_health {
 	uint32_t catch_up_ms;       /* behind by more: a class of its own in the schedule */
 };
 
+/* What the XDP program on driver xdp ports does without the gateway. */
+struct weir_config_failover {
+	bool enabled;          /* false: the program goes with the gateway */
+	char pins[128];        /* folder in a BPF file system */
+	uint32_t heartbeat_ms; /* a worker silent for longer is dead */
+	uint32_t gate;         /* packets that may wait for a worker; 0: a quarter of the ring */
+};
+
 struct weir_config_reach {
 	uint32_t probe_ms; /* neighbours of consumers are probed this often */
 	uint32_t hold_ms;  /* unreachable for at least this long before a retry */
@@ -224,6 +237,7 @@ struct weir_config {
 	struct weir_config_state state;
 	struct weir_config_quarantine quarantine;
 	struct weir_config_health health;
+	struct weir_config_failover failover;
 	struct weir_config_port *ports;
 	unsigned int port_count;
 	struct weir_config_stream *streams;
@@ -247,8 +261,8 @@ void weir_config_free(struct weir_config *config);
 
 /*
  * Receive buffers that no stream may budget: those in the ports' receive queues (queues, or one
- * a worker, times descriptors) and 8,192 under way in mesh, transmit queues and caches. The
- * parser has seen to it that this and the streams' budgets fit in memory.buffers.
+ * a worker, times descriptors; none of driver xdp) and 8,192 under way in mesh, transmit queues and
+ * caches. The parser has seen to it that this and the streams' budgets fit in memory.buffers.
  */
 uint64_t weir_config_reserve(const struct weir_config *config);
 
@@ -271,3 +285,4 @@ const char *weir_tier_name(enum weir_tier tier);
 const char *weir_class_name(enum weir_class class);
 const char *weir_source_mode_name(enum weir_source_mode mode);
 const char *weir_idle_name(enum weir_idle idle);
+const char *weir_xdp_mode_name(enum weir_xdp_mode mode);

@@ -7,11 +7,12 @@
 #include "config/parts.h"
 
 const char *const weir_driver_names[] = {
-	"pci", "af_packet", "af_xdp", "tap", "memif", "pcap", "null", NULL};
+	"pci", "af_packet", "af_xdp", "xdp", "tap", "memif", "pcap", "null", NULL};
 const char *const weir_tier_names[] = {"critical", "standard", "bulk", NULL};
 const char *const weir_class_names[] = {"blind", "assisted", "native", NULL};
 const char *const weir_source_mode_names[] = {"rewrite", "keep", NULL};
 const char *const weir_idle_names[] = {"auto", "spin", "sleep", NULL};
+const char *const weir_xdp_mode_names[] = {"auto", "native", "generic", "zero_copy", NULL};
 
 enum { LONGEST_NAME = 32 };
 
@@ -95,4 +96,9 @@ const char *weir_source_mode_name(enum weir_source_mode mode)
 const char *weir_idle_name(enum weir_idle idle)
 {
 	return (unsigned int)idle <= WEIR_IDLE_SLEEP ? weir_idle_names[idle] : NULL;
+}
+
+const char *weir_xdp_mode_name(enum weir_xdp_mode mode)
+{
+	return (unsigned int)mode <= WEIR_XDP_ZERO_COPY ? weir_xdp_mode_names[mode] : NULL;
 }

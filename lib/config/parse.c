@@ -19,6 +19,7 @@ static const struct weir_field config_fields[] = {
 	{WEIR_MEMBER(struct weir_config, state), .read = weir_read_state},
 	{WEIR_MEMBER(struct weir_config, quarantine), .read = weir_read_quarantine},
 	{WEIR_MEMBER(struct weir_config, health), .read = weir_read_health},
+	{WEIR_MEMBER(struct weir_config, failover), .read = weir_read_failover},
 	{.key = "ports",
 		.read = weir_read_ports,
 		.hint = "[{\"name\": \"up0\", \"driver\": \"af_packet\", \"interface\": \"eth0\"}]",
@@ -45,6 +46,7 @@ static const struct weir_config defaults = {
 	.state = {.interval_ms = 1000},
 	.quarantine = {.messages = 1024, .bytes = 16 * 1048576},
 	.health = {.throttled_percent = 50, .park_ms = 1000, .catch_up_ms = 1000},
+	.failover = {.enabled = true, .pins = "/sys/fs/bpf/weir", .heartbeat_ms = 50},
 };
 
 /* Before the parser, which would recurse as deep as it is told to. */

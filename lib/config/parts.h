@@ -18,12 +18,15 @@ extern const char *const weir_tier_names[];
 extern const char *const weir_class_names[];
 extern const char *const weir_source_mode_names[];
 extern const char *const weir_idle_names[];
+extern const char *const weir_xdp_mode_names[];
 
 /* The tables that weir_config_needs_restart compares by. */
 extern const struct weir_field weir_workers_fields[];
 extern const size_t weir_workers_field_count;
 extern const struct weir_field weir_memory_fields[];
 extern const size_t weir_memory_field_count;
+extern const struct weir_field weir_failover_fields[];
+extern const size_t weir_failover_field_count;
 extern const struct weir_field weir_port_fields[];
 extern const size_t weir_port_field_count;
 
@@ -39,6 +42,8 @@ int weir_read_state(const struct weir_value *value, const struct weir_field *fie
 int weir_read_quarantine(
 	const struct weir_value *value, const struct weir_field *field, void *quarantine);
 int weir_read_health(const struct weir_value *value, const struct weir_field *field, void *health);
+int weir_read_failover(
+	const struct weir_value *value, const struct weir_field *field, void *failover);
 int weir_read_rate(const struct weir_value *value, const struct weir_field *field, void *rate);
 int weir_read_window(const struct weir_value *value, const struct weir_field *field, void *window);
 int weir_read_ports(const struct weir_value *value, const struct weir_field *field, void *config);

@@ -9,8 +9,9 @@
 
 enum {
 	PCI = BIT(PCI),
-	XDP = BIT(AF_XDP), /* on an interface that the kernel has, but takes all it receives */
-	KERNEL = BIT(AF_PACKET) | XDP,
+	AF_XDP = BIT(AF_XDP), /* on an interface that the kernel has, but takes all it receives */
+	XDP = BIT(XDP),
+	KERNEL = BIT(AF_PACKET) | AF_XDP | XDP,
 	TAP = BIT(TAP),
 	MEMIF = BIT(MEMIF),
 	PCAP = BIT(PCAP),
@@ -38,7 +39,8 @@ static const struct use {
 	{"queues", ALL & ~PCAP, 0, NULL},
 	{"promiscuous", PCI | KERNEL | TAP, 0, NULL},
 	{"mac", WIRE, 0, NULL},
-	{"twin", PCI | XDP | TAP | MEMIF, 0, NULL},
+	{"mode", XDP, 0, NULL},
+	{"twin", PCI | AF_XDP | TAP | MEMIF, 0, NULL},
 };
 
 static int read_role(const struct weir_value *value, const struct weir_field *field, void *target)
@@ -101,6 +103,8 @@ const struct weir_field weir_port_fields[] = {
 		.maximum = 9728},
 	{WEIR_MEMBER(struct weir_config_port, promiscuous), .read = weir_read_bool},
 	{WEIR_MEMBER(struct weir_config_port, mac), .read = weir_read_mac},
+	{WEIR_MEMBER_AS("mode", struct weir_config_port, xdp_mode), .read = weir_read_name,
+		.names = weir_xdp_mode_names},
 	{.key = "twin", .read = read_twin},
 };
 const size_t weir_port_field_count = COUNT_OF(weir_port_fields);
@@ -117,7 +121,8 @@ static int refuse_unused(
 			used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s",
 				used == 0 ? "" : ", ", weir_driver_names[i]);
 	snprintf(hint, sizeof(hint), "leave it out; it is for driver %s", names);
-	if (strcmp(use->key, "twin") == 0 && driver == WEIR_DRIVER_AF_PACKET)
+	if (strcmp(use->key, "twin") == 0 &&
+		(driver == WEIR_DRIVER_AF_PACKET || driver == WEIR_DRIVER_XDP))
 		snprintf(hint, sizeof(hint),
 			"the kernel keeps an %s interface; give the address "
 			"to the interface itself",
@@ -160,6 +165,17 @@ static int check_files(const struct weir_value *value, const struct weir_config_
 	return 0;
 }
 
+/* All queues of the interface: a packet on another queue would not reach the gateway. */
+static void set_xdp_defaults(const struct weir_value *value, struct weir_config_port *port)
+{
+	struct weir_value member;
+
+	if (!weir_value_member(value, "queues", &member))
+		port->queues = 0;
+	if (!weir_value_member(value, "descriptors", &member))
+		port->descriptors = 4096;
+}
+
 static int read_port(const struct weir_value *value, struct weir_config_port *port)
 {
 	static const struct weir_config_port defaults = {.queues = 1, .descriptors = 1024};
@@ -172,6 +188,8 @@ static int read_port(const struct weir_value *value, struct weir_config_port *po
 		rc = check_uses(value, port->driver);
 	if (rc == 0 && port->driver == WEIR_DRIVER_PCAP)
 		rc = check_files(value, port);
+	if (rc == 0 && port->driver == WEIR_DRIVER_XDP)
+		set_xdp_defaults(value, port);
 	port->has_mac = memcmp(port->mac, no_mac, sizeof(no_mac)) != 0;
 	if (port->twin.enabled && port->twin.name[0] == '\0')
 		snprintf(port->twin.name, sizeof(port->twin.name), "weir-%.10s", port->name);

@@ -67,6 +67,10 @@ const char *weir_config_needs_restart(
 		return differs("$.native", "udp_port");
 	if (strcmp(running->state.file, next->state.file) != 0)
 		return differs("$.state", "file");
+	field = weir_fields_differ(weir_failover_fields, weir_failover_field_count,
+		&running->failover, &next->failover);
+	if (field != NULL)
+		return differs("$.failover", field->key);
 	if (running->port_count != next->port_count)
 		return "$.ports";
 	for (unsigned int i = 0; path == NULL && i < next->port_count; i++)

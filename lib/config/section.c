@@ -115,6 +115,15 @@ static const struct weir_field health_fields[] = {
 		.minimum = 1, .maximum = 600000},
 };
 
+const struct weir_field weir_failover_fields[] = {
+	{WEIR_MEMBER(struct weir_config_failover, enabled), .read = weir_read_bool},
+	{WEIR_MEMBER(struct weir_config_failover, pins), .read = weir_read_absolute_path},
+	{WEIR_MEMBER(struct weir_config_failover, heartbeat_ms), .read = weir_read_number,
+		.minimum = 5, .maximum = 10000},
+	{WEIR_MEMBER(struct weir_config_failover, gate), .read = weir_read_number, .maximum = 8192},
+};
+const size_t weir_failover_field_count = COUNT_OF(weir_failover_fields);
+
 static const struct weir_field rate_fields[] = {
 	{WEIR_MEMBER(struct weir_config_rate, packets_per_s), .read = weir_read_rate_number,
 		.maximum = BILLION},
@@ -224,6 +233,13 @@ int weir_read_health(const struct weir_value *value, const struct weir_field *fi
 {
 	(void)field;
 	return weir_fields_read(value, health_fields, COUNT_OF(health_fields), health);
+}
+
+int weir_read_failover(
+	const struct weir_value *value, const struct weir_field *field, void *failover)
+{
+	(void)field;
+	return weir_fields_read(value, weir_failover_fields, weir_failover_field_count, failover);
 }
 
 int weir_read_rate(const struct weir_value *value, const struct weir_field *field, void *rate)

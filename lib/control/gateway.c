@@ -158,6 +158,36 @@ void weir_gateway_report_rest(const struct weir_gateway *gateway)
 	weir_groups_report(gateway->dataplane, report_rest, NULL);
 }
 
+static void follow_by_ports(const struct weir_dataplane *dataplane)
+{
+	for (uint32_t i = 0; i < dataplane->port_count; i++) {
+		const struct weir_port *port = dataplane->ports[i];
+
+		if (port->ops->follow != NULL)
+			port->ops->follow(port->driver, weir_dataplane_config(dataplane));
+	}
+}
+
+void weir_gateway_take_ports(const struct weir_gateway *gateway)
+{
+	for (uint32_t i = 0; i < gateway->dataplane->port_count; i++) {
+		const struct weir_port *port = gateway->dataplane->ports[i];
+
+		if (port->ops->take != NULL)
+			port->ops->take(port->driver, true);
+	}
+}
+
+void weir_gateway_release_ports(const struct weir_gateway *gateway)
+{
+	for (uint32_t i = 0; i < gateway->dataplane->port_count; i++) {
+		const struct weir_port *port = gateway->dataplane->ports[i];
+
+		if (port->ops->release != NULL)
+			port->ops->release(port->driver);
+	}
+}
+
 void weir_gateway_sync(struct weir_gateway *gateway)
 {
 	weir_host_process(gateway->host);
@@ -166,6 +196,7 @@ void weir_gateway_sync(struct weir_gateway *gateway)
 	weir_twins_sync(gateway->twins);
 	weir_reach_sync(gateway->reach);
 	weir_quarantine_sync(gateway);
+	follow_by_ports(gateway->dataplane);
 }
 
 int weir_gateway_apply(

@@ -47,6 +47,10 @@ int weir_gateway_apply(
 int weir_gateway_start_timers(struct weir_gateway *gateway);
 /* Make everything that follows the configuration follow it: after it or the ports changed. */
 void weir_gateway_sync(struct weir_gateway *gateway);
+/* Workers run: packets come to them from now on, on ports where something else had them. */
+void weir_gateway_take_ports(const struct weir_gateway *gateway);
+/* Workers still run: something else gets the packets from now on, where there is such a thing. */
+void weir_gateway_release_ports(const struct weir_gateway *gateway);
 /* Workers have ended: log what each group was not given any more. */
 void weir_gateway_report_rest(const struct weir_gateway *gateway);
 /* For weir_host_open; the context is the gateway. */

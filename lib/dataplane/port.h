@@ -14,6 +14,8 @@
 
 #define WEIR_PORT_MAX_QUEUES 64
 
+struct weir_config;
+
 struct weir_port_counters {
 	uint64_t rx_packets;
 	uint64_t rx_bytes;
@@ -35,6 +37,10 @@ struct weir_port_ops {
 	/* Control thread only. */
 	void (*counters)(void *driver, struct weir_port_counters *counters);
 	bool (*link)(void *driver);
+	/* A port whose packets go another way while no gateway takes them; NULL for all others. */
+	void (*take)(void *driver, bool on); /* workers run: from now on, or not any more */
+	void (*release)(void *driver);       /* no more, and what is under way has been taken */
+	void (*follow)(void *driver, const struct weir_config *config); /* it was taken over */
 };
 
 struct weir_port {

@@ -104,7 +104,7 @@ static void test_hints_say_what_would_be_right(void)
 	hint_says(STREAM("'partition':4"), "did you mean \"partitions\"");
 	hint_says(STREAM("'partition':4"), "name, match, key");
 	hint_says(PORT("'driver':'af_paket'"), "did you mean \"af_packet\"");
-	hint_says(PORT("'driver':'zzzzzz'"), "one of: pci, af_packet, af_xdp");
+	hint_says(PORT("'driver':'zzzzzz'"), "one of: pci, af_packet, af_xdp, xdp");
 	hint_says(MATCH("'destination':'192.0.2.1/24'"), "\"192.0.2.0/24\"");
 	hint_says(MATCH("'source':'2001:db8::1/64'"), "\"2001:db8::/64\"");
 	hint_says(MATCH("'udp_port':'9999-9990'"), "\"9990-9999\"");

@@ -60,6 +60,10 @@ static void test_sections_left_out_have_defaults(void)
 	CU_ASSERT_EQUAL(config->health.throttled_percent, 50);
 	CU_ASSERT_EQUAL(config->health.park_ms, 1000);
 	CU_ASSERT_EQUAL(config->health.catch_up_ms, 1000);
+	CU_ASSERT_TRUE(config->failover.enabled);
+	CU_ASSERT_STRING_EQUAL(config->failover.pins, "/sys/fs/bpf/weir");
+	CU_ASSERT_EQUAL(config->failover.heartbeat_ms, 50);
+	CU_ASSERT_EQUAL(config->failover.gate, 0);
 	CU_ASSERT_EQUAL(config->stream_count, 0);
 	CU_ASSERT_EQUAL(config->group_count, 0);
 	weir_config_free(config);
@@ -190,6 +194,10 @@ static void test_sections_are_taken_over(void)
 	CU_ASSERT_EQUAL(config->health.throttled_percent, 75);
 	CU_ASSERT_EQUAL(config->health.park_ms, 300);
 	CU_ASSERT_EQUAL(config->health.catch_up_ms, 4000);
+	CU_ASSERT_FALSE(config->failover.enabled);
+	CU_ASSERT_STRING_EQUAL(config->failover.pins, "/run/bpf/w");
+	CU_ASSERT_EQUAL(config->failover.heartbeat_ms, 20);
+	CU_ASSERT_EQUAL(config->failover.gate, 512);
 	weir_config_free(config);
 }
 
@@ -199,12 +207,12 @@ static void test_ports_are_taken_over(void)
 	struct weir_config *config = parse(WHOLE);
 	const struct weir_config_port *nic = &config->ports[0];
 
-	CU_ASSERT_EQUAL_FATAL(config->port_count, 7);
-	for (unsigned int i = 0; i < 7; i++)
+	CU_ASSERT_EQUAL_FATAL(config->port_count, 8);
+	for (unsigned int i = 0; i < 8; i++)
 		CU_ASSERT_EQUAL(config->ports[i].driver,
 			((enum weir_driver[]){WEIR_DRIVER_PCI, WEIR_DRIVER_AF_PACKET,
 				WEIR_DRIVER_AF_XDP, WEIR_DRIVER_TAP, WEIR_DRIVER_MEMIF,
-				WEIR_DRIVER_PCAP, WEIR_DRIVER_NULL})[i]);
+				WEIR_DRIVER_PCAP, WEIR_DRIVER_NULL, WEIR_DRIVER_XDP})[i]);
 	CU_ASSERT_STRING_EQUAL(nic->name, "nic");
 	CU_ASSERT_STRING_EQUAL(nic->device, "0000:03:00.0");
 	CU_ASSERT_EQUAL(nic->queues, 0);
@@ -229,6 +237,10 @@ static void test_ports_are_taken_over(void)
 	CU_ASSERT_STRING_EQUAL(config->ports[5].tx_file, "out.pcap");
 	CU_ASSERT_TRUE(config->ports[5].loop);
 	CU_ASSERT_EQUAL(config->ports[6].frame_bytes, 1400);
+	CU_ASSERT_EQUAL(config->ports[7].xdp_mode, WEIR_XDP_NATIVE);
+	/* Queues of their own memory: all that the interface has, and many packets in each. */
+	CU_ASSERT_EQUAL(config->ports[7].queues, 0);
+	CU_ASSERT_EQUAL(config->ports[7].descriptors, 4096);
 	weir_config_free(config);
 }
 
@@ -375,6 +387,9 @@ static void test_names_end_with_their_enum(void)
 	CU_ASSERT_PTR_NULL(weir_source_mode_name(WEIR_SOURCE_KEEP + 1));
 	CU_ASSERT_STRING_EQUAL(weir_idle_name(WEIR_IDLE_SLEEP), "sleep");
 	CU_ASSERT_PTR_NULL(weir_idle_name(WEIR_IDLE_SLEEP + 1));
+	CU_ASSERT_STRING_EQUAL(weir_xdp_mode_name(WEIR_XDP_AUTO), "auto");
+	CU_ASSERT_STRING_EQUAL(weir_xdp_mode_name(WEIR_XDP_ZERO_COPY), "zero_copy");
+	CU_ASSERT_PTR_NULL(weir_xdp_mode_name(WEIR_XDP_ZERO_COPY + 1));
 }
 
 int main(void)

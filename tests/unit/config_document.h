@@ -19,6 +19,7 @@
 	" 'state':{'file':'/var/lib/weir/state','interval_ms':250},\n"                             \
 	" 'quarantine':{'messages':64,'bytes':'1M'},\n"                                            \
 	" 'health':{'throttled_percent':75,'park_ms':300,'catch_up_ms':4000},\n"                   \
+	" 'failover':{'enabled':false,'pins':'/run/bpf/w','heartbeat_ms':20,'gate':512},\n"        \
 	" 'ports':[\n"                                                                             \
 	"  {'name':'nic','driver':'pci','device':'0000:03:00.0','queues':0,\n"                     \
 	"   'descriptors':512,'mtu':9000,'promiscuous':true,'mac':'02:00:00:00:0a:FF',\n"          \
@@ -29,7 +30,8 @@
 	"  {'name':'mem','driver':'memif','socket':'/run/m.sock','id':7,'role':'server'},\n"       \
 	"  {'name':'cap','driver':'pcap','rx_file':'in.pcap','tx_file':'out.pcap',\n"              \
 	"   'loop':true},\n"                                                                       \
-	"  {'name':'nul','driver':'null','frame_bytes':1400}],\n"                                  \
+	"  {'name':'nul','driver':'null','frame_bytes':1400},\n"                                   \
+	"  {'name':'own','driver':'xdp','interface':'eth3','mode':'native'}],\n"                   \
 	" 'streams':[\n"                                                                           \
 	"  {'name':'a','match':{'vlan':100,'outer_vlan':200,'destination':['192.0.2.1/32',\n"      \
 	"    '2001:db8::/32'],'source':'10.0.0.0/8','udp_port':[4739,'9990-9999','53']},\n"        \

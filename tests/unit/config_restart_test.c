@@ -80,6 +80,9 @@ static void test_ports_need_a_restart(void)
 	compare(",'2001:db8::1/64'", "", "$.ports[0].twin");
 	compare(",'twin':{}", "", "$.ports[3].twin");
 	compare(",\n  {'name':'nul','driver':'null','frame_bytes':1400}", "", "$.ports");
+	compare("'mode':'native'", "'mode':'generic'", "$.ports[7].mode");
+	compare("'gate':512", "'gate':0", "$.failover.gate");
+	compare("'failover':{'enabled':false", "'failover':{'enabled':true", "$.failover.enabled");
 }
 
 static void test_the_rest_is_taken_over_live(void)

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "xdp/guard.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+
+#include <rte_common.h>
+
+#define BEAT_US  100
+#define REARM_MS 50 /* after a trip: no queue goes over and back many times a second */
+
+_Static_assert(sizeof(pthread_mutex_t) <= WEIR_XDP_LINE, "the owner's line is too short");
+
+static uint64_t monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* The mutex is of this process's making, at the place where the program looks for the futex. */
+static pthread_mutex_t *owner_of(struct weir_xdp_queue_state *state)
+{
+	return (pthread_mutex_t *)(void *)&state->owner;
+}
+
+int weir_guard_open(struct weir_guard *guard, struct weir_xdp_queue_state *state)
+{
+	pthread_mutexattr_t attributes;
+	int result;
+
+	memset(guard, 0, sizeof(*guard));
+	guard->state = state;
+	guard->number = RTE_MAX(state->armed, state->tripped);
+	guard->beat_cycles = rte_get_tsc_hz() / 1000000 * BEAT_US;
+	atomic_store((_Atomic uint32_t *)&state->armed, 0);
+	guard->base = state->redirected;
+	guard->lost_before = state->handover_lost;
+	state->consumed = guard->base;
+	pthread_mutexattr_init(&attributes);
+	pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+	pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+	memset(&state->owner, 0, WEIR_XDP_LINE);
+	result = pthread_mutex_init(owner_of(state), &attributes);
+	pthread_mutexattr_destroy(&attributes);
+	return -result;
+}
+
+static void arm(struct weir_guard *guard)
+{
+	struct weir_xdp_queue_state *state = guard->state;
+
+	guard->has_seen_trip = false;
+	guard->base += state->redirected - state->consumed;
+	state->consumed = state->redirected;
+	/* All that the program compares must be there before the number is. */
+	atomic_store((_Atomic uint32_t *)&state->armed, ++guard->number);
+}
+
+static void look_at_trip(struct weir_guard *guard, uint64_t now, bool is_empty)
+{
+	if (!guard->has_seen_trip) {
+		guard->has_seen_trip = true;
+		guard->arm_after = now + rte_get_tsc_hz() / 1000 * REARM_MS;
+	} else if (is_empty && (int64_t)(now - guard->arm_after) >= 0 &&
+		   guard->state->trip_reason != WEIR_XDP_TRIP_OPERATOR) {
+		arm(guard);
+	}
+}
+
+void weir_guard_beat_now(struct weir_guard *guard, uint64_t now, bool is_empty)
+{
+	struct weir_xdp_queue_state *state = guard->state;
+	bool wants_armed = atomic_load_explicit(&guard->wants_armed, memory_order_relaxed);
+
+	guard->next_beat = now + guard->beat_cycles;
+	if (unlikely(!guard->is_owner)) {
+		(void)pthread_mutex_lock(owner_of(state));
+		guard->is_owner = true;
+	}
+	atomic_store_explicit(
+		(_Atomic uint64_t *)&state->heartbeat_ns, monotonic_ns(), memory_order_relaxed);
+	if (!wants_armed)
+		atomic_store((_Atomic uint32_t *)&state->armed, 0);
+	else if (state->armed == 0)
+		arm(guard);
+	else if (weir_guard_is_tripped(guard))
+		look_at_trip(guard, now, is_empty);
+}
+
+void weir_guard_set(struct weir_guard *guard, bool is_armed)
+{
+	struct weir_xdp_queue_state *state = guard->state;
+
+	if (is_armed && state->trip_reason == WEIR_XDP_TRIP_OPERATOR)
+		state->trip_reason = WEIR_XDP_TRIP_NONE;
+	atomic_store(&guard->wants_armed, is_armed);
+}
+
+void weir_guard_trip(struct weir_guard *guard)
+{
+	struct weir_xdp_queue_state *state = guard->state;
+
+	state->trip_reason = WEIR_XDP_TRIP_OPERATOR;
+	state->tripped_ns = monotonic_ns();
+	state->trips++;
+	atomic_store((_Atomic uint32_t *)&state->tripped, state->armed);
+}

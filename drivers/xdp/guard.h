@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_cycles.h>
+
+#include "xdp/bpf/layout.h"
+
+/*
+ * The worker's side of the fail-over of one receive queue. The loop that polls the queue is what
+ * says that it is alive; a thread of its own would also say so for a loop that is wedged.
+ *
+ *     control: wants_armed -> worker: armed -> program: hands over ... -> program: tripped
+ *     worker: sees it, throws away what is in the socket, waits a moment, arms again
+ */
+
+struct weir_guard {
+	struct weir_xdp_queue_state *state;
+	uint64_t next_beat; /* TSC */
+	uint64_t beat_cycles;
+	uint64_t arm_after;   /* TSC; while tripped, not before */
+	uint64_t base;        /* of state->consumed: what was before this socket */
+	uint64_t lost_before; /* of state->handover_lost: in the time before */
+	uint64_t lost;        /* in front of the socket, since it is there */
+	uint32_t number;      /* of the newest arming */
+	bool is_owner;        /* this thread holds state->owner */
+	bool has_seen_trip;
+	_Atomic bool wants_armed; /* control */
+};
+
+/* Before a worker polls the queue: disarmed, without an owner. What was counted stays. */
+int weir_guard_open(struct weir_guard *guard, struct weir_xdp_queue_state *state);
+
+/* Worker: look and say that the loop runs; `is_empty`: nothing is in the socket. */
+void weir_guard_beat_now(struct weir_guard *guard, uint64_t now, bool is_empty);
+
+static inline void weir_guard_beat(struct weir_guard *guard, bool is_empty)
+{
+	uint64_t now = rte_rdtsc();
+
+	if (unlikely((int64_t)(now - guard->next_beat) >= 0))
+		weir_guard_beat_now(guard, now, is_empty);
+}
+
+/* Worker: the program has taken over, so what is in the socket comes too late. */
+static inline bool weir_guard_is_tripped(const struct weir_guard *guard)
+{
+	const volatile struct weir_xdp_queue_state *state = guard->state;
+
+	return state->tripped == state->armed && state->armed != 0;
+}
+
+/* Worker: so many packets were taken from this socket in all. */
+static inline void weir_guard_consumed(struct weir_guard *guard, uint64_t taken)
+{
+	__atomic_store_n(
+		&guard->state->consumed, guard->base + guard->lost + taken, __ATOMIC_RELEASE);
+}
+
+/* Control: arm or disarm; the worker does it at its next beat. */
+void weir_guard_set(struct weir_guard *guard, bool is_armed);
+/* Control: over to the program at once, until armed again. */
+void weir_guard_trip(struct weir_guard *guard);

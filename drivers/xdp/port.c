@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "xdp/driver.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+
+#include "base/log.h"
+#include "xdp/interface.h"
+#include "xdp/queue.h"
+
+#define QUIET_MS 200 /* for what is under way to the sockets, when the port is disarmed */
+
+struct device {
+	char interface[16];
+	uint16_t queue_count;
+	bool goes_on; /* the program, without us */
+	struct weir_xdp_program *program;
+	struct weir_xdp_queue *queues[WEIR_PORT_MAX_QUEUES];
+};
+
+static int wait_fd(void *handle)
+{
+	const struct weir_xdp_queue *queue = handle;
+
+	return queue->fd;
+}
+
+/* The socket is readable while anything is in it. */
+static int arm_wait(void *handle, bool on)
+{
+	(void)handle;
+	(void)on;
+	return 0;
+}
+
+static void counters(void *driver, struct weir_port_counters *out)
+{
+	const struct device *device = driver;
+
+	memset(out, 0, sizeof(*out));
+	for (uint16_t i = 0; i < device->queue_count; i++) {
+		const struct weir_xdp_queue *queue = device->queues[i];
+
+		out->rx_packets += queue->rx_packets;
+		out->rx_bytes += queue->rx_bytes;
+		out->rx_missed += weir_xdp_queue_missed(queue) + queue->guard.state->handover_lost -
+				  queue->guard.lost_before;
+		out->rx_errors += queue->rx_errors;
+		out->rx_no_buffer += queue->rx_no_buffer;
+		out->tx_packets += queue->tx_packets;
+		out->tx_bytes += queue->tx_bytes;
+		out->tx_errors += queue->tx_errors;
+	}
+}
+
+static bool link_is_up(void *driver)
+{
+	const struct device *device = driver;
+
+	return weir_interface_is_running(device->interface);
+}
+
+static void set_armed(void *driver, bool is_armed)
+{
+	const struct device *device = driver;
+
+	for (uint16_t i = 0; i < device->queue_count; i++)
+		weir_guard_set(&device->queues[i]->guard, is_armed);
+}
+
+static bool is_quiet(const struct device *device)
+{
+	for (uint16_t i = 0; i < device->queue_count; i++) {
+		const volatile struct weir_xdp_queue_state *state = device->queues[i]->guard.state;
+
+		if (state->armed != 0 || (int64_t)(state->redirected - state->consumed) > 0)
+			return false;
+	}
+	return true;
+}
+
+/* Workers still run: they take what is in the sockets while nothing new comes. */
+static void release(void *driver)
+{
+	const struct device *device = driver;
+	const struct timespec moment = {.tv_nsec = 1000000};
+
+	set_armed(driver, false);
+	for (int i = 0; i < QUIET_MS && !is_quiet(device); i++)
+		nanosleep(&moment, NULL);
+	if (!is_quiet(device))
+		weir_log_warning("xdp", "%s: packets were still in the sockets at the end",
+			device->interface);
+}
+
+/* Until the program matches by itself: the UDP ports of streams and of the stream protocol. */
+static void follow(void *driver, const struct weir_config *config)
+{
+	const struct device *device = driver;
+	int fd = weir_xdp_map_fd(device->program, "own_ports");
+	uint8_t *own = mmap(NULL, 65536 * 8, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (own == MAP_FAILED)
+		return;
+	for (unsigned int port = 0; port < 65536; port++) {
+		bool is_own = port != 0 && port == config->native.udp_port;
+
+		for (unsigned int i = 0; !is_own && i < config->stream_count; i++) {
+			const struct weir_config_match *match = &config->streams[i].match;
+
+			is_own = match->udp_port_count == 0;
+			for (unsigned int j = 0; !is_own && j < match->udp_port_count; j++)
+				is_own = match->udp_ports[j].first <= port &&
+					 port <= match->udp_ports[j].last;
+		}
+		own[port * 8] = is_own;
+	}
+	munmap(own, 65536 * 8);
+}
+
+static const struct weir_port_ops ops = {
+	.rx = weir_xdp_receive,
+	.tx = weir_xdp_transmit,
+	.rx_fd = wait_fd,
+	.rx_arm = arm_wait,
+	.counters = counters,
+	.link = link_is_up,
+	.take = set_armed,
+	.release = release,
+	.follow = follow,
+};
+
+static int fail(struct weir_error *error, int code, unsigned int index, const char *key,
+	const char *hint, const char *what)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "$.ports[%u]%s", index, key);
+	return weir_error_set(error, code, path, hint, "%s: %s", what, strerror(-code));
+}
+
+static int set_up_interface(const struct weir_config_port *config, struct weir_port *port,
+	unsigned int index, struct weir_error *error)
+{
+	int result;
+
+	port->kernel_ifindex = (int)if_nametoindex(config->interface);
+	if (port->kernel_ifindex == 0)
+		return fail(error, -ENODEV, index, ".interface", "see `ip link`",
+			"there is no such interface");
+	if (config->mtu != 0 &&
+		(result = weir_interface_set_mtu(config->interface, config->mtu)) < 0)
+		return fail(error, result, index, ".mtu", "use one that the device allows",
+			"the device refused the MTU");
+	if (config->has_mac &&
+		(result = weir_interface_set_mac(config->interface, config->mac)) < 0)
+		return fail(error, result, index, ".mac", "leave it out, or use a unicast MAC",
+			"the device refused the MAC");
+	if (config->promiscuous)
+		(void)weir_interface_set_promiscuous(config->interface);
+	result = weir_interface_mtu(config->interface, &port->mtu);
+	if (result == 0)
+		result = weir_interface_mac(config->interface, port->mac);
+	return result < 0 ? fail(error, result, index, ".interface", "see `ip link`",
+				    "the interface says nothing")
+			  : 0;
+}
+
+int weir_xdp_port_find(const struct weir_config *config, unsigned int index, struct weir_port **out,
+	struct weir_error *error)
+{
+	const struct weir_config_port *port_config = &config->ports[index];
+	struct weir_port *port = calloc(1, sizeof(*port));
+	struct device *device = calloc(1, sizeof(*device));
+	uint16_t queues = weir_interface_queues(port_config->interface);
+	int result;
+
+	*out = NULL;
+	if (port == NULL || device == NULL) {
+		free(port);
+		free(device);
+		return fail(error, -ENOMEM, index, "", "free some memory", "no memory");
+	}
+	port->driver = device;
+	port->ops = &ops;
+	port->index = (uint16_t)index;
+	port->can_multi_segment = true;
+	port->rx_queues = port_config->queues != 0 ? port_config->queues : queues;
+	port->rx_queues = RTE_MIN(port->rx_queues, (uint16_t)WEIR_PORT_MAX_QUEUES);
+	snprintf(port->name, sizeof(port->name), "%s", port_config->name);
+	snprintf(port->driver_name, sizeof(port->driver_name), "xdp");
+	snprintf(device->interface, sizeof(device->interface), "%s", port_config->interface);
+	result = set_up_interface(port_config, port, index, error);
+	if (result < 0) {
+		free(port);
+		free(device);
+		return result;
+	}
+	if (port->rx_queues > queues) {
+		weir_log_warning("xdp", "port %s: %s has %u receive queues, not %u", port->name,
+			device->interface, queues, port->rx_queues);
+		port->rx_queues = queues;
+	}
+	if (port->rx_queues < queues)
+		weir_log_warning("xdp",
+			"port %s: %u of %u receive queues are taken; streams' packets on the "
+			"others do not reach the gateway (mend: ethtool -L %s combined %u)",
+			port->name, port->rx_queues, queues, device->interface, port->rx_queues);
+	port->tx_queues = RTE_MIN(port->rx_queues, (uint16_t)config->workers.count);
+	*out = port;
+	return 0;
+}
+
+int weir_xdp_port_start(struct weir_port *port, const struct weir_config *config,
+	struct rte_mempool *pool, struct weir_error *error)
+{
+	const struct weir_config_port *port_config = &config->ports[port->index];
+	struct device *device = port->driver;
+	int result = weir_xdp_program_open(
+		config, port->index, port->kernel_ifindex, &device->program, error);
+
+	device->goes_on = config->failover.enabled;
+	for (uint16_t i = 0; result == 0 && i < port->rx_queues; i++) {
+		uint32_t key = i;
+		int fd;
+
+		result = weir_xdp_queue_open(port_config, port, i, pool,
+			&device->program->queues[i], &device->queues[i], error);
+		if (result < 0)
+			break;
+		device->queue_count = (uint16_t)(i + 1);
+		port->rx_queue[i] = device->queues[i];
+		port->tx_queue[i] = device->queues[i];
+		fd = device->queues[i]->fd;
+		if (bpf_map_update_elem(device->program->xsks_fd, &key, &fd, BPF_ANY) < 0)
+			result = fail(error, -errno, port->index, "", "report this",
+				"the program does not take the socket");
+	}
+	if (result < 0)
+		return result;
+	device->program->settings->queues = device->queue_count;
+	weir_log_notice("xdp", "port %s: %s, %s XDP, %s, %u queues", port->name, device->interface,
+		device->program->is_generic ? "generic" : "native",
+		device->queues[0]->is_zero_copy ? "zero copy" : "copying", device->queue_count);
+	return 0;
+}
+
+void weir_xdp_port_close(struct weir_port *port)
+{
+	struct device *device;
+
+	if (port == NULL)
+		return;
+	device = port->driver;
+	for (uint16_t i = 0; i < WEIR_PORT_MAX_QUEUES; i++)
+		weir_xdp_queue_close(device->queues[i]);
+	weir_xdp_program_close(device->program);
+	free(device);
+	free(port);
+}
+
+bool weir_xdp_port_is(const struct weir_port *port)
+{
+	return port->ops == &ops;
+}
+
+struct weir_xdp_program *weir_xdp_port_program(const struct weir_port *port)
+{
+	const struct device *device = port->driver;
+
+	return weir_xdp_port_is(port) ? device->program : NULL;
+}

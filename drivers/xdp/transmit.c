@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "xdp/queue.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <rte_memcpy.h>
+
+#ifndef XDP_PKT_CONTD
+#define XDP_PKT_CONTD (1 << 0)
+#endif
+
+#define KERNEL_BATCH 32 /* packets that the kernel sends in one call, when it copies */
+#define SPARE_CALLS  8
+#define CLEAN_BURST  64
+
+/* Frames whose packets the kernel is done with. */
+static void reclaim(struct weir_xdp_queue *queue)
+{
+	uint32_t index = 0, count;
+
+	while ((count = xsk_ring_cons__peek(&queue->completion, CLEAN_BURST, &index)) != 0) {
+		for (uint32_t i = 0; i < count; i++)
+			queue->free_frames[queue->free_count++] =
+				*xsk_ring_cons__comp_addr(&queue->completion, index + i);
+		xsk_ring_cons__release(&queue->completion, count);
+	}
+}
+
+/* Reads a packet's bytes across its segments. */
+struct reader {
+	const struct rte_mbuf *segment;
+	uint32_t offset;
+};
+
+static void copy_out(struct reader *reader, uint8_t *to, uint32_t length)
+{
+	while (length != 0) {
+		uint32_t left = reader->segment->data_len - reader->offset;
+		uint32_t part = RTE_MIN(left, length);
+
+		rte_memcpy(
+			to, rte_pktmbuf_mtod_offset(reader->segment, void *, reader->offset), part);
+		to += part;
+		length -= part;
+		reader->offset += part;
+		if (reader->offset == reader->segment->data_len) {
+			reader->segment = reader->segment->next;
+			reader->offset = 0;
+		}
+	}
+}
+
+static uint32_t frames_of(const struct weir_xdp_queue *queue, const struct rte_mbuf *packet)
+{
+	return (packet->pkt_len + queue->frame_bytes - 1) / queue->frame_bytes;
+}
+
+static void put(struct weir_xdp_queue *queue, const struct rte_mbuf *packet, uint32_t index)
+{
+	struct reader reader = {.segment = packet};
+	uint32_t left = packet->pkt_len;
+
+	while (left != 0) {
+		struct xdp_desc *frame = xsk_ring_prod__tx_desc(&queue->tx, index++);
+		uint32_t part = RTE_MIN(left, queue->frame_bytes);
+
+		frame->addr = queue->free_frames[--queue->free_count];
+		frame->len = part;
+		copy_out(&reader, queue->memory + frame->addr, part);
+		left -= part;
+		frame->options = left != 0 ? XDP_PKT_CONTD : 0;
+	}
+}
+
+static bool is_taken_over(const struct weir_xdp_queue *queue)
+{
+	return __atomic_load_n(queue->tx.consumer, __ATOMIC_ACQUIRE) == *queue->tx.producer;
+}
+
+/*
+ * Where the kernel copies, it sends in the call, some packets at a time; a driver only has to be
+ * told when it sleeps. What is refused for a moment is tried again: nobody may come by later.
+ */
+static void kick(struct weir_xdp_queue *queue, uint32_t count)
+{
+	uint32_t calls = queue->is_zero_copy ? 1 : count / KERNEL_BATCH + SPARE_CALLS;
+
+	while (calls-- != 0 && xsk_ring_prod__needs_wakeup(&queue->tx) && !is_taken_over(queue))
+		if (sendto(queue->fd, NULL, 0, MSG_DONTWAIT, NULL, 0) < 0 && errno != EAGAIN &&
+			errno != EBUSY && errno != ENOBUFS)
+			break;
+}
+
+/* A packet that can never leave is taken all the same, or it would stop those behind it. */
+static bool is_possible(const struct weir_xdp_queue *queue, const struct rte_mbuf *packet)
+{
+	return packet->pkt_len != 0 &&
+	       (packet->pkt_len <= queue->frame_bytes || queue->has_fragments);
+}
+
+uint16_t weir_xdp_transmit(void *handle, struct rte_mbuf **packets, uint16_t count)
+{
+	struct weir_xdp_queue *queue = handle;
+	uint32_t frames = 0;
+	uint64_t bytes = 0;
+	uint16_t sent;
+
+	reclaim(queue);
+	for (sent = 0; sent < count; sent++) {
+		struct rte_mbuf *packet = packets[sent];
+		uint32_t needed = frames_of(queue, packet), index;
+
+		if (unlikely(!is_possible(queue, packet))) {
+			queue->tx_errors++;
+			continue;
+		}
+		if (needed > queue->free_count ||
+			xsk_ring_prod__reserve(&queue->tx, needed, &index) == 0)
+			break;
+		put(queue, packet, index);
+		frames += needed;
+		bytes += packet->pkt_len;
+		queue->tx_packets++;
+	}
+	for (uint16_t i = 0; i < sent; i++)
+		rte_pktmbuf_free(packets[i]);
+	if (frames != 0)
+		xsk_ring_prod__submit(&queue->tx, frames);
+	queue->tx_bytes += bytes;
+	/* What an earlier call left in the ring needs one too. */
+	kick(queue, frames);
+	return sent;
+}
