@@ -137,11 +137,33 @@ static void lane_set_consumer(
 	}
 }
 
+static bool is_known(const struct weir_worker *worker, const struct weir_consumer *consumer)
+{
+	return worker->snapshot->consumers[consumer->slot] == consumer;
+}
+
+/*
+ * Whoever is to have the lane. One that this snapshot does not know comes with the next, which is
+ * on its way: until then the lane stays where it is.
+ */
+static struct weir_outlet *wanted_outlet(const struct weir_worker *worker,
+	const struct weir_attachment *attachment, const struct weir_lane *lane)
+{
+	struct weir_consumer *owner = atomic_load_explicit(
+		&attachment->owners[lane->partition->index], memory_order_acquire);
+
+	if (owner == NULL)
+		return NULL;
+	if (is_known(worker, owner))
+		return &owner->outlets[worker->id];
+	return lane->outlet != NULL && is_known(worker, lane->outlet->consumer) ? lane->outlet
+										: NULL;
+}
+
 static void sync_lane(struct weir_worker *worker, struct weir_partition *partition,
 	const struct weir_attachment_view *view)
 {
 	struct weir_lane *lane = &view->attachment->lanes[partition->index];
-	struct weir_consumer *consumer = view->consumers[partition->index];
 
 	if (lane->partition == NULL)
 		lane_begin(worker, partition, view, lane);
@@ -155,7 +177,7 @@ static void sync_lane(struct weir_worker *worker, struct weir_partition *partiti
 		lane->sample = view->sample;
 		lane->sample_left = 0;
 	}
-	lane_set_consumer(worker, lane, consumer != NULL ? &consumer->outlets[worker->id] : NULL);
+	lane_set_consumer(worker, lane, wanted_outlet(worker, view->attachment, lane));
 	if (lane->cursor != partition->head)
 		weir_lane_ready(worker, lane);
 }

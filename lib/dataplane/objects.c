@@ -12,6 +12,7 @@
 
 #include "dataplane/dataplane.h"
 #include "dataplane/gate.h"
+#include "dataplane/placement.h"
 #include "dataplane/worker.h"
 
 /* Bursts when the configuration names none: 10 ms worth, but never less than this. */
@@ -187,7 +188,8 @@ struct weir_attachment *weir_attachment_create(const struct weir_dataplane *data
 	if (attachment->lanes == NULL || attachment->stats == NULL || attachment->census == NULL ||
 		(is_native && !add_history(attachment, (uint16_t)group->config.max_consumers)) ||
 		(is_native && group->config.is_reliable && !add_deliveries(attachment)) ||
-		!add_starts(dataplane, attachment, group->config.name)) {
+		!add_starts(dataplane, attachment, group->config.name) ||
+		weir_placement_create(attachment) < 0) {
 		weir_attachment_free(attachment);
 		return NULL;
 	}
@@ -205,6 +207,7 @@ void weir_attachment_free(void *object)
 
 	if (attachment == NULL)
 		return;
+	weir_placement_free(attachment);
 	rte_free(attachment->lanes);
 	rte_free(attachment->history);
 	rte_free(attachment->deliveries);

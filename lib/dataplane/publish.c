@@ -7,6 +7,7 @@
 
 #include "dataplane/model.h"
 #include "dataplane/model_find.h"
+#include "dataplane/placement.h"
 #include "dataplane/producer.h"
 #include "dataplane/worker.h"
 #include "wire/match_build.h"
@@ -121,6 +122,14 @@ static void set_rates(struct weir_dataplane *dataplane, const struct weir_model 
 	}
 }
 
+/* Before the workers see the snapshot: applying it they ask who has what. */
+static void commit_plans(struct weir_snapshot *snapshot)
+{
+	for (uint32_t i = 0; i < snapshot->stream_count; i++)
+		for (uint32_t j = 0; j < snapshot->streams[i].attachment_count; j++)
+			weir_placement_commit(&snapshot->streams[i].attachments[j]);
+}
+
 int weir_publish(
 	struct weir_dataplane *dataplane, struct weir_model *model, struct weir_error *error)
 {
@@ -135,6 +144,7 @@ int weir_publish(
 	dataplane->generation++;
 	dataplane->model = model;
 	dataplane->published = snapshot;
+	commit_plans(snapshot);
 	atomic_store_explicit(&dataplane->snapshot, snapshot, memory_order_release);
 	weir_retire(dataplane, weir_snapshot_free, before);
 	if (old == NULL || old == model)

@@ -102,7 +102,7 @@ static void fill_lane(const struct weir_attachment_view *view, uint16_t partitio
 	struct weir_lane_report *report)
 {
 	const struct weir_lane *lane = &view->attachment->lanes[partition];
-	const struct weir_consumer *consumer = view->consumers[partition];
+	const struct weir_consumer *consumer = atomic_load(&view->attachment->owners[partition]);
 	int64_t lag;
 
 	report->consumer = consumer != NULL ? consumer->name : NULL;
@@ -189,9 +189,13 @@ void weir_placement_count(const struct weir_dataplane *dataplane, uint32_t *by_s
 		const struct weir_stream_view *view = &snapshot->streams[i];
 
 		for (uint32_t j = 0; j < view->attachment_count; j++)
-			for (uint16_t p = 0; p < view->stream->partition_count; p++)
-				if (view->attachments[j].consumers[p] != NULL)
-					by_slot[view->attachments[j].consumers[p]->slot]++;
+			for (uint16_t p = 0; p < view->stream->partition_count; p++) {
+				const struct weir_consumer *owner =
+					atomic_load(&view->attachments[j].attachment->owners[p]);
+
+				if (owner != NULL)
+					by_slot[owner->slot]++;
+			}
 	}
 }
 

@@ -7,7 +7,7 @@
 #include <rte_cycles.h>
 
 #include "dataplane/dataplane.h"
-#include "place/place.h"
+#include "dataplane/placement.h"
 #include "wire/prefix_set.h"
 
 #define QUANTUM 2048 /* bytes a turn and unit of weight: at least one full packet */
@@ -17,73 +17,24 @@ static void free_view(struct weir_stream_view *view)
 	for (uint32_t i = 0; i < view->attachment_count; i++) {
 		weir_prefix_set_free(view->attachments[i].filter);
 		free(view->attachments[i].consumers);
+		free(view->attachments[i].members);
 	}
 	free(view->attachments);
-}
-
-static bool takes(const struct weir_model_consumer *consumer, const struct weir_stream *stream)
-{
-	const struct weir_consumer *object = consumer->object;
-
-	if (!consumer->is_reachable)
-		return false;
-	for (uint32_t i = 0; i < object->stream_count; i++)
-		if (strcmp(object->streams[i], stream->name) == 0)
-			return true;
-	return object->stream_count == 0;
-}
-
-/* Which consumer gets which partition, over those that are reachable. */
-static int place(const struct weir_model_group *group, const struct weir_stream *stream,
-	struct weir_consumer **consumers)
-{
-	uint32_t count = group->consumer_count;
-	uint64_t *members = calloc(count + 1, sizeof(*members));
-	uint32_t *index = calloc(count + 1, sizeof(*index));
-	uint32_t *load = calloc(count + 1, sizeof(*load));
-	uint32_t *owners = calloc(stream->partition_count, sizeof(*owners));
-	uint32_t reachable = 0;
-	int result = -1;
-
-	if (members != NULL && index != NULL && load != NULL && owners != NULL) {
-		for (uint32_t i = 0; i < count; i++) {
-			if (!takes(&group->consumers[i], stream))
-				continue;
-			members[reachable] = group->consumers[i].identity;
-			index[reachable++] = i;
-		}
-		weir_place_assign(members, reachable, stream->partition_count, owners, load);
-		for (uint16_t p = 0; p < stream->partition_count; p++)
-			consumers[p] = owners[p] == WEIR_PLACE_NONE
-					       ? NULL
-					       : group->consumers[index[owners[p]]].object;
-		result = 0;
-	}
-	free(members);
-	free(index);
-	free(load);
-	free(owners);
-	return result;
 }
 
 static int fill_attachment(const struct weir_model_group *group, struct weir_attachment *attachment,
 	struct weir_attachment_view *view)
 {
-	const struct weir_stream *stream = attachment->stream;
-
 	view->attachment = attachment;
 	view->sample = group->config.sample != 0 ? group->config.sample : 1;
 	view->window = group->config.lane_window;
 	view->rules.attempts = (uint8_t)group->config.attempts;
 	view->rules.retry_cost = group->config.retry_percent * 256 / 100;
-	view->consumers = calloc(stream->partition_count, sizeof(*view->consumers));
-	if (view->consumers == NULL)
-		return -1;
 	if (group->config.source_count != 0 &&
 		weir_prefix_set_build(
 			group->config.sources, group->config.source_count, &view->filter) < 0)
 		return -1;
-	return place(group, stream, view->consumers);
+	return weir_placement_plan(group, view);
 }
 
 static int fill_stream(const struct weir_model *model, const struct weir_model_stream *stream,

@@ -22,7 +22,10 @@ struct weir_attachment_view {
 	struct weir_prefix_set *filter;   /* NULL: all sources; owned by the snapshot */
 	struct weir_config_window window; /* native: in flight on each lane */
 	struct weir_delivery_rules rules; /* native */
+	/* Control thread's own: the plan that was made with the snapshot, and for whom. */
 	struct weir_consumer **consumers; /* of each partition; NULL entries: nobody */
+	uint64_t *members;                /* identities; NULL once the plan holds */
+	uint32_t member_count;
 };
 
 struct weir_stream_view {

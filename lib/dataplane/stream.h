@@ -23,6 +23,7 @@ struct weir_outlet;
 struct weir_partition;
 struct weir_prefix_set;
 struct weir_consumer;
+struct weir_placement;
 
 /* What a native session had been sent on a lane when the lane went to another consumer. */
 struct weir_position {
@@ -130,8 +131,11 @@ struct weir_stream {
 /* What one group sees of one stream: a lane a partition. */
 struct weir_attachment {
 	struct weir_stream *stream;
-	uint16_t group;                   /* slot number */
-	struct weir_lane *lanes;          /* partition_count of them */
+	uint16_t group;                          /* slot number */
+	struct weir_lane *lanes;                 /* partition_count of them */
+	_Atomic(struct weir_consumer *) *owners; /* who is to have each partition, NULL: nobody;
+						    control thread */
+	struct weir_placement *placement;        /* the plan behind it; control thread's own */
 	struct weir_position *history;    /* of all lanes, one allocation; NULL: blind group */
 	struct weir_delivery *deliveries; /* of all lanes; NULL: at most once */
 	struct weir_delivery_record *records;

@@ -117,25 +117,27 @@ int weir_delivery_ack(
 }
 
 /* A repeat within a round trip is about what is on its way already. */
-static void miss(struct weir_delivery *delivery, uint64_t seq, uint64_t now_us)
+static bool miss(struct weir_delivery *delivery, uint64_t seq, uint64_t now_us)
 {
 	struct weir_delivery_record *record = record_at(delivery, seq);
 
 	if (record_state(record) != WEIR_DELIVERY_FLYING)
-		return;
+		return false;
 	if (record->attempts > 1 &&
 		(uint32_t)now_us - record->sent_us < delivery->srtt_us - delivery->srtt_us / 8)
-		return;
+		return false;
 	record->state = WEIR_DELIVERY_LOST;
 	if (seq < delivery->lost_from || delivery->lost == 0)
 		delivery->lost_from = seq;
 	delivery->lost++;
+	return true;
 }
 
 int weir_delivery_nack(
 	struct weir_delivery *delivery, const struct weir_frame_nack *nack, uint64_t now_us)
 {
 	uint16_t count = weir_be16(nack->count);
+	bool is_news = false;
 
 	if (!ranges_were_sent(delivery, nack->ranges, count))
 		return -EINVAL;
@@ -145,9 +147,11 @@ int weir_delivery_nack(
 		for (uint64_t seq =
 				range_most(weir_be64(nack->ranges[i].first), delivery->received);
 			seq < end; seq++)
-			miss(delivery, seq, now_us);
+			is_news |= miss(delivery, seq, now_us);
 	}
-	heard(delivery, now_us);
+	/* A repeat puts no probe off: where the retry budget is used up, probes alone go on. */
+	if (is_news)
+		heard(delivery, now_us);
 	return 0;
 }
 

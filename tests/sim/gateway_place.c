@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <assert.h>
+#include <string.h>
+
 #include "gateway_private.h"
 #include "place/place.h"
 
@@ -39,24 +42,36 @@ static void move(struct sim_world *world, uint32_t group, uint32_t partition, in
 		world, group, partition, delivery->flying.messages, delivery->flying.bytes);
 }
 
+/* The plan begins from the owners as they are, as the real one does. */
 void gateway_place(struct sim_world *world, uint32_t group)
 {
+	static uint64_t scratch[4096];
 	struct sim_gateway *gateway = world->gateway;
-	uint32_t owners[SIM_PARTITIONS], load[GATEWAY_SESSIONS];
-	uint64_t members[GATEWAY_SESSIONS];
+	struct weir_place_member members[GATEWAY_SESSIONS];
+	struct weir_place_request request = {
+		.members = members, .partition_count = world->plan.partition_count};
+	uint32_t owners[SIM_PARTITIONS];
 	int slots[GATEWAY_SESSIONS];
-	uint32_t count = 0;
 
+	memset(owners, 0xff, sizeof(owners));
 	for (uint32_t i = 0; i < GATEWAY_SESSIONS; i++) {
-		const struct gateway_session *session = &gateway->sessions[i];
+		struct gateway_session *session = &gateway->sessions[i];
 
 		if (session->id == 0 || !session->is_subscribed || session->group != group)
 			continue;
-		members[count] = weir_place_identity(session->name);
-		slots[count++] = (int)i;
+		members[request.member_count] =
+			(struct weir_place_member){.identity = weir_place_identity(session->name),
+				.weight = WEIR_PLACE_WEIGHT,
+				.joins = !session->is_member};
+		session->is_member = true;
+		for (uint32_t p = 0; p < request.partition_count; p++)
+			if (gateway->lanes[group][p].owner == (int)i)
+				owners[p] = request.member_count;
+		slots[request.member_count++] = (int)i;
 	}
-	weir_place_assign(members, count, world->plan.partition_count, owners, load);
-	for (uint32_t p = 0; p < world->plan.partition_count; p++) {
+	assert(weir_place_scratch(GATEWAY_SESSIONS, SIM_PARTITIONS) <= sizeof(scratch));
+	weir_place_plan(&request, owners, scratch);
+	for (uint32_t p = 0; p < request.partition_count; p++) {
 		int owner = owners[p] == WEIR_PLACE_NONE ? GATEWAY_NONE : slots[owners[p]];
 
 		if (gateway->lanes[group][p].owner != owner)

@@ -59,6 +59,7 @@ struct gateway_session {
 	char name[WEIR_FRAME_NAME_SIZE];
 	uint16_t max_datagram;
 	bool is_subscribed;
+	bool is_member; /* of the plan that was made last */
 	bool is_reliable;
 	uint32_t subscribe_counter;
 	uint32_t pause_counter;
