@@ -123,6 +123,7 @@ static int open_socket(struct program *program, struct weir_error *error)
 		weir_methods_consumer_register(gateway) < 0 ||
 		weir_methods_producer_register(gateway) < 0 ||
 		weir_methods_port_register(gateway) < 0 ||
+		weir_methods_worker_register(gateway) < 0 ||
 		weir_methods_stats_register(gateway) < 0 ||
 		weir_methods_quarantine_register(gateway) < 0)
 		return weir_error_set(error, -1, "", "", "the methods could not be registered");

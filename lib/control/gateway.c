@@ -10,6 +10,7 @@
 #include "control/reach.h"
 #include "control/sessions.h"
 #include "control/twins.h"
+#include "dataplane/load.h"
 #include "dataplane/report.h"
 
 #define RECLAIM_MS 20
@@ -85,6 +86,7 @@ static bool before_sleep(void *context)
 	struct weir_gateway *gateway = context;
 
 	take_packets(gateway);
+	weir_moves_step(gateway->dataplane);
 	return weir_control_arm(gateway->dataplane);
 }
 
@@ -111,6 +113,7 @@ static void watch(void *context, uint64_t now_ns)
 	uint64_t stalled = weir_dataplane_stalled(gateway->dataplane);
 
 	(void)now_ns;
+	weir_load_measure(gateway->dataplane);
 	for (uint32_t id = 0; id < gateway->dataplane->worker_count; id++) {
 		uint64_t bit = 1ull << id;
 

@@ -63,4 +63,5 @@ int weir_methods_consumer_register(struct weir_gateway *gateway);
 int weir_methods_producer_register(struct weir_gateway *gateway);
 int weir_methods_port_register(struct weir_gateway *gateway);
 int weir_methods_stats_register(struct weir_gateway *gateway);
+int weir_methods_worker_register(struct weir_gateway *gateway);
 int weir_methods_quarantine_register(struct weir_gateway *gateway);

@@ -4,7 +4,7 @@
 #include "control/twins.h"
 #include "dataplane/report.h"
 
-/* Ports, and the workers that poll them. */
+/* Ports, and what went between them and the kernel. */
 
 static json_t *driver_counters(const struct weir_port_counters *counters)
 {
@@ -66,74 +66,6 @@ json_t *weir_present_ports(struct weir_gateway *gateway)
 	return weir_present_end(&rows);
 }
 
-/* Busy loops by how long they took, from the buckets by log2 of cycles; no empty ones. */
-static json_t *histogram(const struct weir_worker_report *worker)
-{
-	struct weir_present_rows rows;
-
-	weir_present_begin(&rows, NULL);
-	for (int i = 0; i < WEIR_DUTY_BUCKETS; i++) {
-		uint64_t loops = worker->stats.loop_histogram[i];
-
-		if (loops != 0)
-			weir_present_add(
-				&rows, json_pack("{s:f, s:I}", "below_us",
-					       (double)(2ULL << i) / (double)worker->cycles_per_us,
-					       "loops", weir_present_count(loops)));
-	}
-	return weir_present_end(&rows);
-}
-
-static const char *worker_state(const struct weir_worker_report *worker)
-{
-	if (!worker->is_running)
-		return "stopped";
-	return worker->is_stalled ? "stalled" : "running";
-}
-
-/* Percent of each tier that is dropped; critical never is. */
-static json_t *present_shed(const uint32_t shed[WEIR_TIERS])
-{
-	return json_pack("{s:i, s:i}", weir_tier_name(WEIR_TIER_STANDARD),
-		(int)(shed[WEIR_TIER_STANDARD] * 100 / WEIR_SHED_ALL),
-		weir_tier_name(WEIR_TIER_BULK), (int)(shed[WEIR_TIER_BULK] * 100 / WEIR_SHED_ALL));
-}
-
-static void add_worker(void *context, const struct weir_worker_report *worker)
-{
-	struct weir_present_rows *rows = context;
-	const struct weir_worker_stats *stats = &worker->stats;
-	uint64_t up_us = (weir_loop_clock_ns() - rows->gateway->started_ns) / 1000;
-	double busy = up_us != 0 ? 100.0 * (double)worker->busy_us / (double)up_us : 0;
-
-	weir_present_add(rows,
-		json_pack("{s:i, s:i, s:s, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
-			  "s:I, s:b, s:o, s:o}",
-			"worker", worker->id, "cpu", worker->cpu, "state", worker_state(worker),
-			"generation", weir_present_count(worker->generation), "heartbeat_us",
-			weir_present_count(worker->heartbeat_us), "busy_percent", busy, "loops",
-			weir_present_count(stats->loops), "busy_loops",
-			weir_present_count(stats->busy_loops), "longest_loop_us",
-			weir_present_count(worker->longest_loop_us), "long_loops",
-			weir_present_count(stats->long_loops), "sleeps",
-			weir_present_count(stats->sleeps), "receive_queues",
-			weir_present_count(worker->receive_queues), "waiting",
-			weir_present_count(worker->waiting), "mesh_full",
-			weir_present_count(stats->mesh_full), "stray",
-			weir_present_count(stats->stray), "may_sleep", worker->may_sleep,
-			"shed_percent", present_shed(worker->shed), "histogram",
-			histogram(worker)));
-}
-
-json_t *weir_present_workers(struct weir_gateway *gateway)
-{
-	struct weir_present_rows rows;
-
-	weir_present_begin(&rows, gateway);
-	weir_workers_report(gateway->dataplane, add_worker, &rows);
-	return weir_present_end(&rows);
-}
-
 static int on_port_list(
 	void *context, const json_t *params, json_t **result, struct weir_error *error)
 {
@@ -146,21 +78,10 @@ static int on_port_list(
 		json_pack("{s:o}", "ports", weir_present_ports(context)), result, error);
 }
 
-/* Without a census: this is what tells which worker is stalled. */
-static int on_worker_list(
-	void *context, const json_t *params, json_t **result, struct weir_error *error)
-{
-	(void)params;
-	return weir_present_answer(
-		json_pack("{s:o}", "workers", weir_present_workers(context)), result, error);
-}
-
 static const struct weir_rpc_method methods[] = {
 	{"port_list",
 		"show the ports: link, what they received and sent, and the device's counters",
 		WEIR_RPC_READ, NULL, "ports", on_port_list},
-	{"worker_list", "show the workers: state, generation, how busy, longest loop",
-		WEIR_RPC_READ, NULL, "workers", on_worker_list},
 };
 
 int weir_methods_port_register(struct weir_gateway *gateway)

@@ -3,6 +3,7 @@
 #include "dataplane/produce.h"
 #include "dataplane/reliable.h"
 #include "dataplane/seek.h"
+#include "dataplane/transit.h"
 
 /*
  * Going on to a new snapshot, between two loops. Each partition's lanes are made to agree with
@@ -21,6 +22,7 @@ static void lane_forget_reports(struct weir_lane *lane)
 {
 	weir_list_remove(&lane->report);
 	lane->is_news = false;
+	lane->is_reported = false;
 }
 
 static void lane_remove(struct weir_worker *worker, struct weir_lane *lane, enum weir_reason reason)
@@ -63,7 +65,6 @@ static void lane_begin(struct weir_worker *worker, struct weir_partition *partit
 	lane->partition = partition;
 	lane->cursor = partition->head;
 	lane->stats = &attachment->stats[worker->id];
-	lane->stats->joined = partition->stream->local[worker->id].stats.appended;
 	lane->group = attachment->group;
 	lane->wire.stream = partition->stream->slot;
 	lane->wire.partition = partition->index;
@@ -191,7 +192,7 @@ static bool has_attachment(const struct weir_stream_view *view, const struct wei
 	return false;
 }
 
-static void sync_partition(struct weir_worker *worker, struct weir_partition *partition,
+void weir_partition_sync(struct weir_worker *worker, struct weir_partition *partition,
 	const struct weir_stream_view *view)
 {
 	for (uint32_t i = 0; i < partition->lane_count; i++) {
@@ -217,8 +218,7 @@ static void sync_partition(struct weir_worker *worker, struct weir_partition *pa
 	}
 }
 
-/* Drop everything that the partition holds and take it off the worker's lists. */
-static void purge_partition(
+void weir_partition_purge(
 	struct weir_worker *worker, struct weir_partition *partition, enum weir_reason reason)
 {
 	for (uint32_t i = 0; i < partition->lane_count; i++)
@@ -236,20 +236,20 @@ static void for_own_partitions(struct weir_worker *worker, struct weir_stream *s
 	const void *argument)
 {
 	for (uint16_t i = 0; i < stream->partition_count; i++)
-		if (stream->owners[i] == worker->id)
+		if (weir_stream_owner(stream, i) == worker->id)
 			each(worker, &stream->partitions[i], argument);
 }
 
 static void sync_each(
 	struct weir_worker *worker, struct weir_partition *partition, const void *view)
 {
-	sync_partition(worker, partition, view);
+	weir_partition_sync(worker, partition, view);
 }
 
 static void purge_each(
 	struct weir_worker *worker, struct weir_partition *partition, const void *reason)
 {
-	purge_partition(worker, partition, *(const enum weir_reason *)reason);
+	weir_partition_purge(worker, partition, *(const enum weir_reason *)reason);
 }
 
 static void close_outlet(struct weir_worker *worker, struct weir_outlet *outlet)
@@ -297,11 +297,30 @@ static void set_meter(struct weir_worker *worker, const struct weir_config_rate 
 		RTE_MAX(rate->bits_per_s / 100, (uint64_t)METER_PACKETS * 1500 * 8));
 }
 
+/* From here on a group has received what is appended, whoever has its partitions. */
+static void begin_groups(struct weir_worker *worker, const struct weir_stream_view *view)
+{
+	const struct weir_stream_local *local = &view->stream->local[worker->id];
+
+	for (uint32_t i = 0; i < view->attachment_count; i++) {
+		struct weir_group_stats *stats =
+			&view->attachments[i].attachment->stats[worker->id];
+
+		if (stats->begun == 0)
+			stats->joined = local->stats.appended;
+		stats->begun = 1;
+	}
+}
+
 void weir_worker_apply(struct weir_worker *worker, const struct weir_snapshot *next)
 {
 	static const enum weir_reason removed = WEIR_REASON_REMOVED;
 	const struct weir_snapshot *old = worker->snapshot;
 
+	/* What was placed for others goes the way of the old snapshot, before the new one is known.
+	 */
+	if (worker->dataplane->worker_count > 1)
+		weir_mesh_flush(worker);
 	for (uint32_t i = 0; old != NULL && i < old->stream_count; i++) {
 		struct weir_stream *stream = old->streams[i].stream;
 
@@ -309,11 +328,14 @@ void weir_worker_apply(struct weir_worker *worker, const struct weir_snapshot *n
 			for_own_partitions(worker, stream, purge_each, &removed);
 	}
 	worker->snapshot = next;
-	for (uint32_t i = 0; i < next->stream_count; i++)
+	for (uint32_t i = 0; i < next->stream_count; i++) {
+		begin_groups(worker, &next->streams[i]);
 		for_own_partitions(worker, next->streams[i].stream, sync_each, &next->streams[i]);
+	}
 	sync_outlets(worker, old, next);
 	weir_produce_sync(worker, old, next);
 	begin_sessions(worker);
+	weir_transit_begin(worker);
 	set_meter(worker, &next->critical);
 	worker->stats.applied++;
 	atomic_store_explicit(&worker->applied, next->generation, memory_order_release);
@@ -326,6 +348,7 @@ void weir_worker_purge(struct weir_worker *worker)
 
 	weir_tx_discard(worker);
 	weir_produce_purge(worker);
+	weir_transit_purge(worker);
 	for (uint32_t i = 0; i < snapshot->stream_count; i++)
 		for_own_partitions(worker, snapshot->streams[i].stream, purge_each, &shutdown);
 }
@@ -340,7 +363,7 @@ static uint64_t count_held(
 	for (uint16_t i = 0; i < stream->partition_count; i++) {
 		const struct weir_lane *lane = &attachment->lanes[i];
 
-		if (stream->owners[i] != worker->id)
+		if (weir_stream_owner(stream, i) != worker->id)
 			continue;
 		held += stream->partitions[i].head - weir_lane_base(lane);
 		if (lane->delivery != NULL)
@@ -353,6 +376,9 @@ void weir_worker_census(struct weir_worker *worker)
 {
 	const struct weir_snapshot *snapshot = worker->snapshot;
 
+	/* What is placed for another counts as handed when it is sent. */
+	if (worker->dataplane->worker_count > 1)
+		weir_mesh_flush(worker);
 	for (uint32_t i = 0; i < worker->dataplane->port_count; i++)
 		worker->port_census[i] = worker->port_stats[i];
 	for (uint32_t i = 0; i < snapshot->stream_count; i++) {

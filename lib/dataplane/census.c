@@ -43,6 +43,12 @@ int weir_census_take(struct weir_dataplane *dataplane)
 
 	if (!dataplane->is_running)
 		return 0;
+	/* A partition that moves in between would be counted twice, or not at all. */
+	for (unsigned int round = 0; weir_moves_are_under_way(dataplane); round++) {
+		if ((int64_t)(rte_rdtsc() - until) > 0)
+			return -ETIMEDOUT;
+		wait_a_little(round);
+	}
 	for (uint32_t id = 0; id < dataplane->worker_count; id++)
 		atomic_fetch_add(&dataplane->workers[id].census_wanted, 1);
 	for (unsigned int round = 0; weir_census_missing(dataplane) >= 0; round++) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "dataplane/partition.h"
+#include "dataplane/transit.h"
 
 #include <rte_prefetch.h>
 
@@ -132,8 +133,12 @@ static void to_stream(struct weir_worker *worker, const struct weir_stream_view 
 		return;
 	}
 	index = weir_key_partition(hash, stream->partition_count);
-	if (unlikely(stream->owners[index] != worker->id)) {
-		message = weir_mesh_place(worker, stream->owners[index]);
+	if (unlikely(weir_stream_owner(stream, index) != worker->id)) {
+		message = weir_transit_place(worker, view, index);
+		if (unlikely(message == NULL)) {
+			rte_pktmbuf_free(packet);
+			return;
+		}
 		fill_message(message, worker, packet, headers);
 		message->stream = stream->slot;
 		message->partition = index;

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "dataplane/publish.h"
 #include "dataplane/requeue.h"
+#include "dataplane/transit.h"
 #include "dataplane/worker.h"
 
 #define FRAME_OVERHEAD 64 /* Ethernet, tags, and what drivers want behind them */
@@ -129,6 +130,8 @@ static int create_worker(
 	worker->epoll_fd = -1;
 	init_clock(worker);
 	init_lists(worker);
+	if (weir_transit_create(worker) < 0)
+		return -ENOMEM;
 	worker->mesh_out = rte_zmalloc(
 		"weir", dataplane->worker_count * sizeof(*worker->mesh_out), RTE_CACHE_LINE_SIZE);
 	worker->mesh_in = calloc(dataplane->worker_count, sizeof(*worker->mesh_in));
@@ -193,6 +196,7 @@ static void destroy_worker(struct weir_worker *worker, uint32_t worker_count)
 		rte_ring_free(worker->mesh_out[to].ring);
 	for (uint32_t i = 0; i < worker->handoff_count; i++)
 		rte_ring_free(worker->handoffs[i]);
+	weir_transit_destroy(worker);
 	rte_ring_free(worker->to_control);
 	rte_ring_free(worker->from_control);
 	rte_ring_free(worker->wakes);
@@ -307,6 +311,12 @@ void weir_dataplane_stop(struct weir_dataplane *dataplane, uint32_t drain_ms)
 	for (uint32_t id = 0; id < dataplane->worker_count; id++)
 		rte_eal_wait_lcore(dataplane->workers[id].lcore);
 	free_mesh(dataplane);
+	/* A partition may have been passed on to a worker that had ended. */
+	for (uint32_t id = 0; id < dataplane->worker_count; id++) {
+		weir_transit_purge(&dataplane->workers[id]);
+		weir_worker_census(&dataplane->workers[id]);
+	}
+	dataplane->moves.count = 0;
 	for (uint32_t id = 0; id < dataplane->worker_count; id++) {
 		free_ring(dataplane->workers[id].to_control);
 		free_ring(dataplane->workers[id].from_control);

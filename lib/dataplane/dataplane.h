@@ -12,6 +12,7 @@
 #include "config/config.h"
 #include "dataplane/agent.h"
 #include "dataplane/consumer.h"
+#include "dataplane/move.h"
 #include "dataplane/port.h"
 #include "dataplane/stats.h"
 #include "wire/packet.h"
@@ -94,6 +95,8 @@ struct weir_dataplane {
 	bool numbers_by_clock; /* partitions that nothing is known of begin at the clock, not at 0
 				*/
 	uint16_t next_slot;    /* search for a free slot begins here */
+	struct weir_moves moves;
+	uint64_t measured_at;             /* TSC; see load.h */
 	struct weir_producers *producers; /* NULL until the first comes */
 	bool is_running;
 };

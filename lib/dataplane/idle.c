@@ -34,7 +34,8 @@ static bool has_packets(struct weir_worker *worker)
 	for (uint32_t from = 0; from < worker->dataplane->worker_count; from++)
 		if (worker->mesh_in[from] != NULL && !rte_ring_empty(worker->mesh_in[from]))
 			return true;
-	return !rte_ring_empty(worker->from_control) || !rte_ring_empty(worker->wakes) ||
+	return (worker->takings != NULL && !rte_ring_empty(worker->takings)) ||
+	       !rte_ring_empty(worker->from_control) || !rte_ring_empty(worker->wakes) ||
 	       !rte_ring_empty(worker->frames) || !rte_ring_empty(worker->returns);
 }
 
@@ -62,7 +63,7 @@ void weir_worker_idle(struct weir_worker *worker)
 	uint64_t now = rte_rdtsc();
 	uint64_t idle_us;
 
-	if (!worker->may_sleep)
+	if (!worker->may_sleep && !atomic_load_explicit(&worker->is_parked, memory_order_relaxed))
 		return;
 	if (worker->idle_since == 0)
 		worker->idle_since = now;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "dataplane/partition.h"
+#include "dataplane/transit.h"
 
 #include <rte_ring_elem.h>
 
@@ -45,7 +46,7 @@ void weir_mesh_flush(struct weir_worker *worker)
 			flush_to(worker, &worker->mesh_out[i]);
 }
 
-static void take_over(struct weir_worker *worker, struct weir_message_slot *message)
+void weir_mesh_append(struct weir_worker *worker, const struct weir_message_slot *message)
 {
 	struct weir_stream *stream = worker->snapshot->by_slot[message->stream];
 	struct weir_stream_local *local;
@@ -58,8 +59,7 @@ static void take_over(struct weir_worker *worker, struct weir_message_slot *mess
 		return;
 	}
 	local = &stream->local[worker->id];
-	if (unlikely(message->partition >= stream->partition_count ||
-		     stream->owners[message->partition] != worker->id)) {
+	if (unlikely(message->partition >= stream->partition_count)) {
 		local->stats.taken_over++;
 		local->stats.dropped[WEIR_REASON_NO_OWNER]++;
 		rte_pktmbuf_free(message->mbuf);
@@ -74,6 +74,18 @@ static void take_over(struct weir_worker *worker, struct weir_message_slot *mess
 	}
 	*slot = *message;
 	weir_partition_commit(worker, local, partition, slot);
+}
+
+/* Senders and this worker go over to a snapshot at times of their own: it may not be here yet. */
+static void take_over(struct weir_worker *worker, const struct weir_message_slot *message)
+{
+	const struct weir_stream *stream = worker->snapshot->by_slot[message->stream];
+
+	if (likely(stream == NULL || message->partition >= stream->partition_count ||
+		    weir_stream_owner(stream, message->partition) == worker->id))
+		weir_mesh_append(worker, message);
+	else
+		weir_limbo_keep(worker, message, 0);
 }
 
 uint32_t weir_mesh_poll(struct weir_worker *worker)

@@ -41,7 +41,7 @@ struct weir_lane *weir_lane_of(const struct weir_worker *worker,
 	const struct weir_partition *partition;
 
 	if (stream == NULL || index >= stream->partition_count ||
-		stream->owners[index] != worker->id)
+		weir_stream_owner(stream, index) != worker->id)
 		return NULL;
 	partition = &stream->partitions[index];
 	for (uint32_t i = 0; i < partition->lane_count; i++)
@@ -146,12 +146,15 @@ static uint64_t owners_of(const struct weir_worker *worker, uint16_t slot, uint1
 {
 	const struct weir_stream *stream =
 		slot < WEIR_MAX_STREAMS ? worker->snapshot->by_slot[slot] : NULL;
+	uint16_t owner;
 
 	if (partition == WEIR_SEEK_ALL)
 		return UINT64_MAX >> (64 - worker->dataplane->worker_count);
 	if (stream == NULL || partition >= stream->partition_count)
 		return 1ull << worker->id;
-	return 1ull << stream->owners[partition];
+	/* Of one that is on its way nobody can take it: the client says it again. */
+	owner = weir_stream_owner(stream, partition);
+	return 1ull << (owner != WEIR_NO_WORKER ? owner : worker->id);
 }
 
 /* A frame about lanes, if they are ours. Returns the workers whose they are. */

@@ -12,6 +12,8 @@
 
 #include "dataplane/dataplane.h"
 #include "dataplane/gate.h"
+#include "dataplane/load.h"
+#include "dataplane/move.h"
 #include "dataplane/placement.h"
 #include "dataplane/worker.h"
 
@@ -64,10 +66,7 @@ static void init_partitions(const struct weir_dataplane *dataplane, struct weir_
 		partition->mask = stream->ring_messages - 1;
 		partition->max_bytes = stream->ring_bytes;
 		partition->index = i;
-		/* Begin at another worker for each stream, so small streams spread too. */
-		partition->owner = (uint16_t)((i + stream->slot) % dataplane->worker_count);
 		partition->stream = stream;
-		stream->owners[i] = partition->owner;
 		partition->head = first_sequence(dataplane, stream, i);
 		partition->first = partition->head;
 		partition->tail = partition->head;
@@ -94,13 +93,18 @@ struct weir_stream *weir_stream_create(const struct weir_dataplane *dataplane,
 	stream->partitions = allocate(config->partitions, sizeof(*stream->partitions));
 	stream->slots = allocate(slots, sizeof(*stream->slots));
 	stream->owners = allocate(config->partitions, sizeof(*stream->owners));
+	stream->routed = allocate(config->partitions, sizeof(*stream->routed));
+	stream->wanted = allocate(config->partitions, sizeof(*stream->wanted));
+	stream->loads = allocate(config->partitions, sizeof(*stream->loads));
 	stream->local = allocate(dataplane->worker_count, sizeof(*stream->local));
 	if (stream->partitions == NULL || stream->slots == NULL || stream->owners == NULL ||
+		stream->routed == NULL || stream->wanted == NULL || stream->loads == NULL ||
 		stream->local == NULL) {
 		weir_stream_free(stream);
 		return NULL;
 	}
 	init_partitions(dataplane, stream);
+	weir_moves_spread(dataplane, stream);
 	return stream;
 }
 
@@ -113,6 +117,9 @@ void weir_stream_free(void *object)
 	rte_free(stream->partitions);
 	rte_free(stream->slots);
 	rte_free(stream->owners);
+	rte_free(stream->routed);
+	rte_free(stream->wanted);
+	rte_free(stream->loads);
 	rte_free(stream->local);
 	rte_free(stream);
 }

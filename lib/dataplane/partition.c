@@ -50,7 +50,8 @@ static struct weir_partition *find_fullest(const struct weir_worker *worker,
 		if (looked >= LAP_SAMPLE && count_held(fullest) != 0)
 			break;
 		other = &stream->partitions[local->probe++ % stream->partition_count];
-		if (other->owner == worker->id && count_held(other) > count_held(fullest))
+		if (weir_stream_owner(stream, other->index) == worker->id &&
+			count_held(other) > count_held(fullest))
 			fullest = other;
 	}
 	return count_held(fullest) != 0 ? fullest : NULL;

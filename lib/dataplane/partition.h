@@ -58,7 +58,9 @@ static inline void weir_partition_commit(struct weir_worker *worker,
 	slot->holders = (uint8_t)(partition->lane_count + partition->retains);
 	slot->only = 0;
 	partition->head++;
+	partition->buffers++;
 	partition->bytes += slot->payload_length;
+	partition->received_bytes += slot->payload_length;
 	local->held++;
 	local->stats.appended++;
 	for (uint32_t i = 0; i < partition->lane_count; i++)
@@ -75,6 +77,7 @@ static inline void weir_partition_advance(struct weir_worker *worker,
 	struct weir_partition *partition, struct weir_message_slot *slot)
 {
 	slot->mbuf = NULL;
+	partition->buffers--;
 	partition->bytes -= slot->payload_length;
 	partition->stream->local[worker->id].held--;
 	while (partition->tail != partition->head &&

@@ -67,11 +67,11 @@ bool weir_produce_begin(struct weir_worker *worker, struct weir_producer *produc
  * Room at another worker's: its counters are read as they run, so a part of the ring is left
  * free for what is between us.
  */
-static bool has_room_there(const struct weir_worker *worker, const struct weir_stream *stream,
-	const struct weir_partition *partition, uint32_t bytes)
+static bool has_room_there(const struct weir_worker *worker, const struct weir_partition *partition,
+	uint16_t owner, uint32_t bytes)
 {
-	const struct weir_stream_local *local = &stream->local[partition->owner];
-	const struct weir_mesh_out *out = &worker->mesh_out[partition->owner];
+	const struct weir_stream_local *local = &partition->stream->local[owner];
+	const struct weir_mesh_out *out = &worker->mesh_out[owner];
 	uint64_t held = __atomic_load_n(&partition->head, __ATOMIC_RELAXED) -
 			__atomic_load_n(&partition->tail, __ATOMIC_RELAXED);
 	uint32_t part = (partition->mask + 1) / MESH_PART;
@@ -85,14 +85,17 @@ static bool has_room_there(const struct weir_worker *worker, const struct weir_s
 	       rte_ring_free_count(out->ring) > out->count;
 }
 
-static bool hand_over(struct weir_worker *worker, const struct weir_stream *stream,
+/* While the partition moves its messages wait here: there may be no room for it where it goes. */
+static bool hand_over(struct weir_worker *worker, const struct weir_stream_view *view,
 	const struct weir_partition *partition, const struct weir_message_slot *message)
 {
+	uint16_t owner = view->owners[partition->index];
 	struct weir_message_slot *slot;
 
-	if (!has_room_there(worker, stream, partition, message->payload_length))
+	if (weir_stream_owner(view->stream, partition->index) != owner ||
+		!has_room_there(worker, partition, owner, message->payload_length))
 		return false;
-	slot = weir_mesh_place(worker, partition->owner);
+	slot = weir_mesh_place(worker, owner);
 	*slot = *message;
 	slot->partition = partition->index;
 	return true;
@@ -130,9 +133,9 @@ static enum weir_pace_reason place(struct weir_worker *worker,
 	} else {
 		if (view->stream->attachment_count == 0)
 			return WEIR_PACE_NO_OWNER;
-		is_placed = partition->owner == worker->id
+		is_placed = weir_stream_owner(stream, partition->index) == worker->id
 				    ? put(worker, stream, partition, message)
-				    : hand_over(worker, stream, partition, message);
+				    : hand_over(worker, view->stream, partition, message);
 		if (!is_placed)
 			return WEIR_PACE_RING_FULL;
 	}

@@ -64,20 +64,21 @@ static uint64_t oldest_generation(const struct weir_dataplane *dataplane)
 
 static bool is_unused(const struct weir_dataplane *dataplane, const struct weir_retired *retired)
 {
-	if (!dataplane->is_running)
-		return true;
-	return oldest_generation(dataplane) >= retired->generation &&
+	if (weir_moves_hold(dataplane, retired->generation) ||
+		oldest_generation(dataplane) < retired->generation)
+		return false;
+	return !dataplane->is_running ||
 	       rte_rcu_qsbr_check(dataplane->qsbr, retired->token, false) == 1;
 }
 
-static void free_unused(struct weir_dataplane *dataplane)
+static void free_retired(struct weir_dataplane *dataplane, bool all)
 {
 	struct weir_retired **link = &dataplane->retired;
 
 	while (*link != NULL) {
 		struct weir_retired *retired = *link;
 
-		if (!is_unused(dataplane, retired)) {
+		if (!all && !is_unused(dataplane, retired)) {
 			link = &retired->next;
 			continue;
 		}
@@ -87,21 +88,47 @@ static void free_unused(struct weir_dataplane *dataplane)
 	}
 }
 
-/* A stream's budget is shared among the workers as its partitions are. */
-static void set_budgets(struct weir_dataplane *dataplane, const struct weir_model *model)
+/* While partitions move, who gives keeps what it had, and who takes has it already. */
+static void set_budget(struct weir_stream_local *local, uint64_t limit, bool is_moving)
+{
+	if (is_moving)
+		limit = RTE_MAX(limit, (uint64_t)atomic_load(&local->limit));
+	atomic_store(&local->limit, (uint32_t)limit);
+}
+
+/*
+ * Half of it as the partitions are spread, and half equally over the workers that have some: one
+ * that has but a hot one is not left with little.
+ */
+static void share_budget(
+	const struct weir_dataplane *dataplane, struct weir_stream *stream, uint64_t buffers)
+{
+	uint64_t owned[WEIR_MAX_WORKERS] = {0};
+	uint32_t owners = 0;
+
+	for (uint16_t p = 0; p < stream->partition_count; p++)
+		owners += owned[stream->routed[p]]++ == 0;
+	for (uint32_t id = 0; id < dataplane->worker_count; id++) {
+		uint64_t equal = owned[id] != 0 ? buffers / owners : 0;
+
+		set_budget(&stream->local[id],
+			(buffers * owned[id] / stream->partition_count + equal) / 2,
+			dataplane->moves.count != 0);
+	}
+}
+
+void weir_budgets_set(struct weir_dataplane *dataplane, const struct weir_model *model)
 {
 	const struct weir_config *config = model->config;
 
-	for (uint32_t i = 0; i < config->stream_count; i++) {
-		struct weir_stream *stream = model->streams[i].object;
-		uint64_t owned[WEIR_MAX_WORKERS] = {0};
+	for (uint32_t i = 0; i < config->stream_count; i++)
+		share_budget(dataplane, model->streams[i].object, config->streams[i].buffers);
+	/* What drains keeps the room that it has, wherever it goes. */
+	for (uint32_t i = 0; i < dataplane->moves.count; i++) {
+		const struct weir_move *move = &dataplane->moves.batch[i];
+		struct weir_stream_local *local = move->stream->local;
 
-		for (uint16_t p = 0; p < stream->partition_count; p++)
-			owned[stream->owners[p]]++;
-		for (uint32_t id = 0; id < dataplane->worker_count; id++)
-			atomic_store(&stream->local[id].limit,
-				(uint32_t)(config->streams[i].buffers * owned[id] /
-					   stream->partition_count));
+		set_budget(&local[move->to], atomic_load(&local[move->from].limit), true);
 	}
 }
 
@@ -174,12 +201,12 @@ int weir_dataplane_apply(struct weir_dataplane *dataplane, const struct weir_con
 
 	if (result < 0)
 		return result;
-	set_budgets(dataplane, model);
+	weir_budgets_set(dataplane, model);
 	result = weir_publish(dataplane, model, error);
 	if (result < 0) {
 		discard_model(dataplane, model);
 		if (dataplane->model != NULL)
-			set_budgets(dataplane, dataplane->model);
+			weir_budgets_set(dataplane, dataplane->model);
 		return result;
 	}
 	set_rates(dataplane, model);
@@ -228,7 +255,8 @@ void weir_dataplane_reclaim(struct weir_dataplane *dataplane)
 {
 	const struct weir_model *model = dataplane->model;
 
-	free_unused(dataplane);
+	weir_moves_step(dataplane);
+	free_retired(dataplane, false);
 	if (model == NULL || oldest_generation(dataplane) < dataplane->generation)
 		return;
 	for (uint32_t i = 0; i < model->stream_count; i++)
@@ -241,7 +269,7 @@ void weir_dataplane_reclaim(struct weir_dataplane *dataplane)
 
 void weir_publish_destroy(struct weir_dataplane *dataplane)
 {
-	free_unused(dataplane);
+	free_retired(dataplane, true);
 	weir_snapshot_free(dataplane->published);
 	weir_producers_destroy(dataplane);
 	if (dataplane->model == NULL)

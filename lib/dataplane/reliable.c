@@ -173,7 +173,7 @@ static void answer_stale(struct weir_worker *worker, struct weir_consumer *consu
 	const struct weir_partition *partition;
 
 	if (stream == NULL || index >= stream->partition_count ||
-		stream->owners[index] != worker->id || !consumer->is_reliable)
+		weir_stream_owner(stream, index) != worker->id || !consumer->is_reliable)
 		return;
 	partition = &stream->partitions[index];
 	for (uint32_t i = 0; i < partition->lane_count; i++) {
@@ -276,6 +276,34 @@ void weir_reliable_rewind(struct weir_worker *worker, struct weir_lane *lane)
 	lane->cursor = lane->delivery->next;
 	lane->told = lane->cursor;
 	lane->tell_from = UINT64_MAX;
+}
+
+void weir_reliable_detach(struct weir_worker *worker, struct weir_lane *lane)
+{
+	uint64_t flying = lane->delivery->flying.messages;
+	struct weir_outlet *outlet = lane->outlet;
+
+	weir_wheel_cancel(&worker->lane_wheel, &lane->timer);
+	weir_list_remove(&lane->again);
+	if (outlet == NULL || flying == 0)
+		return;
+	outlet->flying -= flying;
+	if (outlet->flying == 0)
+		outlet->idle_us = worker->now_us;
+	weir_flight_landed(worker, outlet, 0, 0);
+}
+
+void weir_reliable_attach(struct weir_lane *lane)
+{
+	lane->outlet->flying += lane->delivery->flying.messages;
+}
+
+void weir_reliable_go_on(struct weir_worker *worker, struct weir_lane *lane)
+{
+	if (lane->outlet->consumer->is_reliable && !weir_timer_is_set(&lane->timer))
+		arm(worker, lane);
+	if (lane->delivery->lost != 0 || lane->tell_from != UINT64_MAX)
+		weir_again_add(worker, lane);
 }
 
 void weir_reliable_reopen(struct weir_worker *worker, struct weir_lane *lane, uint64_t seq)

@@ -28,6 +28,11 @@ void weir_reliable_skip(struct weir_worker *worker, struct weir_lane *lane, uint
 void weir_reliable_rewind(struct weir_worker *worker, struct weir_lane *lane);
 /* Go back to `seq`, or to the oldest message still held without a hole. */
 void weir_reliable_reopen(struct weir_worker *worker, struct weir_lane *lane, uint64_t seq);
+/* Its partition leaves this worker: nothing of it is due here any more. */
+void weir_reliable_detach(struct weir_worker *worker, struct weir_lane *lane);
+/* Its partition has come: what is in flight counts here; then, what is due is due here. */
+void weir_reliable_attach(struct weir_lane *lane);
+void weir_reliable_go_on(struct weir_worker *worker, struct weir_lane *lane);
 /* True when neither the lane's window nor the adaptive one of its outlet is full. */
 static inline bool weir_reliable_has_room(const struct weir_lane *lane, uint32_t payload)
 {

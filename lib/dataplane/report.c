@@ -130,7 +130,7 @@ static void report_partitions(const struct weir_dataplane *dataplane,
 		const struct weir_partition *partition = &stream->object->partitions[p];
 
 		report.index = p;
-		report.owner = partition->owner;
+		report.owner = stream->object->routed[p];
 		/* Tail first: it never passes the head, so the difference is not negative. */
 		report.tail = live(&partition->tail);
 		report.head = live(&partition->head);
@@ -213,6 +213,17 @@ void weir_ports_report(const struct weir_dataplane *dataplane, weir_port_visit v
 	}
 }
 
+static uint32_t count_partitions(const struct weir_dataplane *dataplane, uint16_t worker)
+{
+	const struct weir_model *model = dataplane->model;
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; model != NULL && i < model->stream_count; i++)
+		for (uint16_t p = 0; p < model->streams[i].object->partition_count; p++)
+			count += model->streams[i].object->routed[p] == worker;
+	return count;
+}
+
 static void fill_worker(const struct weir_dataplane *dataplane, const struct weir_worker *worker,
 	struct weir_worker_report *report)
 {
@@ -226,6 +237,9 @@ static void fill_worker(const struct weir_dataplane *dataplane, const struct wei
 	report->cpu = worker->cpu;
 	report->is_running = atomic_load(&worker->is_running);
 	report->is_stalled = report->is_running && (uint64_t)age > dataplane->stall_cycles;
+	report->is_parked = dataplane->moves.parked >> worker->id & 1;
+	report->partitions = count_partitions(dataplane, worker->id);
+	report->load_percent = 100 * worker->busy_rate / (double)rte_get_tsc_hz();
 	report->may_sleep = worker->may_sleep;
 	report->generation = atomic_load(&worker->applied);
 	report->heartbeat_us = (uint64_t)age / worker->cycles_per_us;

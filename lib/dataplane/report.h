@@ -102,7 +102,10 @@ struct weir_worker_report {
 	uint16_t cpu;
 	bool is_running;
 	bool is_stalled; /* no loop for workers.stall_ms */
+	bool is_parked;  /* has no partitions, or they are about to leave */
 	bool may_sleep;
+	uint32_t partitions;   /* that it has, or that are on their way to it */
+	double load_percent;   /* share of the last seconds that it was busy */
 	uint64_t generation;   /* applied */
 	uint64_t heartbeat_us; /* since its newest loop */
 	uint64_t busy_us;

@@ -11,6 +11,7 @@
 #include "dataplane/native_wire.h"
 #include "dataplane/partition.h"
 #include "dataplane/quarantine.h"
+#include "dataplane/transit.h"
 
 static const struct weir_model_stream *find_stream(
 	const struct weir_dataplane *dataplane, uint16_t slot)
@@ -63,7 +64,7 @@ static int find_target(const struct weir_dataplane *dataplane, const struct weir
 		strcmp(stream->object->name, names->stream) != 0 ||
 		note->partition >= stream->object->partition_count)
 		return -ENOENT;
-	*owner = &dataplane->workers[stream->object->owners[note->partition]];
+	*owner = &dataplane->workers[stream->object->routed[note->partition]];
 	if (group == NULL || strcmp(group->config.name, names->group) != 0)
 		return -ESRCH;
 	for (uint32_t i = 0; i < stream->attachment_count; i++)
@@ -120,17 +121,15 @@ static int build(const struct weir_dataplane *dataplane, const struct weir_quara
 	return 0;
 }
 
-static void take_back(struct weir_worker *worker, const struct weir_return *back)
+void weir_return_append(
+	struct weir_worker *worker, const struct weir_message_slot *message, uint16_t only)
 {
-	const struct weir_message_slot *message = &back->message;
 	struct weir_stream *stream = worker->snapshot->by_slot[message->stream];
 	struct weir_stream_local *local;
 	struct weir_partition *partition;
 	struct weir_message_slot *slot;
 
-	/* Owners do not change, so only a stream that went meanwhile is not ours. */
-	if (stream == NULL || message->partition >= stream->partition_count ||
-		stream->owners[message->partition] != worker->id) {
+	if (stream == NULL || message->partition >= stream->partition_count) {
 		worker->stats.stray++;
 		rte_pktmbuf_free(message->mbuf);
 		return;
@@ -146,7 +145,20 @@ static void take_back(struct weir_worker *worker, const struct weir_return *back
 	*slot = *message;
 	slot->ingest = worker->now;
 	weir_partition_commit(worker, local, partition, slot);
-	slot->only = (uint16_t)(back->group + 1);
+	slot->only = only;
+}
+
+static void take_back(struct weir_worker *worker, const struct weir_return *back)
+{
+	const struct weir_message_slot *message = &back->message;
+	const struct weir_stream *stream = worker->snapshot->by_slot[message->stream];
+	uint16_t only = (uint16_t)(back->group + 1);
+
+	if (stream == NULL || message->partition >= stream->partition_count ||
+		weir_stream_owner(stream, message->partition) == worker->id)
+		weir_return_append(worker, message, only);
+	else
+		weir_limbo_keep(worker, message, only);
 }
 
 uint32_t weir_returns_poll(struct weir_worker *worker)

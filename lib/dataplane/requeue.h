@@ -13,5 +13,8 @@ struct weir_return {
 
 /* Put what came back into its ring; returns how many. Look first whether there is any. */
 uint32_t weir_returns_poll(struct weir_worker *worker);
+/* A message out of quarantine for a partition that is ours, and the group of slot only - 1. */
+void weir_return_append(
+	struct weir_worker *worker, const struct weir_message_slot *message, uint16_t only);
 /* The worker has ended: what it did not come to. Control thread. */
 void weir_returns_free(struct weir_worker *worker);

@@ -93,7 +93,7 @@ void weir_outlet_rescan(struct weir_worker *worker, struct weir_outlet *outlet)
 		for (uint16_t p = 0; p < stream->partition_count; p++) {
 			struct weir_partition *partition = &stream->partitions[p];
 
-			if (partition->owner != worker->id)
+			if (weir_stream_owner(stream, p) != worker->id)
 				continue;
 			for (uint32_t j = 0; j < partition->lane_count; j++) {
 				struct weir_lane *lane = partition->lanes[j];

@@ -7,6 +7,7 @@
 #include <rte_cycles.h>
 
 #include "dataplane/dataplane.h"
+#include "dataplane/move.h"
 #include "dataplane/placement.h"
 #include "wire/prefix_set.h"
 
@@ -20,6 +21,7 @@ static void free_view(struct weir_stream_view *view)
 		free(view->attachments[i].members);
 	}
 	free(view->attachments);
+	free(view->owners);
 }
 
 static int fill_attachment(const struct weir_model_group *group, struct weir_attachment *attachment,
@@ -47,8 +49,11 @@ static int fill_stream(const struct weir_model *model, const struct weir_model_s
 	view->deadline = rte_get_tsc_hz() / 1000 * stream->deadline_ms;
 	view->retain = rte_get_tsc_hz() / 1000 * stream->retain_ms;
 	view->attachments = calloc(stream->attachment_count + 1, sizeof(*view->attachments));
-	if (view->attachments == NULL)
+	view->owners = calloc(view->stream->partition_count, sizeof(*view->owners));
+	if (view->attachments == NULL || view->owners == NULL)
 		return -1;
+	memcpy(view->owners, view->stream->routed,
+		view->stream->partition_count * sizeof(*view->owners));
 	for (uint32_t i = 0; i < stream->attachment_count; i++) {
 		view->attachment_count = i + 1;
 		if (fill_attachment(&model->groups[stream->group_index[i]], stream->attachments[i],
@@ -87,6 +92,7 @@ struct weir_snapshot *weir_snapshot_build(
 	if (snapshot == NULL)
 		return NULL;
 	snapshot->generation = generation;
+	snapshot->move_generation = weir_moves_generation(dataplane, generation);
 	snapshot->match = model->match;
 	snapshot->native_port = config->native.udp_port;
 	snapshot->address_count = dataplane->address_count;

@@ -30,6 +30,7 @@ struct weir_attachment_view {
 
 struct weir_stream_view {
 	struct weir_stream *stream;
+	uint16_t *owners; /* worker of each partition: where messages are sent; see transit.h */
 	bool is_draining; /* no packet matches it any more; what it holds is delivered */
 	uint8_t tier;
 	uint64_t age_limit; /* TSC cycles; 0: none */
@@ -41,6 +42,8 @@ struct weir_stream_view {
 
 struct weir_snapshot {
 	uint64_t generation;
+	uint64_t
+		move_generation; /* first that moved the partitions on their way now; 0: none are */
 	struct weir_match *match; /* rule r is streams[r]; shared by generations */
 	uint16_t native_port;     /* of the stream protocol; 0: not spoken */
 	uint32_t address_count;

@@ -34,6 +34,7 @@ struct weir_stream_stats {
 } __rte_cache_aligned;
 
 struct weir_group_stats {
+	uint64_t begun;    /* not 0: `joined` is set */
 	uint64_t joined;   /* the stream's `appended` when the group was attached */
 	uint64_t received; /* in a census only */
 	uint64_t held;     /* in a census only */

@@ -16,11 +16,13 @@
 /*
  * Streams, their partitions and what each group sees of them. The control thread makes and frees
  * these objects; between the two they are reached only through a snapshot. The fields of a
- * partition and of its lanes belong to the worker that owns the partition.
+ * partition and of its lanes belong to the worker that owns the partition; which one that is may
+ * change (transit.h).
  */
 
 struct weir_outlet;
 struct weir_partition;
+struct weir_partition_load;
 struct weir_prefix_set;
 struct weir_consumer;
 struct weir_placement;
@@ -43,9 +45,10 @@ struct weir_lane {
 	uint32_t sample;                      /* 1 in N; 1: all */
 	uint32_t sample_left;                 /* messages until the next one is let through */
 	bool is_queued;
-	bool is_news;   /* sent on since the last heartbeat that told of it */
-	bool is_full;   /* its window is: waits for an acknowledgement */
-	uint16_t group; /* slot number */
+	bool is_news;     /* sent on since the last heartbeat that told of it */
+	bool is_full;     /* its window is: waits for an acknowledgement */
+	bool is_reported; /* while its partition moves: it was in outlet->reports */
+	uint16_t group;   /* slot number */
 	/* Stream protocol: what this consumer was told since it has the lane. */
 	uint64_t told;                 /* sequence up to which frames have covered */
 	struct weir_data_lane wire;    /* its epoch is raised whenever the consumer changes */
@@ -83,17 +86,19 @@ struct weir_partition {
 	uint8_t tier;
 	bool is_swept; /* in the worker's list of partitions that hold messages */
 	/* End of the first cache line. */
-	bool retains;       /* messages are kept after all groups have passed */
-	uint16_t index;     /* immutable; within the stream */
-	uint64_t age_limit; /* TSC cycles; 0: none */
-	uint64_t deadline;  /* TSC cycles from receiving to delivery; 0: none */
-	uint64_t limit;     /* the lower of the two, 0: neither */
-	uint64_t retain;    /* TSC cycles */
-	uint64_t retained;  /* retention has let go of everything below */
+	bool retains;            /* messages are kept after all groups have passed */
+	uint16_t index;          /* immutable; within the stream */
+	uint16_t to;             /* worker that it is on its way to */
+	uint32_t buffers;        /* messages that it holds */
+	uint64_t received_bytes; /* payload that ever came in */
+	uint64_t limit;          /* the lower of age_limit and deadline, 0: neither */
+	uint64_t retained;       /* retention has let go of everything below */
 	struct weir_lane *lanes[WEIR_STREAM_GROUPS]; /* one a group, in the snapshot's order */
-	struct weir_list sweep;                      /* in worker->holding */
-	uint16_t owner;                              /* immutable; worker */
+	struct weir_list sweep;                      /* in worker->holding, or worker->leaving */
 	uint64_t first;                              /* immutable; sequence that it began with */
+	uint64_t age_limit;                          /* TSC cycles; 0: none */
+	uint64_t deadline; /* TSC cycles from receiving to delivery; 0: none */
+	uint64_t retain;   /* TSC cycles */
 } __rte_cache_aligned;
 
 /*
@@ -124,9 +129,27 @@ struct weir_stream {
 	uint64_t ring_bytes;
 	struct weir_partition *partitions;
 	struct weir_message_slot *slots; /* of all partitions, one allocation */
-	uint16_t *owners;                /* worker of each partition */
-	struct weir_stream_local *local; /* one a worker */
+	uint16_t *owners; /* worker that has each partition, WEIR_NO_WORKER: it is on its way. Who
+			     has it writes, any thread reads */
+	uint16_t *routed; /* worker that the published snapshot sends to; control thread */
+	uint16_t *wanted; /* worker that it is to go to; control thread */
+	struct weir_partition_load *loads; /* of each partition; control thread */
+	struct weir_stream_local *local;   /* one a worker */
 };
+
+#define WEIR_NO_WORKER UINT16_MAX
+
+static inline uint16_t weir_stream_owner(const struct weir_stream *stream, uint16_t partition)
+{
+	return __atomic_load_n(&stream->owners[partition], __ATOMIC_RELAXED);
+}
+
+/* All that was done to the partition before is seen by who finds the new owner. */
+static inline void weir_stream_set_owner(
+	struct weir_stream *stream, uint16_t partition, uint16_t worker)
+{
+	__atomic_store_n(&stream->owners[partition], worker, __ATOMIC_RELEASE);
+}
 
 /* What one group sees of one stream: a lane a partition. */
 struct weir_attachment {

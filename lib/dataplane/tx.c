@@ -48,6 +48,7 @@ void weir_tx_flush(struct weir_worker *worker, struct weir_tx *tx)
 		}
 	}
 	tx->count -= sent;
+	tx->passed += sent;
 	/* Handed over is not sent: the worker with the queue counts. */
 	if (tx->queue != NULL) {
 		tx->stats->sent += sent;

@@ -2,6 +2,7 @@
 #include "dataplane/partition.h"
 #include "dataplane/produce.h"
 #include "dataplane/requeue.h"
+#include "dataplane/transit.h"
 
 #include <sys/prctl.h>
 #include <time.h>
@@ -114,6 +115,8 @@ static uint32_t loop_once(struct weir_worker *worker)
 	if (worker->dataplane->worker_count > 1)
 		work += weir_frames_poll(worker);
 	look_at_control(worker);
+	if (worker->dataplane->worker_count > 1 && unlikely(!rte_ring_empty(worker->takings)))
+		work += weir_transit_take(worker);
 	if (likely(!worker->is_draining))
 		work += receive(worker);
 	if (worker->dataplane->worker_count > 1) {
@@ -130,6 +133,10 @@ static uint32_t loop_once(struct weir_worker *worker)
 	work += weir_produce_flush(worker);
 	work += weir_schedule(worker);
 	weir_tx_flush_all(worker);
+	if (unlikely(worker->transit_phase != WEIR_TRANSIT_NONE)) {
+		weir_transit_leave(worker);
+		work++;
+	}
 	return work;
 }
 
@@ -138,7 +145,8 @@ static bool is_empty(const struct weir_worker *worker)
 	for (uint32_t i = 0; i < worker->dataplane->port_count; i++)
 		if (worker->tx[i].count != 0)
 			return false;
-	return weir_list_is_empty(&worker->holding);
+	return weir_list_is_empty(&worker->holding) && worker->transit_phase == WEIR_TRANSIT_NONE &&
+	       worker->limbo_count == 0;
 }
 
 static void drain(struct weir_worker *worker)

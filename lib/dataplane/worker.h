@@ -39,6 +39,9 @@ struct weir_tx {
 	void *queue;              /* the driver's; NULL: another worker sends for us */
 	struct rte_ring *handoff; /* to that worker, when `queue` is NULL */
 	uint32_t count;
+	uint32_t handoff_fence; /* place in `handoff` that partitions which move wait for */
+	uint64_t passed;        /* packets that have left, ever */
+	uint64_t mark;          /* of them, that partitions which move wait for */
 	struct rte_mbuf *packets[WEIR_TX_SIZE];
 	struct weir_tx_owner owners[WEIR_TX_SIZE];
 	struct weir_list waiting; /* outlets stopped by PORT_FULL */
@@ -101,7 +104,16 @@ struct weir_worker {
 	uint32_t produce_held;        /* buffers that they hold back */
 	struct weir_shed shed;
 	struct weir_list holding; /* partitions with messages, oldest look first */
-	uint64_t next_tick;       /* TSC */
+	/* Partitions on their way to or from here; see transit.h. */
+	struct weir_list leaving;    /* let go, and not passed on yet */
+	struct weir_limbo *limbo;    /* messages for those on their way here, as they came */
+	struct rte_ring *takings;    /* struct weir_taking; any worker */
+	uint32_t *mesh_fence;        /* by worker: place in `mesh_in` */
+	uint64_t transit_generation; /* the snapshot that moves them; 0: none has */
+	uint64_t settled_at;         /* TSC */
+	uint32_t limbo_count;
+	uint8_t transit_phase; /* enum weir_transit_phase */
+	uint64_t next_tick;    /* TSC */
 
 	struct rte_mempool *copies;    /* for what is sent beside the received mbuf */
 	struct rte_mempool *large;     /* for datagrams on their way into fragments */
@@ -125,9 +137,13 @@ struct weir_worker {
 	_Atomic uint64_t drain_until;   /* control, before `stop`; TSC */
 	bool is_draining;               /* no longer receives */
 	_Atomic bool is_running;        /* this worker */
+	_Atomic bool is_parked;         /* control: it has no partitions, and may sleep */
 	int epoll_fd;                   /* for sleeping on interrupts; -1: none */
 	bool may_sleep;
 	uint64_t idle_since;
+	/* Control thread's own, see load.h. */
+	double busy_rate; /* cycles a second */
+	uint64_t busy_seen;
 } __rte_cache_aligned;
 
 /* Past the stream's deadline, its own, or the ring's age limit. */
@@ -159,6 +175,8 @@ void weir_classify(struct weir_worker *worker, struct weir_port *port, struct rt
 /* Room for a message to that worker; the caller fills it at once. */
 struct weir_message_slot *weir_mesh_place(struct weir_worker *worker, uint16_t owner);
 void weir_mesh_flush(struct weir_worker *worker);
+/* A message of another worker's for a partition that is ours. Takes the mbuf. */
+void weir_mesh_append(struct weir_worker *worker, const struct weir_message_slot *message);
 /* Append what other workers received; returns how many. */
 uint32_t weir_mesh_poll(struct weir_worker *worker);
 
@@ -222,6 +240,12 @@ void weir_tx_forget(struct weir_worker *worker, const struct weir_group_stats *s
 
 /* apply.c: what a session had been sent on the lane before it went to another; zeros: nothing. */
 struct weir_position weir_lane_position(const struct weir_lane *lane, uint64_t session);
+/* Make a partition agree with the snapshot. */
+void weir_partition_sync(struct weir_worker *worker, struct weir_partition *partition,
+	const struct weir_stream_view *view);
+/* Drop everything that the partition holds and take it off the worker's lists. */
+void weir_partition_purge(
+	struct weir_worker *worker, struct weir_partition *partition, enum weir_reason reason);
 /* Go on to a new snapshot. */
 void weir_worker_apply(struct weir_worker *worker, const struct weir_snapshot *next);
 /* Before the thread ends: everything still held is dropped as `shutdown`. */

@@ -69,6 +69,11 @@ answers consumer_set_rate c1 bits_per_s=0 '.rate.bits_per_s == 0'
 answers producer_list '.producers == []'
 answers worker_list '.workers | length == 1 and .[0].cpu == 1 and .[0].state == "running" and
 	.[0].loops > 0 and (.[0].histogram | length) > 0'
+answers partition_set_worker flows 3 0 '.workers[0].partitions == 8'
+answers worker_wake 0 '.workers[0].state == "running"'
+answers worker_rebalance dry_run=true '.dry_run and .moves == []'
+asked[worker_park]=1
+assert_fails ctl worker park 0
 answers stats_get '.law.holds and (.law.violations == []) and .uptime_s > 0 and
 	.streams[0].received == 1000 and (.pools | length) > 0'
 answers quarantine_list '.held == 0 and .quarantined == 0 and .messages == []'

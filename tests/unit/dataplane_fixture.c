@@ -10,8 +10,6 @@
 #include <rte_eal.h>
 #include <rte_mempool.h>
 
-#define ROUNDS 100000 /* turns after which delivery is taken to be stuck */
-
 bool plane_environment(void)
 {
 	static char name[] = "test", lcores[] = "--lcores=0", memory[] = "-m", size[] = "512";
@@ -340,56 +338,6 @@ void plane_receive_numbered(
 void plane_advance(struct plane *plane, uint64_t us)
 {
 	set_clock(plane, plane->worker->now + us * plane->worker->cycles_per_us);
-}
-
-/* What several workers have for each other; returns how much. */
-static uint32_t turn_mesh(struct weir_worker *worker)
-{
-	weir_mesh_flush(worker);
-	return weir_mesh_poll(worker) + weir_tx_poll_handoffs(worker) + weir_frames_poll(worker);
-}
-
-static uint32_t turn_worker(struct weir_worker *worker)
-{
-	uint32_t taken = worker->dataplane->worker_count > 1 ? turn_mesh(worker) : 0;
-
-	weir_wakes_poll(worker);
-	taken += weir_schedule(worker);
-	weir_tx_flush_all(worker);
-	return taken;
-}
-
-uint32_t plane_turn(struct plane *plane)
-{
-	uint32_t taken = 0;
-
-	for (uint32_t id = 0; id < plane->dataplane->worker_count; id++)
-		taken += turn_worker(&plane->dataplane->workers[id]);
-	return taken;
-}
-
-void plane_tick(struct plane *plane)
-{
-	for (uint32_t id = 0; id < plane->dataplane->worker_count; id++) {
-		weir_partition_sweep(&plane->dataplane->workers[id]);
-		weir_native_tick(&plane->dataplane->workers[id]);
-		weir_tx_flush_all(&plane->dataplane->workers[id]);
-	}
-}
-
-/* What is sent again is sent, and not taken. */
-uint32_t plane_deliver(struct plane *plane)
-{
-	uint32_t taken, sent, total = 0;
-	uint32_t round = 0;
-
-	do {
-		require(round++ < ROUNDS, "delivery does not end");
-		sent = plane->sent_count;
-		taken = plane_turn(plane);
-		total += taken;
-	} while (taken != 0 || plane->sent_count != sent);
-	return total;
 }
 
 const uint8_t *plane_sent(struct plane *plane, uint32_t index, uint32_t *length)

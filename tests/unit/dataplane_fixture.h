@@ -68,6 +68,11 @@ void plane_advance(struct plane *plane, uint64_t us);
 uint32_t plane_deliver(struct plane *plane);
 /* One turn of the worker's loop without receiving; returns messages taken. */
 uint32_t plane_turn(struct plane *plane);
+/* Only one worker's turn; and only it goes over to the newest snapshot. */
+uint32_t plane_turn_worker(struct plane *plane, uint16_t worker);
+void plane_follow(struct plane *plane, uint16_t worker);
+/* All partitions that are to move have arrived. */
+void plane_arrive(struct plane *plane);
 /* What a worker does once a millisecond: what is too old goes, heartbeats that are due are sent. */
 void plane_tick(struct plane *plane);
 

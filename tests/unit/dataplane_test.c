@@ -23,6 +23,7 @@ int main(void)
 		{"producers", NULL, NULL, NULL, NULL, dataplane_produce_tests},
 		{"shedding", NULL, NULL, NULL, NULL, dataplane_shed_tests},
 		{"out of quarantine", NULL, NULL, NULL, NULL, dataplane_requeue_tests},
+		{"partitions that move", NULL, NULL, NULL, NULL, dataplane_transit_tests},
 		CU_SUITE_INFO_NULL,
 	};
 	unsigned int failures;

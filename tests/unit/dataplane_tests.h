@@ -21,6 +21,7 @@ extern CU_TestInfo dataplane_agent_tests[];
 extern CU_TestInfo dataplane_produce_tests[];
 extern CU_TestInfo dataplane_shed_tests[];
 extern CU_TestInfo dataplane_requeue_tests[];
+extern CU_TestInfo dataplane_transit_tests[];
 
 /* Parts of configurations that many tests use. */
 #define CONSUMER(name, address) "{'name':'" name "','address':'" address "','port':9995}"

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "dataplane/load.h"
+
+#include <rte_cycles.h>
+
+#include "dataplane/model.h"
+#include "dataplane/worker.h"
+
+#define LEAST_S 0.5
+
+static uint64_t look(const uint64_t *counter)
+{
+	return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+/* Half of what it was and half of what is new: a second's accident does not decide. */
+static void follow(double *rate, uint64_t *seen, uint64_t now, double seconds)
+{
+	*rate = (*rate + (double)(now - *seen) / seconds) / 2;
+	*seen = now;
+}
+
+static void measure_stream(struct weir_stream *stream, double seconds)
+{
+	for (uint16_t p = 0; p < stream->partition_count; p++) {
+		const struct weir_partition *partition = &stream->partitions[p];
+		struct weir_partition_load *load = &stream->loads[p];
+
+		follow(&load->messages_per_s, &load->messages,
+			look(&partition->head) - partition->first, seconds);
+		follow(&load->bytes_per_s, &load->bytes, look(&partition->received_bytes), seconds);
+	}
+}
+
+void weir_load_measure(struct weir_dataplane *dataplane)
+{
+	const struct weir_model *model = dataplane->model;
+	uint64_t now = rte_rdtsc();
+	double seconds = (double)(now - dataplane->measured_at) / (double)rte_get_tsc_hz();
+
+	if (seconds < LEAST_S || model == NULL)
+		return;
+	dataplane->measured_at = now;
+	for (uint32_t i = 0; i < model->stream_count; i++)
+		measure_stream(model->streams[i].object, seconds);
+	for (uint32_t id = 0; id < dataplane->worker_count; id++) {
+		struct weir_worker *worker = &dataplane->workers[id];
+
+		follow(&worker->busy_rate, &worker->busy_seen, look(&worker->stats.busy_cycles),
+			seconds);
+	}
+}
+
+uint64_t weir_partition_weight(const struct weir_stream *stream, uint16_t partition)
+{
+	return 1 + (uint64_t)stream->loads[partition].messages_per_s;
+}

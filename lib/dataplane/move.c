@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "dataplane/move.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dataplane/load.h"
+#include "dataplane/model.h"
+#include "dataplane/publish.h"
+#include "dataplane/worker.h"
+#include "place/balance.h"
+
+#define REBALANCE_MOST 1024 /* moves of one plan */
+
+static uint64_t all_workers(const struct weir_dataplane *dataplane)
+{
+	return UINT64_MAX >> (64 - dataplane->worker_count);
+}
+
+/* Workers that partitions may go to. */
+static uint64_t open_workers(const struct weir_dataplane *dataplane)
+{
+	return all_workers(dataplane) & ~dataplane->moves.parked;
+}
+
+void weir_moves_spread(const struct weir_dataplane *dataplane, struct weir_stream *stream)
+{
+	uint16_t ids[WEIR_MAX_WORKERS];
+	uint32_t count = 0;
+
+	for (uint16_t id = 0; id < dataplane->worker_count; id++)
+		if (open_workers(dataplane) >> id & 1)
+			ids[count++] = id;
+	/* Begin at another worker for each stream, so small streams spread too. */
+	for (uint16_t i = 0; i < stream->partition_count; i++) {
+		uint16_t owner = ids[((uint32_t)i + stream->slot) % count];
+
+		stream->owners[i] = owner;
+		stream->routed[i] = owner;
+		stream->wanted[i] = owner;
+	}
+}
+
+uint64_t weir_moves_generation(const struct weir_dataplane *dataplane, uint64_t generation)
+{
+	const struct weir_moves *moves = &dataplane->moves;
+
+	if (moves->count == 0)
+		return 0;
+	return moves->generation != 0 ? moves->generation : generation;
+}
+
+bool weir_moves_hold(const struct weir_dataplane *dataplane, uint64_t generation)
+{
+	return dataplane->moves.count != 0 && generation > dataplane->moves.generation;
+}
+
+static bool has_arrived(const struct weir_move *move)
+{
+	return __atomic_load_n(&move->stream->owners[move->partition], __ATOMIC_ACQUIRE) ==
+	       move->to;
+}
+
+bool weir_moves_are_under_way(struct weir_dataplane *dataplane)
+{
+	struct weir_moves *moves = &dataplane->moves;
+
+	for (uint32_t i = 0; i < moves->count; i++)
+		if (!has_arrived(&moves->batch[i]))
+			return true;
+	if (moves->count == 0)
+		return false;
+	moves->arrived += moves->count;
+	moves->count = 0;
+	weir_budgets_set(dataplane, dataplane->model);
+	return false;
+}
+
+/* The next moves that are wanted. */
+static void fill_batch(struct weir_dataplane *dataplane)
+{
+	const struct weir_model *model = dataplane->model;
+	struct weir_moves *moves = &dataplane->moves;
+
+	for (uint32_t i = 0; i < model->stream_count; i++) {
+		struct weir_stream *stream = model->streams[i].object;
+
+		for (uint16_t p = 0; p < stream->partition_count; p++) {
+			if (stream->wanted[p] == stream->routed[p])
+				continue;
+			if (moves->count == WEIR_MOVES_BATCH)
+				return;
+			moves->batch[moves->count++] =
+				(struct weir_move){stream, p, stream->routed[p], stream->wanted[p]};
+		}
+	}
+	moves->is_wanted = false;
+}
+
+static void set_routes(struct weir_moves *moves, bool back)
+{
+	for (uint32_t i = 0; i < moves->count; i++) {
+		const struct weir_move *move = &moves->batch[i];
+
+		move->stream->routed[move->partition] = back ? move->from : move->to;
+	}
+}
+
+static void start_batch(struct weir_dataplane *dataplane)
+{
+	struct weir_moves *moves = &dataplane->moves;
+
+	moves->generation = 0;
+	set_routes(moves, false);
+	weir_budgets_set(dataplane, dataplane->model);
+	if (weir_dataplane_republish(dataplane) == 0) {
+		moves->generation = dataplane->generation;
+		return;
+	}
+	/* Without memory nothing has changed: another time. */
+	set_routes(moves, true);
+	moves->count = 0;
+	moves->is_wanted = true;
+	weir_budgets_set(dataplane, dataplane->model);
+}
+
+void weir_moves_step(struct weir_dataplane *dataplane)
+{
+	struct weir_moves *moves = &dataplane->moves;
+
+	if (moves->count == 0 && !moves->is_wanted)
+		return;
+	if (weir_moves_are_under_way(dataplane) || !moves->is_wanted || dataplane->model == NULL)
+		return;
+	fill_batch(dataplane);
+	if (moves->count != 0)
+		start_batch(dataplane);
+}
+
+static void want(struct weir_dataplane *dataplane)
+{
+	dataplane->moves.is_wanted = true;
+	weir_moves_step(dataplane);
+}
+
+static struct weir_stream *find_stream(const struct weir_dataplane *dataplane, const char *name)
+{
+	const struct weir_model *model = dataplane->model;
+
+	for (uint32_t i = 0; model != NULL && i < model->stream_count; i++)
+		if (!model->streams[i].is_draining &&
+			strcmp(model->streams[i].object->name, name) == 0)
+			return model->streams[i].object;
+	return NULL;
+}
+
+int weir_partition_set_worker(
+	struct weir_dataplane *dataplane, const char *name, uint16_t partition, uint16_t worker)
+{
+	struct weir_stream *stream = find_stream(dataplane, name);
+
+	if (stream == NULL)
+		return -ENOENT;
+	if (partition >= stream->partition_count)
+		return -ERANGE;
+	if (worker >= dataplane->worker_count)
+		return -ENXIO;
+	if (!(open_workers(dataplane) >> worker & 1))
+		return -EBUSY;
+	stream->wanted[partition] = worker;
+	want(dataplane);
+	return 0;
+}
+
+static uint32_t count_partitions(const struct weir_model *model)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < model->stream_count; i++)
+		count += model->streams[i].object->partition_count;
+	return count;
+}
+
+static void fill_items(const struct weir_model *model, struct weir_balance_item *items)
+{
+	for (uint32_t i = 0; i < model->stream_count; i++) {
+		const struct weir_stream *stream = model->streams[i].object;
+
+		for (uint16_t p = 0; p < stream->partition_count; p++)
+			*items++ = (struct weir_balance_item){
+				.weight = weir_partition_weight(stream, p),
+				.member = stream->wanted[p]};
+	}
+}
+
+static void take_plan(const struct weir_model *model, const struct weir_balance_item *items,
+	bool is_dry, weir_move_visit visit, void *context)
+{
+	for (uint32_t i = 0; i < model->stream_count; i++) {
+		struct weir_stream *stream = model->streams[i].object;
+
+		for (uint16_t p = 0; p < stream->partition_count; p++, items++) {
+			const struct weir_move move = {stream, p, stream->wanted[p], items->member};
+
+			if (move.from == move.to)
+				continue;
+			if (visit != NULL)
+				visit(context, &move);
+			if (!is_dry)
+				stream->wanted[p] = move.to;
+		}
+	}
+}
+
+/* Balance anew over the workers that are open; with no moves between these if `most` is 0. */
+static int balance(struct weir_dataplane *dataplane, uint32_t most, bool is_dry,
+	weir_move_visit visit, void *context)
+{
+	const struct weir_model *model = dataplane->model;
+	uint32_t count = model != NULL ? count_partitions(model) : 0;
+	struct weir_balance_item *items = calloc(count + 1, sizeof(*items));
+
+	if (items == NULL)
+		return -ENOMEM;
+	if (count != 0) {
+		fill_items(model, items);
+		if (weir_balance(items, count, open_workers(dataplane), most) != 0)
+			take_plan(model, items, is_dry, visit, context);
+		if (!is_dry)
+			want(dataplane);
+	}
+	free(items);
+	return 0;
+}
+
+int weir_workers_rebalance(
+	struct weir_dataplane *dataplane, bool is_dry, weir_move_visit visit, void *context)
+{
+	return balance(dataplane, REBALANCE_MOST, is_dry, visit, context);
+}
+
+static void set_parked(struct weir_dataplane *dataplane, uint16_t worker, bool on)
+{
+	uint64_t bit = UINT64_C(1) << worker;
+
+	if (on)
+		dataplane->moves.parked |= bit;
+	else
+		dataplane->moves.parked &= ~bit;
+	atomic_store(&dataplane->workers[worker].is_parked, on);
+}
+
+int weir_worker_park(struct weir_dataplane *dataplane, uint16_t worker)
+{
+	uint64_t bit = UINT64_C(1) << worker;
+	int result;
+
+	if (worker >= dataplane->worker_count)
+		return -ENXIO;
+	if ((open_workers(dataplane) & ~bit) == 0)
+		return -EBUSY;
+	if (dataplane->moves.parked & bit)
+		return 0;
+	set_parked(dataplane, worker, true);
+	result = balance(dataplane, 0, false, NULL, NULL);
+	if (result < 0)
+		set_parked(dataplane, worker, false);
+	return result;
+}
+
+int weir_worker_wake(struct weir_dataplane *dataplane, uint16_t worker)
+{
+	if (worker >= dataplane->worker_count)
+		return -ENXIO;
+	if (!(dataplane->moves.parked >> worker & 1))
+		return 0;
+	set_parked(dataplane, worker, false);
+	return balance(dataplane, REBALANCE_MOST, false, NULL, NULL);
+}

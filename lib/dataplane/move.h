@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+/*
+ * Which worker has which partition, decided by the control thread. What is wanted is carried out a
+ * few partitions at a time: a snapshot moves them (transit.h), and the next ones follow when these
+ * have arrived. A worker may be parked: it has no partitions then. Control thread only.
+ */
+
+#define WEIR_MOVES_BATCH 64 /* partitions on their way at a time */
+
+struct weir_dataplane;
+struct weir_stream;
+
+struct weir_move {
+	struct weir_stream *stream;
+	uint16_t partition;
+	uint16_t from;
+	uint16_t to;
+};
+
+struct weir_moves {
+	struct weir_move batch[WEIR_MOVES_BATCH]; /* on their way */
+	uint32_t count;                           /* of them */
+	uint64_t generation; /* that moves them; 0: it has not been published yet */
+	bool is_wanted;      /* there may be more to move */
+	uint64_t parked;     /* bit a worker */
+	uint64_t arrived;    /* moves that were carried out, ever */
+};
+
+/* A new stream's partitions go round the workers that are not parked. */
+void weir_moves_spread(const struct weir_dataplane *dataplane, struct weir_stream *stream);
+/* For a snapshot of that generation: the one that moves what is on its way; 0: nothing is. */
+uint64_t weir_moves_generation(const struct weir_dataplane *dataplane, uint64_t generation);
+/* Something that went with that generation may still be referred to by what is on its way. */
+bool weir_moves_hold(const struct weir_dataplane *dataplane, uint64_t generation);
+/* Notice what has arrived, and go on. Call now and then; a worker wakes the thread for it. */
+void weir_moves_step(struct weir_dataplane *dataplane);
+/* Whether partitions are on their way, with what has arrived noticed. */
+bool weir_moves_are_under_way(struct weir_dataplane *dataplane);
+
+/* -ENOENT: no such stream; -ERANGE: no such partition; -ENXIO: no such worker; -EBUSY: parked. */
+int weir_partition_set_worker(
+	struct weir_dataplane *dataplane, const char *stream, uint16_t partition, uint16_t worker);
+/* -ENXIO: no such worker; -EBUSY: no other would be left. */
+int weir_worker_park(struct weir_dataplane *dataplane, uint16_t worker);
+/* It gets its share at once. */
+int weir_worker_wake(struct weir_dataplane *dataplane, uint16_t worker);
+
+/* What a rebalance moves. */
+typedef void (*weir_move_visit)(void *context, const struct weir_move *move);
+/* -ENOMEM. `visit` sees the plan; with `is_dry` that is all. */
+int weir_workers_rebalance(
+	struct weir_dataplane *dataplane, bool is_dry, weir_move_visit visit, void *context);
