@@ -12,6 +12,7 @@
 #include "control/reach.h"
 #include "control/sessions.h"
 #include "control/twins.h"
+#include "control/versions.h"
 #include "dpdk/driver.h"
 #include "options.h"
 #include "ports.h"
@@ -107,6 +108,7 @@ static int open_control(struct program *program, struct weir_error *error)
 		weir_health_create(gateway, &gateway->health) < 0 ||
 		(gateway->checkpoint != NULL &&
 			weir_checkpoint_start(gateway->checkpoint, gateway) < 0) ||
+		weir_versions_start(gateway->versions, gateway) < 0 ||
 		weir_gateway_start_timers(gateway) < 0)
 		return weir_error_set(error, -1, "", "", "the control thread could not be set up");
 	return 0;
@@ -119,6 +121,7 @@ static int open_socket(struct program *program, struct weir_error *error)
 
 	if (weir_rpc_create(&gateway->rpc) < 0 || weir_methods_log_register(gateway->rpc) < 0 ||
 		weir_methods_config_register(gateway) < 0 ||
+		weir_methods_version_register(gateway) < 0 ||
 		weir_methods_stream_register(gateway) < 0 ||
 		weir_methods_consumer_register(gateway) < 0 ||
 		weir_methods_producer_register(gateway) < 0 ||
@@ -135,6 +138,8 @@ static int start(struct program *program, struct weir_error *error)
 {
 	int result = open_loop(program, error);
 
+	if (result == 0)
+		result = weir_versions_open(&program->config, &program->gateway.versions, error);
 	if (result == 0)
 		result = weir_eal_init(program->config, error);
 	program->has_eal = result == 0;
@@ -168,6 +173,7 @@ static void stop(struct program *program)
 	}
 	weir_health_destroy(gateway->health);
 	weir_checkpoint_close(gateway->checkpoint);
+	weir_versions_close(gateway->versions);
 	weir_quarantine_destroy(gateway->quarantine);
 	weir_reach_destroy(gateway->reach);
 	weir_sessions_destroy(gateway->sessions);

@@ -248,6 +248,23 @@ int weir_checkpoint_start(struct weir_checkpoint *checkpoint, struct weir_gatewa
 	return result;
 }
 
+void weir_checkpoint_sync(struct weir_checkpoint *checkpoint)
+{
+	const struct weir_config *config;
+	uint64_t interval;
+
+	if (checkpoint == NULL || checkpoint->gateway == NULL)
+		return;
+	config = weir_dataplane_config(checkpoint->gateway->dataplane);
+	if (config->state.interval_ms == checkpoint->interval_ms)
+		return;
+	interval = config->state.interval_ms * WEIR_MS_NS;
+	/* Without memory it goes on as it was. */
+	if (weir_loop_timer_arm(
+		    checkpoint->gateway->loop, &checkpoint->timer, interval, interval) == 0)
+		checkpoint->interval_ms = config->state.interval_ms;
+}
+
 bool weir_checkpoint_report(
 	const struct weir_checkpoint *checkpoint, struct weir_state_report *report)
 {

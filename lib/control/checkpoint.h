@@ -23,6 +23,8 @@ int weir_checkpoint_open(const struct weir_config *config, struct weir_checkpoin
 const struct weir_positions *weir_checkpoint_positions(const struct weir_checkpoint *checkpoint);
 /* Begin to write, at every interval of the configuration. */
 int weir_checkpoint_start(struct weir_checkpoint *checkpoint, struct weir_gateway *gateway);
+/* The configuration may have another interval now. NULL is allowed. */
+void weir_checkpoint_sync(struct weir_checkpoint *checkpoint);
 /* False without a checkpoint. */
 bool weir_checkpoint_report(
 	const struct weir_checkpoint *checkpoint, struct weir_state_report *report);

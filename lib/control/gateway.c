@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "control/checkpoint.h"
 #include "control/quarantine.h"
 #include "control/reach.h"
 #include "control/sessions.h"
@@ -199,6 +200,7 @@ void weir_gateway_sync(struct weir_gateway *gateway)
 	weir_twins_sync(gateway->twins);
 	weir_reach_sync(gateway->reach);
 	weir_quarantine_sync(gateway);
+	weir_checkpoint_sync(gateway->checkpoint);
 	follow_by_ports(gateway->dataplane);
 }
 

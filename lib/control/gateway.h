@@ -19,6 +19,7 @@ struct weir_reach;
 struct weir_sessions;
 struct weir_twins;
 struct weir_checkpoint;
+struct weir_versions;
 struct weir_quarantine;
 struct weir_health;
 
@@ -32,6 +33,7 @@ struct weir_gateway {
 	struct weir_sessions *sessions;     /* native consumers */
 	struct weir_twins *twins;           /* packets to and from the kernel */
 	struct weir_checkpoint *checkpoint; /* NULL: no state is kept */
+	struct weir_versions *versions;     /* of the configuration */
 	struct weir_health *health;         /* how consumers fare */
 	struct weir_quarantine *quarantine; /* what could not be delivered */
 	uint64_t started_ns;                /* weir_loop_clock_ns at start */
@@ -40,7 +42,10 @@ struct weir_gateway {
 	uint64_t stalled;                   /* bit a worker that was named */
 };
 
-/* Take a configuration over, whole or not at all; `config` is the gateway's on success. */
+/*
+ * Take a configuration over, whole or not at all; `config` is the gateway's on success. For
+ * versions.c: everyone else asks it.
+ */
 int weir_gateway_apply(
 	struct weir_gateway *gateway, struct weir_config *config, struct weir_error *error);
 /* Timers and hooks of the gateway itself: workers' packets, reclaiming, watching the workers. */
@@ -58,6 +63,7 @@ void weir_gateway_host_changed(void *context, const struct weir_host_change *cha
 
 /* Register the methods of each file; 0 or -errno. */
 int weir_methods_config_register(struct weir_gateway *gateway);
+int weir_methods_version_register(struct weir_gateway *gateway);
 int weir_methods_stream_register(struct weir_gateway *gateway);
 int weir_methods_consumer_register(struct weir_gateway *gateway);
 int weir_methods_producer_register(struct weir_gateway *gateway);

@@ -5,12 +5,14 @@
 
 #include "config/config.h"
 #include "control/present.h"
+#include "control/versions.h"
 
 /* The configuration: checked, shown, taken over. Paths in its errors begin at its own root. */
 
-static int parse(const json_t *params, struct weir_config **config, struct weir_error *error)
+int weir_present_parse(
+	const json_t *document, struct weir_config **config, struct weir_error *error)
 {
-	char *text = json_dumps(json_object_get(params, "config"), JSON_COMPACT);
+	char *text = json_dumps(document, JSON_COMPACT);
 	int code;
 
 	if (text == NULL)
@@ -35,7 +37,7 @@ static int on_check(void *context, const json_t *params, json_t **result, struct
 	struct weir_config *config;
 	const char *restart;
 	json_t *answer;
-	int code = parse(params, &config, error);
+	int code = weir_present_parse(json_object_get(params, "config"), &config, error);
 
 	if (code < 0)
 		return code;
@@ -47,6 +49,20 @@ static int on_check(void *context, const json_t *params, json_t **result, struct
 	return weir_present_answer(answer, result, error);
 }
 
+/* Who has not taken the newest generation over yet; nobody is waited for. */
+static json_t *present_behind(const struct weir_dataplane *dataplane)
+{
+	uint64_t behind = weir_dataplane_behind(dataplane);
+	json_t *list = json_array();
+
+	for (uint32_t id = 0; list != NULL && id < dataplane->worker_count; id++)
+		if ((behind >> id & 1) != 0 && json_array_append_new(list, json_integer(id)) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	return list;
+}
+
 static int on_get(void *context, const json_t *params, json_t **result, struct weir_error *error)
 {
 	struct weir_gateway *gateway = context;
@@ -54,9 +70,12 @@ static int on_get(void *context, const json_t *params, json_t **result, struct w
 
 	(void)params;
 	return weir_present_answer(
-		json_pack("{s:I, s:s, s:o}", "generation",
-			weir_present_count(gateway->dataplane->generation), "digest",
-			config->digest, "config", json_loads(config->json, 0, NULL)),
+		json_pack("{s:I, s:I, s:s, s:o, s:o, s:o}", "generation",
+			weir_present_count(gateway->dataplane->generation), "version",
+			weir_present_count(weir_versions_running(gateway->versions)), "digest",
+			config->digest, "trial", weir_present_trial(gateway), "workers_behind",
+			present_behind(gateway->dataplane), "config",
+			json_loads(config->json, 0, NULL)),
 		result, error);
 }
 
@@ -126,22 +145,21 @@ static json_t *present_changes(const struct weir_config *old, const struct weir_
 }
 
 /* The answer is made first: once the configuration is taken over, nothing may fail any more. */
-static int apply(struct weir_gateway *gateway, struct weir_config *config, json_t **answer,
-	struct weir_error *error)
+static int apply(struct weir_gateway *gateway, const json_t *params, struct weir_config *config,
+	json_t **answer, struct weir_error *error)
 {
 	const struct weir_config *running = weir_dataplane_config(gateway->dataplane);
-	const char *restart = weir_config_needs_restart(running, config);
+	const char *comment = json_string_value(json_object_get(params, "comment"));
+	json_int_t confirm_s = json_integer_value(json_object_get(params, "confirm_s"));
 	int code;
 
-	if (restart != NULL)
-		return weir_error_set(error, -EOPNOTSUPP, restart,
-			"restart the gateway with it, or leave this part as it is",
-			"needs a restart");
-	*answer = json_pack("{s:I, s:s, s:o}", "generation", weir_present_count(0), "digest",
-		config->digest, "changed", present_changes(running, config));
+	*answer = json_pack("{s:I, s:I, s:s, s:I, s:o}", "generation", weir_present_count(0),
+		"version", weir_present_count(0), "digest", config->digest, "confirm_s", confirm_s,
+		"changed", present_changes(running, config));
 	if (*answer == NULL)
 		return weir_error_set(error, -ENOMEM, "", "", "no memory for the answer");
-	code = weir_gateway_apply(gateway, config, error);
+	code = weir_versions_apply(gateway->versions, config, comment != NULL ? comment : "",
+		(uint32_t)confirm_s, error);
 	if (code < 0) {
 		json_decref(*answer);
 		*answer = NULL;
@@ -153,17 +171,21 @@ static int on_apply(void *context, const json_t *params, json_t **result, struct
 {
 	struct weir_gateway *gateway = context;
 	struct weir_config *config;
-	int code = parse(params, &config, error);
+	int code = weir_present_check_comment(params, error);
 
+	if (code == 0)
+		code = weir_present_parse(json_object_get(params, "config"), &config, error);
 	if (code < 0)
 		return code;
-	code = apply(gateway, config, result, error);
+	code = apply(gateway, params, config, result, error);
 	if (code < 0) {
 		weir_config_free(config);
 		return code;
 	}
 	json_integer_set(json_object_get(*result, "generation"),
 		weir_present_count(gateway->dataplane->generation));
+	json_integer_set(json_object_get(*result, "version"),
+		weir_present_count(weir_versions_running(gateway->versions)));
 	return 0;
 }
 
@@ -175,14 +197,34 @@ static const struct weir_rpc_param config_params[] = {
 	{NULL},
 };
 
+static const struct weir_rpc_param apply_params[] = {
+	{.name = "config",
+		.type = WEIR_RPC_OBJECT,
+		.is_required = true,
+		.help = "the whole configuration, as in the file"},
+	{.name = "confirm_s",
+		.type = WEIR_RPC_INTEGER,
+		.help = "on trial: goes back by itself unless config_confirm comes within so many "
+			"seconds; left out: for good",
+		.minimum = 1,
+		.maximum = 86400},
+	{.name = "comment",
+		.type = WEIR_RPC_STRING,
+		.help = "why, for config_history; at most 127 bytes"},
+	{NULL},
+};
+
 static const struct weir_rpc_method methods[] = {
 	{"config_check", "check a configuration without changing anything", WEIR_RPC_READ,
 		config_params, "digest, counts, and the first part that needs a restart, or null",
 		on_check},
 	{"config_get", "show the running configuration", WEIR_RPC_READ, NULL,
-		"generation, digest, config", on_get},
-	{"config_apply", "take a configuration over, whole or not at all", WEIR_RPC_WRITE,
-		config_params, "generation, digest, and what changed", on_apply},
+		"generation, version, digest, the trial or null, the workers that have not taken "
+		"the generation over yet, config",
+		on_get},
+	{"config_apply", "take a configuration over, whole or not at all, for good or on trial",
+		WEIR_RPC_WRITE, apply_params, "generation, version, digest, and what changed",
+		on_apply},
 };
 
 int weir_methods_config_register(struct weir_gateway *gateway)

@@ -54,6 +54,13 @@ int weir_present_census(struct weir_gateway *gateway, struct weir_error *error);
 int weir_present_read_rate(
 	const json_t *params, struct weir_config_rate *rate, struct weir_error *error);
 
+/* methods_version.c: the trial that runs, or null; and -EINVAL for a `comment` that is too long. */
+json_t *weir_present_trial(const struct weir_gateway *gateway);
+int weir_present_check_comment(const json_t *params, struct weir_error *error);
+/* methods_config.c: a configuration that came as a parameter; the caller's on success. */
+int weir_present_parse(
+	const json_t *document, struct weir_config **config, struct weir_error *error);
+
 /* Lists that stats_get shows beside those of their own methods; a census has been taken. */
 json_t *weir_present_streams(struct weir_gateway *gateway);
 json_t *weir_present_groups(struct weir_gateway *gateway);

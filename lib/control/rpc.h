@@ -48,6 +48,7 @@ enum weir_rpc_code {
 	WEIR_RPC_UNSUPPORTED = -32006,   /* EOPNOTSUPP, ENOSYS */
 	WEIR_RPC_TIMEOUT = -32007,       /* ETIMEDOUT */
 	WEIR_RPC_NO_SPACE = -32008,      /* ENOSPC, E2BIG, EMSGSIZE */
+	WEIR_RPC_NO_WAY_BACK = -32009,   /* ENOTRECOVERABLE: a roll-back itself failed */
 };
 
 enum weir_rpc_role {

@@ -34,6 +34,8 @@ static const char *code_message(enum weir_rpc_code code)
 		return "Timed out";
 	case WEIR_RPC_NO_SPACE:
 		return "Limit exceeded";
+	case WEIR_RPC_NO_WAY_BACK:
+		return "Roll-back failed";
 	case WEIR_RPC_FAILED:
 		break;
 	}
@@ -120,6 +122,8 @@ enum weir_rpc_code weir_rpc_code_of(int error_number)
 	case E2BIG:
 	case EMSGSIZE:
 		return WEIR_RPC_NO_SPACE;
+	case ENOTRECOVERABLE:
+		return WEIR_RPC_NO_WAY_BACK;
 	case ENOMEM:
 		return WEIR_RPC_INTERNAL_ERROR;
 	default:

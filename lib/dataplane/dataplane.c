@@ -264,6 +264,16 @@ uint64_t weir_dataplane_stalled(const struct weir_dataplane *dataplane)
 	return stalled;
 }
 
+uint64_t weir_dataplane_behind(const struct weir_dataplane *dataplane)
+{
+	uint64_t behind = 0;
+
+	for (uint32_t id = 0; dataplane->is_running && id < dataplane->worker_count; id++)
+		if (atomic_load(&dataplane->workers[id].applied) < dataplane->generation)
+			behind |= 1ull << id;
+	return behind;
+}
+
 static void free_ring(struct rte_ring *ring)
 {
 	void *packet;

@@ -131,6 +131,8 @@ void weir_dataplane_reclaim(struct weir_dataplane *dataplane);
 
 /* Bit a worker that has not come round for longer than workers.stall_ms. */
 uint64_t weir_dataplane_stalled(const struct weir_dataplane *dataplane);
+/* Bit a worker that has not gone over to the newest generation yet. */
+uint64_t weir_dataplane_behind(const struct weir_dataplane *dataplane);
 
 /* Consumers. Pointers stay good until the consumer is removed. */
 typedef void (*weir_consumer_visit)(void *context, struct weir_consumer *consumer,

@@ -80,8 +80,8 @@ static int read_all(int fd, size_t length, uint8_t *bytes)
 	return 0;
 }
 
-static int read_file(
-	int fd, const char *path, uint8_t **bytes, size_t *length, struct weir_error *error)
+static int read_file(int fd, const char *path, size_t most, uint8_t **bytes, size_t *length,
+	struct weir_error *error)
 {
 	struct stat status;
 	int rc;
@@ -91,9 +91,9 @@ static int read_file(
 	if (!S_ISREG(status.st_mode))
 		return weir_error_set(
 			error, -EINVAL, path, "choose another state.file", "is no regular file");
-	if (status.st_size > (off_t)WEIR_STATE_MAX_BYTES)
+	if (status.st_size > (off_t)most)
 		return weir_error_set(
-			error, -EBADMSG, path, "", "damaged: it is larger than a state can be");
+			error, -EBADMSG, path, "", "damaged: it is larger than it can be");
 	*length = (size_t)status.st_size;
 	*bytes = malloc(*length + 1);
 	if (*bytes == NULL)
@@ -106,8 +106,8 @@ static int read_file(
 }
 
 /* `is_old`: FILE.old and not FILE. */
-static int load_one(
-	const struct place *place, bool is_old, struct weir_state **state, struct weir_error *error)
+static int load_one(const struct place *place, bool is_old, const struct weir_state_kind *kind,
+	void *result, struct weir_error *error)
 {
 	char path[PATH_MAX + sizeof(".old")];
 	uint8_t *bytes = NULL;
@@ -122,11 +122,11 @@ static int load_one(
 	if (fd < 0)
 		return weir_error_set(
 			error, -errno, path, start_hint, "cannot open it: %s", strerror(errno));
-	rc = read_file(fd, path, &bytes, &length, error);
+	rc = read_file(fd, path, kind->max_bytes, &bytes, &length, error);
 	close(fd);
 	if (rc < 0)
 		return rc;
-	rc = weir_state_decode(bytes, length, path, state, error);
+	rc = kind->decode(bytes, length, path, result, error);
 	free(bytes);
 	return rc;
 }
@@ -205,8 +205,8 @@ static void copy_error(struct weir_error *to, const struct weir_error *from)
 		*to = *from;
 }
 
-int weir_state_load(
-	const char *path, struct weir_state **state, bool *is_previous, struct weir_error *error)
+int weir_state_load_kind(const char *path, const struct weir_state_kind *kind, void *result,
+	bool *is_previous, struct weir_error *error)
 {
 	struct weir_error first = {0};
 	struct weir_error second = {0};
@@ -214,15 +214,14 @@ int weir_state_load(
 	bool is_lost;
 	int rc;
 
-	*state = NULL;
 	*is_previous = false;
 	rc = open_place(&place, path, false, error);
 	if (rc < 0)
 		return rc;
-	rc = load_one(&place, false, state, &first);
+	rc = load_one(&place, false, kind, result, &first);
 	is_lost = rc == -ENOENT || is_damage(rc);
 	if (is_lost)
-		rc = load_one(&place, true, state, &second);
+		rc = load_one(&place, true, kind, result, &second);
 	close(place.folder);
 	if (!is_lost || rc == 0) {
 		*is_previous = is_lost;
@@ -234,10 +233,26 @@ int weir_state_load(
 		return rc;
 	}
 	if (first.code == -ENOENT && second.code == -ENOENT)
-		return weir_error_set(error, -ENOENT, path, "", "there is no state yet");
-	return weir_error_set(error, -EBADMSG, path,
-		"look at the disk; the numbering begins anew, from the clock",
+		return weir_error_set(error, -ENOENT, path, "", "there is none yet");
+	return weir_error_set(error, -EBADMSG, path, kind->lost_hint,
 		"%.110s; the one before it, with .old: %.110s", first.reason, second.reason);
+}
+
+static int decode_state(const uint8_t *bytes, size_t length, const char *path, void *result,
+	struct weir_error *error)
+{
+	return weir_state_decode(bytes, length, path, result, error);
+}
+
+int weir_state_load(
+	const char *path, struct weir_state **state, bool *is_previous, struct weir_error *error)
+{
+	static const struct weir_state_kind kind = {.max_bytes = WEIR_STATE_MAX_BYTES,
+		.decode = decode_state,
+		.lost_hint = "look at the disk; the numbering begins anew, from the clock"};
+
+	*state = NULL;
+	return weir_state_load_kind(path, &kind, state, is_previous, error);
 }
 
 int weir_state_write(

@@ -31,6 +31,18 @@
 int weir_state_load(
 	const char *path, struct weir_state **state, bool *is_previous, struct weir_error *error);
 
+/* What a file holds. `decode` sets *result on success alone; -EBADMSG when it is damaged. */
+struct weir_state_kind {
+	size_t max_bytes;
+	int (*decode)(const uint8_t *bytes, size_t length, const char *path, void *result,
+		struct weir_error *error);
+	const char *lost_hint; /* what follows when neither file is good */
+};
+
+/* The same for any kind of file: `result` is given to its decoder. */
+int weir_state_load_kind(const char *path, const struct weir_state_kind *kind, void *result,
+	bool *is_previous, struct weir_error *error);
+
 /*
  * Make `bytes` the content of FILE, durably, with mode 0600; the folder is made, with 0755, if it
  * is missing (its parent is not). 0; or what failed, and then FILE is what it was, or, when the

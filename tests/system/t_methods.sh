@@ -50,6 +50,13 @@ answers config_get '(.digest | length) == 64 and .config.ports[0].name == "lan" 
 answers config_check "$tmp/weir.json" '.streams == 1 and .groups == 2 and .consumers == 2 and
 	.needs_restart == null'
 answers config_apply "$tmp/weir.json" '.changed.any == false and .changed.consumers.kept == 2'
+answers config_history '.running == 1 and .trial == null and .saved == null and
+	(.versions | length) == 1 and .versions[0].by == "start"'
+answers config_diff config="$tmp/weir.json" '.count == 0 and .changes == []'
+asked[config_confirm]=1
+assert_fails ctl config confirm
+asked[config_rollback]=1
+assert_fails ctl config rollback
 answers port_list '.ports | length == 1 and .[0].name == "lan" and .[0].link == "up" and
 	.[0].matched == 1000 and .[0].mac == "02:00:00:00:00:02" and .[0].sent >= 2000'
 answers stream_list '.streams | length == 1 and .[0].received == 1000 and
