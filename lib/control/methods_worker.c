@@ -102,7 +102,11 @@ static int refuse(int code, const char *stream, struct weir_error *error)
 			error, -ENOENT, "$.params.worker", "see worker_list", "no such worker");
 	case -EBUSY:
 		return weir_error_set(error, code, "$.params.worker", "see worker_list",
-			"the worker is parked, or no other is left to take its partitions");
+			"the worker is parked or taken by a hot partition, or no other is left to "
+			"take its partitions");
+	case -EALREADY:
+		return weir_error_set(error, code, "$.params.partition", "see partition_list",
+			"the partition has a worker to itself already, or has none");
 	default:
 		return weir_error_set(
 			error, code, "", "free some memory and try again", "no memory");
@@ -153,6 +157,31 @@ static int on_partition_set_worker(
 		stream, result, error);
 }
 
+static int change_alone(
+	void *context, const json_t *params, bool on, json_t **result, struct weir_error *error)
+{
+	const char *stream = json_string_value(json_object_get(params, "stream"));
+	uint16_t partition = (uint16_t)json_integer_value(json_object_get(params, "partition"));
+	struct weir_dataplane *dataplane = ((struct weir_gateway *)context)->dataplane;
+
+	return answer_workers(context,
+		on ? weir_partition_isolate(dataplane, stream, partition)
+		   : weir_partition_rejoin(dataplane, stream, partition),
+		stream, result, error);
+}
+
+static int on_partition_isolate(
+	void *context, const json_t *params, json_t **result, struct weir_error *error)
+{
+	return change_alone(context, params, true, result, error);
+}
+
+static int on_partition_release(
+	void *context, const json_t *params, json_t **result, struct weir_error *error)
+{
+	return change_alone(context, params, false, result, error);
+}
+
 static void add_move(void *context, const struct weir_move *move)
 {
 	weir_present_add(
@@ -188,19 +217,18 @@ static int on_worker_rebalance(
 
 static const struct weir_rpc_param worker_params[] = {WORKER, {NULL}};
 
-static const struct weir_rpc_param partition_set_worker_params[] = {
-	{.name = "stream",
-		.type = WEIR_RPC_STRING,
-		.is_required = true,
-		.help = "the stream's name"},
-	{.name = "partition",
-		.type = WEIR_RPC_INTEGER,
-		.is_required = true,
-		.help = "the partition's number",
-		.maximum = 4095},
-	WORKER,
-	{NULL},
-};
+#define PARTITION                                                                                  \
+	{.name = "stream",                                                                         \
+		.type = WEIR_RPC_STRING,                                                           \
+		.is_required = true,                                                               \
+		.help = "the stream's name"},                                                      \
+	{                                                                                          \
+		.name = "partition", .type = WEIR_RPC_INTEGER, .is_required = true,                \
+		.help = "the partition's number", .maximum = 4095                                  \
+	}
+
+static const struct weir_rpc_param partition_set_worker_params[] = {PARTITION, WORKER, {NULL}};
+static const struct weir_rpc_param partition_params[] = {PARTITION, {NULL}};
 
 static const struct weir_rpc_param rebalance_params[] = {
 	{.name = "dry_run", .type = WEIR_RPC_BOOLEAN, .help = "true: only show what would move"},
@@ -218,6 +246,10 @@ static const struct weir_rpc_method methods[] = {
 		WEIR_RPC_WRITE, rebalance_params, "what moves", on_worker_rebalance},
 	{"partition_set_worker", "move a partition to a worker", WEIR_RPC_WRITE,
 		partition_set_worker_params, "workers", on_partition_set_worker},
+	{"partition_isolate", "give a hot partition the worker that it is on to itself",
+		WEIR_RPC_WRITE, partition_params, "workers", on_partition_isolate},
+	{"partition_release", "let a partition that has a worker to itself share it again",
+		WEIR_RPC_WRITE, partition_params, "workers", on_partition_release},
 };
 
 int weir_methods_worker_register(struct weir_gateway *gateway)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "dataplane/hot.h"
 #include "dataplane/partition.h"
 #include "dataplane/transit.h"
 
@@ -132,6 +133,8 @@ static void to_stream(struct weir_worker *worker, const struct weir_stream_view 
 		rte_pktmbuf_free(packet);
 		return;
 	}
+	if (unlikely(--local->sample_left == 0))
+		local->sample_left = weir_hot_sample(worker, stream, hash, frame, headers);
 	index = weir_key_partition(hash, stream->partition_count);
 	if (unlikely(weir_stream_owner(stream, index) != worker->id)) {
 		message = weir_transit_place(worker, view, index);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "dataplane/load.h"
 
+#include <errno.h>
+#include <string.h>
+
 #include <rte_cycles.h>
 
 #include "dataplane/model.h"
@@ -49,6 +52,40 @@ void weir_load_measure(struct weir_dataplane *dataplane)
 		follow(&worker->busy_rate, &worker->busy_seen, look(&worker->stats.busy_cycles),
 			seconds);
 	}
+}
+
+static void sum_up(const struct weir_stream *stream, struct weir_stream_load *load)
+{
+	double most = 0;
+
+	*load = (struct weir_stream_load){0};
+	for (uint16_t p = 0; p < stream->partition_count; p++) {
+		load->messages_per_s += stream->loads[p].messages_per_s;
+		load->bytes_per_s += stream->loads[p].bytes_per_s;
+		if (stream->loads[p].messages_per_s <= most)
+			continue;
+		most = stream->loads[p].messages_per_s;
+		load->hottest = p;
+	}
+	if (most == 0)
+		return;
+	load->hottest_percent = 100 * most / load->messages_per_s;
+	load->skew = most * stream->partition_count / load->messages_per_s;
+}
+
+int weir_stream_load(
+	const struct weir_dataplane *dataplane, const char *name, struct weir_stream_load *load)
+{
+	const struct weir_model *model = dataplane->model;
+
+	for (uint32_t i = 0; model != NULL && i < model->stream_count; i++) {
+		if (model->streams[i].is_draining ||
+			strcmp(model->streams[i].object->name, name) != 0)
+			continue;
+		sum_up(model->streams[i].object, load);
+		return 0;
+	}
+	return -ENOENT;
 }
 
 uint64_t weir_partition_weight(const struct weir_stream *stream, uint16_t partition)

@@ -20,5 +20,15 @@ struct weir_partition_load {
 
 /* Measure; does nothing within half a second of the last time. */
 void weir_load_measure(struct weir_dataplane *dataplane);
+struct weir_stream_load {
+	double messages_per_s;
+	double bytes_per_s;
+	uint16_t hottest;       /* partition */
+	double hottest_percent; /* of the stream's messages */
+	double skew; /* the hottest partition's messages, of the mean; 0: there are none */
+};
+/* -ENOENT: no such stream. */
+int weir_stream_load(
+	const struct weir_dataplane *dataplane, const char *name, struct weir_stream_load *load);
 /* What a partition weighs against others: messages a second, and one for being there. */
 uint64_t weir_partition_weight(const struct weir_stream *stream, uint16_t partition);

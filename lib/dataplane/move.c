@@ -21,7 +21,7 @@ static uint64_t all_workers(const struct weir_dataplane *dataplane)
 /* Workers that partitions may go to. */
 static uint64_t open_workers(const struct weir_dataplane *dataplane)
 {
-	return all_workers(dataplane) & ~dataplane->moves.parked;
+	return all_workers(dataplane) & ~dataplane->moves.parked & ~dataplane->moves.reserved;
 }
 
 void weir_moves_spread(const struct weir_dataplane *dataplane, struct weir_stream *stream)
@@ -168,9 +168,21 @@ int weir_partition_set_worker(
 		return -ENXIO;
 	if (!(open_workers(dataplane) >> worker & 1))
 		return -EBUSY;
+	if (weir_partition_is_alone(dataplane, stream, partition))
+		return stream->wanted[partition] == worker ? 0 : -EALREADY;
 	stream->wanted[partition] = worker;
 	want(dataplane);
 	return 0;
+}
+
+bool weir_partition_is_alone(const struct weir_dataplane *dataplane,
+	const struct weir_stream *stream, uint16_t partition)
+{
+	uint16_t worker = stream->wanted[partition];
+	const struct weir_alone *alone = &dataplane->moves.alone[worker];
+
+	return (dataplane->moves.reserved >> worker & 1) && alone->stream == stream &&
+	       alone->partition == partition;
 }
 
 static uint32_t count_partitions(const struct weir_model *model)
@@ -182,27 +194,38 @@ static uint32_t count_partitions(const struct weir_model *model)
 	return count;
 }
 
-static void fill_items(const struct weir_model *model, struct weir_balance_item *items)
+/* Returns how many: what has a worker to itself stays there, and is not among them. */
+static uint32_t fill_items(const struct weir_dataplane *dataplane, struct weir_balance_item *items)
 {
+	const struct weir_model *model = dataplane->model;
+	uint32_t count = 0;
+
 	for (uint32_t i = 0; i < model->stream_count; i++) {
 		const struct weir_stream *stream = model->streams[i].object;
 
 		for (uint16_t p = 0; p < stream->partition_count; p++)
-			*items++ = (struct weir_balance_item){
-				.weight = weir_partition_weight(stream, p),
-				.member = stream->wanted[p]};
+			if (!weir_partition_is_alone(dataplane, stream, p))
+				items[count++] = (struct weir_balance_item){
+					.weight = weir_partition_weight(stream, p),
+					.member = stream->wanted[p]};
 	}
+	return count;
 }
 
-static void take_plan(const struct weir_model *model, const struct weir_balance_item *items,
+static void take_plan(const struct weir_dataplane *dataplane, const struct weir_balance_item *items,
 	bool is_dry, weir_move_visit visit, void *context)
 {
+	const struct weir_model *model = dataplane->model;
+
 	for (uint32_t i = 0; i < model->stream_count; i++) {
 		struct weir_stream *stream = model->streams[i].object;
 
-		for (uint16_t p = 0; p < stream->partition_count; p++, items++) {
-			const struct weir_move move = {stream, p, stream->wanted[p], items->member};
+		for (uint16_t p = 0; p < stream->partition_count; p++) {
+			struct weir_move move = {stream, p, stream->wanted[p], 0};
 
+			if (weir_partition_is_alone(dataplane, stream, p))
+				continue;
+			move.to = items++->member;
 			if (move.from == move.to)
 				continue;
 			if (visit != NULL)
@@ -224,9 +247,9 @@ static int balance(struct weir_dataplane *dataplane, uint32_t most, bool is_dry,
 	if (items == NULL)
 		return -ENOMEM;
 	if (count != 0) {
-		fill_items(model, items);
+		count = fill_items(dataplane, items);
 		if (weir_balance(items, count, open_workers(dataplane), most) != 0)
-			take_plan(model, items, is_dry, visit, context);
+			take_plan(dataplane, items, is_dry, visit, context);
 		if (!is_dry)
 			want(dataplane);
 	}
@@ -258,10 +281,10 @@ int weir_worker_park(struct weir_dataplane *dataplane, uint16_t worker)
 
 	if (worker >= dataplane->worker_count)
 		return -ENXIO;
-	if ((open_workers(dataplane) & ~bit) == 0)
-		return -EBUSY;
 	if (dataplane->moves.parked & bit)
 		return 0;
+	if ((open_workers(dataplane) & ~bit) == 0 || (dataplane->moves.reserved & bit))
+		return -EBUSY;
 	set_parked(dataplane, worker, true);
 	result = balance(dataplane, 0, false, NULL, NULL);
 	if (result < 0)
@@ -277,4 +300,60 @@ int weir_worker_wake(struct weir_dataplane *dataplane, uint16_t worker)
 		return 0;
 	set_parked(dataplane, worker, false);
 	return balance(dataplane, REBALANCE_MOST, false, NULL, NULL);
+}
+
+int weir_partition_isolate(struct weir_dataplane *dataplane, const char *name, uint16_t partition)
+{
+	struct weir_stream *stream = find_stream(dataplane, name);
+	struct weir_moves *moves = &dataplane->moves;
+	uint64_t bit;
+	int result;
+
+	if (stream == NULL)
+		return -ENOENT;
+	if (partition >= stream->partition_count)
+		return -ERANGE;
+	if (weir_partition_is_alone(dataplane, stream, partition))
+		return -EALREADY;
+	bit = UINT64_C(1) << stream->wanted[partition];
+	if ((open_workers(dataplane) & ~bit) == 0)
+		return -EBUSY;
+	moves->reserved |= bit;
+	moves->alone[stream->wanted[partition]] = (struct weir_alone){stream, partition};
+	result = balance(dataplane, REBALANCE_MOST, false, NULL, NULL);
+	if (result < 0)
+		moves->reserved &= ~bit;
+	return result;
+}
+
+int weir_partition_rejoin(struct weir_dataplane *dataplane, const char *name, uint16_t partition)
+{
+	struct weir_stream *stream = find_stream(dataplane, name);
+
+	if (stream == NULL)
+		return -ENOENT;
+	if (partition >= stream->partition_count)
+		return -ERANGE;
+	if (!weir_partition_is_alone(dataplane, stream, partition))
+		return -EALREADY;
+	dataplane->moves.reserved &= ~(UINT64_C(1) << stream->wanted[partition]);
+	return balance(dataplane, REBALANCE_MOST, false, NULL, NULL);
+}
+
+static bool has_stream(const struct weir_model *model, const struct weir_stream *stream)
+{
+	for (uint32_t i = 0; i < model->stream_count; i++)
+		if (model->streams[i].object == stream && !model->streams[i].is_draining)
+			return true;
+	return false;
+}
+
+void weir_moves_follow(struct weir_dataplane *dataplane)
+{
+	struct weir_moves *moves = &dataplane->moves;
+
+	for (uint16_t id = 0; id < dataplane->worker_count; id++)
+		if ((moves->reserved >> id & 1) &&
+			!has_stream(dataplane->model, moves->alone[id].stream))
+			moves->reserved &= ~(UINT64_C(1) << id);
 }

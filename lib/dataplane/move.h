@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "config/config.h"
 
 /*
  * Which worker has which partition, decided by the control thread. What is wanted is carried out a
@@ -30,7 +31,12 @@ struct weir_moves {
 	uint64_t generation; /* that moves them; 0: it has not been published yet */
 	bool is_wanted;      /* there may be more to move */
 	uint64_t parked;     /* bit a worker */
-	uint64_t arrived;    /* moves that were carried out, ever */
+	uint64_t reserved;   /* bit a worker: `alone` has it to itself */
+	struct weir_alone {
+		const struct weir_stream *stream;
+		uint16_t partition;
+	} alone[WEIR_MAX_WORKERS]; /* by worker */
+	uint64_t arrived;          /* moves that were carried out, ever */
 };
 
 /* A new stream's partitions go round the workers that are not parked. */
@@ -51,6 +57,19 @@ int weir_partition_set_worker(
 int weir_worker_park(struct weir_dataplane *dataplane, uint16_t worker);
 /* It gets its share at once. */
 int weir_worker_wake(struct weir_dataplane *dataplane, uint16_t worker);
+
+/*
+ * A hot partition gets the worker that it is on to itself: all else on it goes to the others. As
+ * above; -EALREADY: it has; -EBUSY also when no other worker would be left.
+ */
+int weir_partition_isolate(
+	struct weir_dataplane *dataplane, const char *stream, uint16_t partition);
+/* It shares again, and the worker gets its part at once. -EALREADY: it has none to itself. */
+int weir_partition_rejoin(struct weir_dataplane *dataplane, const char *stream, uint16_t partition);
+bool weir_partition_is_alone(const struct weir_dataplane *dataplane,
+	const struct weir_stream *stream, uint16_t partition);
+/* The model has changed: what was for streams that it has no more is open again. */
+void weir_moves_follow(struct weir_dataplane *dataplane);
 
 /* What a rebalance moves. */
 typedef void (*weir_move_visit)(void *context, const struct weir_move *move);

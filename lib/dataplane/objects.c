@@ -12,6 +12,7 @@
 
 #include "dataplane/dataplane.h"
 #include "dataplane/gate.h"
+#include "dataplane/hot.h"
 #include "dataplane/load.h"
 #include "dataplane/move.h"
 #include "dataplane/placement.h"
@@ -96,13 +97,16 @@ struct weir_stream *weir_stream_create(const struct weir_dataplane *dataplane,
 	stream->routed = allocate(config->partitions, sizeof(*stream->routed));
 	stream->wanted = allocate(config->partitions, sizeof(*stream->wanted));
 	stream->loads = allocate(config->partitions, sizeof(*stream->loads));
+	stream->hot = allocate(dataplane->worker_count, sizeof(*stream->hot));
 	stream->local = allocate(dataplane->worker_count, sizeof(*stream->local));
 	if (stream->partitions == NULL || stream->slots == NULL || stream->owners == NULL ||
 		stream->routed == NULL || stream->wanted == NULL || stream->loads == NULL ||
-		stream->local == NULL) {
+		stream->hot == NULL || stream->local == NULL) {
 		weir_stream_free(stream);
 		return NULL;
 	}
+	for (uint32_t id = 0; id < dataplane->worker_count; id++)
+		stream->local[id].sample_left = WEIR_HOT_SAMPLE;
 	init_partitions(dataplane, stream);
 	weir_moves_spread(dataplane, stream);
 	return stream;
@@ -120,6 +124,7 @@ void weir_stream_free(void *object)
 	rte_free(stream->routed);
 	rte_free(stream->wanted);
 	rte_free(stream->loads);
+	rte_free(stream->hot);
 	rte_free(stream->local);
 	rte_free(stream);
 }

@@ -170,6 +170,7 @@ int weir_publish(
 			"not enough memory for the new configuration");
 	dataplane->generation++;
 	dataplane->model = model;
+	weir_moves_follow(dataplane);
 	dataplane->published = snapshot;
 	commit_plans(snapshot);
 	atomic_store_explicit(&dataplane->snapshot, snapshot, memory_order_release);

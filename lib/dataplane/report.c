@@ -7,6 +7,7 @@
 #include <rte_cycles.h>
 #include <rte_mempool.h>
 
+#include "dataplane/load.h"
 #include "dataplane/model.h"
 #include "dataplane/worker.h"
 
@@ -124,13 +125,21 @@ static void report_partitions(const struct weir_dataplane *dataplane,
 	weir_partition_visit visit, void *context)
 {
 	struct weir_partition_report report = {.stream = stream->object->name};
+	struct weir_stream_load load = {0};
 
+	weir_stream_load(dataplane, stream->object->name, &load);
 	report.lane_count = view->attachment_count;
 	for (uint16_t p = 0; p < stream->object->partition_count; p++) {
 		const struct weir_partition *partition = &stream->object->partitions[p];
 
 		report.index = p;
 		report.owner = stream->object->routed[p];
+		report.is_alone = weir_partition_is_alone(dataplane, stream->object, p);
+		report.messages_per_s = stream->object->loads[p].messages_per_s;
+		report.bytes_per_s = stream->object->loads[p].bytes_per_s;
+		report.share_percent = load.messages_per_s != 0
+					       ? 100 * report.messages_per_s / load.messages_per_s
+					       : 0;
 		/* Tail first: it never passes the head, so the difference is not negative. */
 		report.tail = live(&partition->tail);
 		report.head = live(&partition->head);

@@ -72,6 +72,10 @@ struct weir_partition_report {
 	uint64_t head;
 	uint64_t tail;
 	uint64_t messages; /* that ever came in */
+	double messages_per_s;
+	double bytes_per_s;
+	double share_percent; /* of the stream's messages a second */
+	bool is_alone;        /* has its worker to itself */
 	uint64_t held;
 	uint64_t bytes;
 	uint32_t lane_count;

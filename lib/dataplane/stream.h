@@ -20,6 +20,7 @@
  * change (transit.h).
  */
 
+struct weir_hot;
 struct weir_outlet;
 struct weir_partition;
 struct weir_partition_load;
@@ -118,6 +119,7 @@ struct weir_stream_local {
 	_Atomic uint32_t limit; /* mbufs that its partitions on this worker may hold; control */
 	uint32_t held;          /* of them in use */
 	uint32_t probe;         /* where the search for a partition to lap goes on */
+	uint32_t sample_left;   /* packets until the next one whose key is counted; see hot.h */
 } __rte_cache_aligned;
 
 struct weir_stream {
@@ -134,6 +136,7 @@ struct weir_stream {
 	uint16_t *routed; /* worker that the published snapshot sends to; control thread */
 	uint16_t *wanted; /* worker that it is to go to; control thread */
 	struct weir_partition_load *loads; /* of each partition; control thread */
+	struct weir_hot *hot;              /* one a worker */
 	struct weir_stream_local *local;   /* one a worker */
 };
 

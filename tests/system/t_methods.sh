@@ -79,8 +79,14 @@ answers worker_list '.workers | length == 1 and .[0].cpu == 1 and .[0].state == 
 answers partition_set_worker flows 3 0 '.workers[0].partitions == 8'
 answers worker_wake 0 '.workers[0].state == "running"'
 answers worker_rebalance dry_run=true '.dry_run and .moves == []'
-asked[worker_park]=1
+for method in worker_park partition_isolate partition_release; do
+	asked[$method]=1
+done
 assert_fails ctl worker park 0
+assert_fails ctl partition isolate flows 1
+assert_fails ctl partition release flows 1
+answers stream_show flows '.stream.received == 1000 and .skew >= 0 and .hottest_partition < 8'
+answers stream_hotkeys flows '.samples < 1000 and (.keys | length) <= 10'
 answers stats_get '.law.holds and (.law.violations == []) and .uptime_s > 0 and
 	.streams[0].received == 1000 and (.pools | length) > 0'
 answers quarantine_list '.held == 0 and .quarantined == 0 and .messages == []'

@@ -24,6 +24,7 @@ int main(void)
 		{"shedding", NULL, NULL, NULL, NULL, dataplane_shed_tests},
 		{"out of quarantine", NULL, NULL, NULL, NULL, dataplane_requeue_tests},
 		{"partitions that move", NULL, NULL, NULL, NULL, dataplane_transit_tests},
+		{"hot keys and partitions", NULL, NULL, NULL, NULL, dataplane_hot_tests},
 		CU_SUITE_INFO_NULL,
 	};
 	unsigned int failures;

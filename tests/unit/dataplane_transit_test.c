@@ -322,6 +322,9 @@ static void test_park_and_wake(void)
 
 	plane_reach_all(plane);
 	CU_ASSERT_EQUAL(weir_worker_park(plane->dataplane, 2), -ENXIO);
+	CU_ASSERT_EQUAL(weir_partition_set_worker(plane->dataplane, "t", 0, 0), -ENOENT);
+	CU_ASSERT_EQUAL(weir_partition_set_worker(plane->dataplane, "s", 8, 0), -ERANGE);
+	CU_ASSERT_EQUAL(weir_partition_set_worker(plane->dataplane, "s", 0, 2), -ENXIO);
 	CU_ASSERT_EQUAL(weir_worker_park(plane->dataplane, 0), 0);
 	CU_ASSERT_EQUAL(weir_worker_park(plane->dataplane, 1), -EBUSY);
 	receive_all(plane, 0, 1);
@@ -344,13 +347,48 @@ static void test_park_and_wake(void)
 	plane_close(plane);
 }
 
-static void test_bad_moves(void)
+/* What it has for company goes, what comes later keeps off, and it stays through a rebalance. */
+static void test_isolate(void)
+{
+	struct plane *plane = open_two("[" BLIND "]");
+	struct weir_stream *stream = stream_of(plane);
+	uint16_t worker = stream->wanted[3];
+
+	plane_reach_all(plane);
+	receive_all(plane, 0, 1);
+	CU_ASSERT_EQUAL(weir_partition_rejoin(plane->dataplane, "s", 3), -EALREADY);
+	CU_ASSERT_EQUAL(weir_partition_isolate(plane->dataplane, "s", 3), 0);
+	CU_ASSERT_EQUAL(weir_partition_isolate(plane->dataplane, "s", 3), -EALREADY);
+	plane_arrive(plane);
+	CU_ASSERT_EQUAL(count_owned(plane, worker), 1);
+	CU_ASSERT_EQUAL(weir_stream_owner(stream, 3), worker);
+	CU_ASSERT_EQUAL(weir_partition_isolate(plane->dataplane, "s", 2), -EBUSY);
+	CU_ASSERT_EQUAL(weir_worker_park(plane->dataplane, (uint16_t)!worker), -EBUSY);
+	CU_ASSERT_EQUAL(weir_partition_set_worker(plane->dataplane, "s", 2, worker), -EBUSY);
+	CU_ASSERT_EQUAL(
+		weir_partition_set_worker(plane->dataplane, "s", 3, (uint16_t)!worker), -EALREADY);
+	CU_ASSERT_EQUAL(weir_workers_rebalance(plane->dataplane, false, NULL, NULL), 0);
+	plane_arrive(plane);
+	CU_ASSERT_EQUAL(count_owned(plane, worker), 1);
+	receive_all(plane, 1, 1);
+	CU_ASSERT_EQUAL(weir_partition_rejoin(plane->dataplane, "s", 3), 0);
+	plane_arrive(plane);
+	CU_ASSERT_TRUE(count_owned(plane, worker) >= 3);
+	plane_deliver(plane);
+	expect_in_order(plane, 2);
+	plane_close(plane);
+}
+
+static void test_isolated_stream_goes(void)
 {
 	struct plane *plane = open_two("[" BLIND "]");
 
-	CU_ASSERT_EQUAL(weir_partition_set_worker(plane->dataplane, "t", 0, 0), -ENOENT);
-	CU_ASSERT_EQUAL(weir_partition_set_worker(plane->dataplane, "s", 8, 0), -ERANGE);
-	CU_ASSERT_EQUAL(weir_partition_set_worker(plane->dataplane, "s", 0, 2), -ENXIO);
+	CU_ASSERT_EQUAL(weir_partition_isolate(plane->dataplane, "s", 3), 0);
+	plane_arrive(plane);
+	plane_apply(plane, "[{'name':'t','partitions':8,'match':{'udp_port':1}}]",
+		"[{'name':'g','streams':'t','consumers':[" CONSUMER("c", "198.51.100.9") "]}]");
+	CU_ASSERT_EQUAL(plane->dataplane->moves.reserved, 0);
+	plane_arrive(plane);
 	plane_close(plane);
 }
 
@@ -453,7 +491,8 @@ CU_TestInfo dataplane_transit_tests[] = {
 	{"a stream may go meanwhile", test_stream_goes_meanwhile},
 	{"the gateway may end meanwhile", test_ends_meanwhile},
 	{"a parked worker has no partitions, and gets some when it wakes", test_park_and_wake},
-	{"no partition goes where it cannot", test_bad_moves},
+	{"a hot partition has its worker to itself until it is released", test_isolate},
+	{"a worker is free again when the hot partition's stream goes", test_isolated_stream_goes},
 	{"buffers follow the partitions", test_budget_follows},
 	{"nothing is lost or reordered, whoever is first", test_at_random},
 	CU_TEST_INFO_NULL,
