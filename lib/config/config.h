@@ -132,6 +132,13 @@ struct weir_config_producers {
 	char key_file[256];           /* pre-shared keys; "": none asked for */
 };
 
+/* IPFIX and NetFlow v9 templates kept for consumers that come later. */
+struct weir_config_templates {
+	uint32_t bytes; /* per partition; 0: none */
+	uint32_t
+		lifetime_s; /* not replayed later than this after the exporter sent it; 0: always */
+};
+
 struct weir_config_stream {
 	char name[WEIR_NAME_SIZE];
 	struct weir_config_match match;
@@ -146,6 +153,7 @@ struct weir_config_stream {
 	uint32_t buffers;       /* budget for all its partitions; never 0: a stream that names
 				   none got an equal share of what the others leave */
 	struct weir_config_producers producers;
+	struct weir_config_templates templates;
 };
 
 struct weir_config_consumer {

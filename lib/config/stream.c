@@ -7,7 +7,7 @@
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-enum { HINT_SIZE = 256 };
+enum { HINT_SIZE = 256, TEMPLATES_LEAST = 4096 };
 
 static int read_kind(const struct weir_value *value, const struct weir_field *field, void *target)
 {
@@ -124,6 +124,54 @@ static int read_producers(
 	return weir_fields_read(value, producers_fields, COUNT_OF(producers_fields), producers);
 }
 
+/* RFC 3954 5.1 and RFC 7011 8: only these have templates, and only their keys keep an exporter
+ * and domain in one partition. */
+static bool has_templates(const struct weir_key_spec *key)
+{
+	return key->kind == WEIR_KEY_FLOW || key->kind == WEIR_KEY_IPFIX;
+}
+
+static int read_template_bytes(
+	const struct weir_value *value, const struct weir_field *field, void *target)
+{
+	uint32_t bytes = 0;
+	int rc = weir_read_bytes(value, field, &bytes);
+
+	if (rc == 0 && bytes > 0 && bytes < TEMPLATES_LEAST)
+		rc = weir_value_refuse(value, "0 to keep none, or at least 4096 (\"4k\")",
+			"too small for an exporter's templates");
+	memcpy(target, &bytes, sizeof(bytes));
+	return rc;
+}
+
+static const struct weir_field templates_fields[] = {
+	{WEIR_MEMBER(struct weir_config_templates, bytes), .read = read_template_bytes,
+		.maximum = 16777216},
+	{WEIR_MEMBER(struct weir_config_templates, lifetime_s), .read = weir_read_number,
+		.maximum = 86400},
+};
+
+static int read_templates(
+	const struct weir_value *value, const struct weir_field *field, void *target)
+{
+	(void)field;
+	return weir_fields_read(value, templates_fields, COUNT_OF(templates_fields), target);
+}
+
+/* On by default where there can be any. */
+static int check_templates(const struct weir_value *element, struct weir_config_stream *stream)
+{
+	struct weir_value member;
+
+	if (has_templates(&stream->key))
+		return 0;
+	stream->templates.bytes = 0;
+	if (!weir_value_member(element, "templates", &member))
+		return 0;
+	return weir_value_fail(&member, "leave it out, or use key \"flow\" or \"ipfix\"",
+		"key \"%s\" has no templates", weir_key_kind_name(stream->key.kind));
+}
+
 static const struct weir_field stream_fields[] = {
 	{WEIR_MEMBER(struct weir_config_stream, name), .read = weir_read_object_name,
 		.hint = "a name for the stream, such as \"flows\"", .required = true},
@@ -139,6 +187,7 @@ static const struct weir_field stream_fields[] = {
 	{WEIR_MEMBER(struct weir_config_stream, buffers), .read = weir_read_number, .minimum = 64,
 		.maximum = 16777216},
 	{WEIR_MEMBER(struct weir_config_stream, producers), .read = read_producers},
+	{WEIR_MEMBER(struct weir_config_stream, templates), .read = read_templates},
 };
 
 int weir_read_streams(const struct weir_value *value, const struct weir_field *field, void *config)
@@ -150,7 +199,8 @@ int weir_read_streams(const struct weir_value *value, const struct weir_field *f
 		.partitions = 16,
 		.ring_messages = 4096,
 		.ring_bytes = 16 * 1048576,
-		.age_ms = 10000};
+		.age_ms = 10000,
+		.templates = {.bytes = 256 * 1024, .lifetime_s = 1800}};
 	static const struct weir_list_rule rule = {.size = sizeof(struct weir_config_stream),
 		.maximum = WEIR_MAX_STREAMS,
 		.may_be_empty = true,
@@ -167,6 +217,8 @@ int weir_read_streams(const struct weir_value *value, const struct weir_field *f
 		whole->streams[i] = defaults;
 		rc = weir_fields_read(
 			&element, stream_fields, COUNT_OF(stream_fields), &whole->streams[i]);
+		if (rc == 0)
+			rc = check_templates(&element, &whole->streams[i]);
 	}
 	return rc;
 }

@@ -10,12 +10,36 @@
 
 /* Streams, their partitions, and the groups that take them. */
 
+static json_t *present_templates(const struct weir_stream_report *stream)
+{
+	const struct weir_template_counts *counts = &stream->stats.templates;
+
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "known",
+		weir_present_count(stream->templates), "learned",
+		weir_present_count(counts->learned), "changed", weir_present_count(counts->changed),
+		"refreshed", weir_present_count(counts->refreshed), "withdrawn",
+		weir_present_count(counts->withdrawn), "expired",
+		weir_present_count(stream->templates_expired), "refused",
+		weir_present_count(counts->refused), "malformed",
+		weir_present_count(counts->malformed));
+}
+
+static json_t *present_replayed(const struct weir_group_stats *stats)
+{
+	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "templates",
+		weir_present_count(stats->template_replayed), "messages",
+		weir_present_count(stats->template_messages), "datagrams",
+		weir_present_count(stats->template_datagrams), "bytes",
+		weir_present_count(stats->template_bytes), "unsent",
+		weir_present_count(stats->template_unsent));
+}
+
 static json_t *present_stream(const struct weir_stream_report *stream)
 {
 	const struct weir_stream_stats *stats = &stream->stats;
 
 	return json_pack("{s:s, s:s, s:s, s:b, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
-			 "s:I, s:I, s:I, s:I, s:o}",
+			 "s:I, s:I, s:I, s:I, s:o, s:o}",
 		"name", stream->name, "tier", weir_tier_name(stream->tier), "key",
 		weir_key_kind_name(stream->key), "draining", stream->is_draining, "partitions",
 		stream->partitions, "groups", weir_present_count(stream->groups), "received",
@@ -29,8 +53,8 @@ static json_t *present_stream(const struct weir_stream_report *stream)
 		weir_present_count(stream->buffers_used), "ring_messages",
 		weir_present_count(stream->ring_messages), "ring_bytes",
 		weir_present_count(stream->ring_bytes), "age_ms",
-		weir_present_count(stream->age_ms), "dropped",
-		weir_present_dropped(stats->dropped));
+		weir_present_count(stream->age_ms), "templates", present_templates(stream),
+		"dropped", weir_present_dropped(stats->dropped));
 }
 
 static void add_stream(void *context, const struct weir_stream_report *stream)
@@ -52,18 +76,18 @@ static void add_group(void *context, const struct weir_group_report *group)
 	struct weir_present_rows *rows = context;
 	const struct weir_group_stats *stats = &group->stats;
 
-	weir_present_add(
-		rows, json_pack("{s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
-			      "name", group->group->name, "stream", group->stream, "class",
-			      weir_class_name(group->group->class), "draining", group->is_draining,
-			      "consumers", weir_present_count(group->consumers), "reachable",
-			      weir_present_count(group->reachable), "sample",
-			      weir_present_count(group->group->sample), "received",
-			      weir_present_count(stats->received), "delivered",
-			      weir_present_count(stats->delivered), "delivered_bytes",
-			      weir_present_count(stats->delivered_bytes), "held",
-			      weir_present_count(group->held), "dropped",
-			      weir_present_dropped(stats->dropped)));
+	weir_present_add(rows,
+		json_pack("{s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}",
+			"name", group->group->name, "stream", group->stream, "class",
+			weir_class_name(group->group->class), "draining", group->is_draining,
+			"consumers", weir_present_count(group->consumers), "reachable",
+			weir_present_count(group->reachable), "sample",
+			weir_present_count(group->group->sample), "received",
+			weir_present_count(stats->received), "delivered",
+			weir_present_count(stats->delivered), "delivered_bytes",
+			weir_present_count(stats->delivered_bytes), "held",
+			weir_present_count(group->held), "template_replayed",
+			present_replayed(stats), "dropped", weir_present_dropped(stats->dropped)));
 }
 
 json_t *weir_present_groups(struct weir_gateway *gateway)

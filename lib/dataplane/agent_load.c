@@ -108,6 +108,7 @@ static void follow_socket(struct weir_worker *worker, const struct weir_agent *a
 	if ((limit_bytes == 0) == is_closed)
 		return;
 	if (!is_closed) {
+		atomic_fetch_add(&consumer->absences, 1);
 		atomic_fetch_or(&consumer->closed, WEIR_CLOSED_PEER);
 		/* If control has ended the binding since, it may have opened it already. */
 		if (atomic_load(&consumer->agent) == agent->slot + 1u)

@@ -3,6 +3,7 @@
 #include "dataplane/produce.h"
 #include "dataplane/reliable.h"
 #include "dataplane/seek.h"
+#include "dataplane/templates.h"
 #include "dataplane/transit.h"
 
 /*
@@ -38,6 +39,7 @@ static void lane_remove(struct weir_worker *worker, struct weir_lane *lane, enum
 	if (weir_lane_base(lane) != lane->partition->head)
 		weir_lane_skip(worker, lane, lane->partition->head, reason);
 	weir_tx_forget(worker, lane->stats);
+	weir_templates_leave(lane);
 }
 
 /* What lies between where the group stood and where numbering goes on was lost with the ring. */
@@ -73,6 +75,7 @@ static void lane_begin(struct weir_worker *worker, struct weir_partition *partit
 	lane->tell_from = UINT64_MAX;
 	weir_list_init(&lane->again);
 	weir_timer_init(&lane->timer);
+	weir_templates_join(lane);
 	if (attachment->deliveries != NULL)
 		delivery_begin(partition, attachment, view, lane);
 }
@@ -136,6 +139,7 @@ static void lane_set_consumer(
 		outlet->is_beginning = true;
 		weir_lane_start(worker, lane);
 	}
+	weir_templates_forget(lane);
 }
 
 static bool is_known(const struct weir_worker *worker, const struct weir_consumer *consumer)
@@ -210,6 +214,8 @@ void weir_partition_sync(struct weir_worker *worker, struct weir_partition *part
 	if (view->deadline != 0 && (partition->limit == 0 || view->deadline < partition->limit))
 		partition->limit = view->deadline;
 	partition->retain = view->retain;
+	if (partition->templates != NULL)
+		partition->templates->lifetime = view->template_lifetime;
 	weir_partition_retain(worker, partition, view->retain != 0);
 	partition->lane_count = (uint8_t)view->attachment_count;
 	for (uint32_t i = 0; i < view->attachment_count; i++) {

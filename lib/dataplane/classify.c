@@ -8,6 +8,7 @@
 #include "wire/key.h"
 #include "wire/match.h"
 #include "wire/parse.h"
+#include "wire/template.h"
 
 /*
  * From a received burst to messages in partition rings. What is not for a stream goes to the
@@ -89,7 +90,7 @@ static unsigned int parse_flags(const struct weir_port *port, const struct rte_m
 }
 
 static void fill_message(struct weir_message_slot *message, struct weir_worker *worker,
-	struct rte_mbuf *packet, const struct weir_packet *headers)
+	struct rte_mbuf *packet, const struct weir_packet *headers, uint8_t flags)
 {
 	message->mbuf = packet;
 	message->ingest = worker->now;
@@ -97,7 +98,7 @@ static void fill_message(struct weir_message_slot *message, struct weir_worker *
 	message->payload_length = headers->payload_length;
 	message->l4_offset = headers->l4_offset;
 	message->l3_offset = (uint8_t)headers->l3_offset;
-	message->flags = headers->ip_version == 6 ? WEIR_SLOT_IPV6 : 0;
+	message->flags = headers->ip_version == 6 ? flags | WEIR_SLOT_IPV6 : flags;
 	if ((packet->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD)
 		message->flags |= WEIR_SLOT_CHECKSUM_GOOD;
 	message->reserved = 0;
@@ -118,6 +119,7 @@ static void to_stream(struct weir_worker *worker, const struct weir_stream_view 
 	struct weir_message_slot *message;
 	enum weir_reason reason;
 	uint64_t hash = 0;
+	uint8_t flags = 0;
 	uint16_t index;
 
 	stats->received++;
@@ -136,13 +138,17 @@ static void to_stream(struct weir_worker *worker, const struct weir_stream_view 
 	if (unlikely(--local->sample_left == 0))
 		local->sample_left = weir_hot_sample(worker, stream, hash, frame, headers);
 	index = weir_key_partition(hash, stream->partition_count);
+	if (stream->template_bytes != 0 &&
+		unlikely(weir_template_is_present(
+			frame + headers->l4_offset + 8, headers->payload_length)))
+		flags = WEIR_SLOT_TEMPLATES;
 	if (unlikely(weir_stream_owner(stream, index) != worker->id)) {
 		message = weir_transit_place(worker, view, index);
 		if (unlikely(message == NULL)) {
 			rte_pktmbuf_free(packet);
 			return;
 		}
-		fill_message(message, worker, packet, headers);
+		fill_message(message, worker, packet, headers, flags);
 		message->stream = stream->slot;
 		message->partition = index;
 		return;
@@ -153,7 +159,7 @@ static void to_stream(struct weir_worker *worker, const struct weir_stream_view 
 		rte_pktmbuf_free(packet);
 		return;
 	}
-	fill_message(message, worker, packet, headers);
+	fill_message(message, worker, packet, headers, flags);
 	message->stream = stream->slot;
 	weir_partition_commit(worker, local, partition, message);
 }

@@ -39,6 +39,8 @@ struct weir_consumer {
 	uint8_t class;                      /* immutable; enum weir_class */
 	_Atomic(struct weir_route *) route; /* control thread; NULL: none yet */
 	_Atomic uint32_t closed;            /* WEIR_CLOSED_ bits */
+	_Atomic uint32_t absences;          /* times it may have begun anew since: what it was told
+					       may be lost. Whoever closes it */
 	struct weir_bucket packets;
 	struct weir_bucket bits;
 	struct weir_config_rate rate; /* what the buckets are set to; control thread */
@@ -131,11 +133,12 @@ struct weir_outlet {
 	uint16_t fragment_count;
 	const struct weir_route *datagram_route; /* of `datagram`; good for this loop */
 	uint32_t pause_seen;                     /* of the consumer's pause_changes */
-	struct weir_list sessions;               /* in worker->sessions, native only */
-	struct weir_list reports;                /* lanes sent on since the last heartbeat */
-	uint64_t last_sent;                      /* TSC of the last datagram */
-	uint64_t last_heartbeat;                 /* TSC */
-	uint64_t l3_bytes;   /* sent so far, as the critical tier's meter counts */
-	uint64_t l3_packets; /* likewise */
+	uint32_t absences_seen;
+	struct weir_list sessions; /* in worker->sessions, native only */
+	struct weir_list reports;  /* lanes sent on since the last heartbeat */
+	uint64_t last_sent;        /* TSC of the last datagram */
+	uint64_t last_heartbeat;   /* TSC */
+	uint64_t l3_bytes;         /* sent so far, as the critical tier's meter counts */
+	uint64_t l3_packets;       /* likewise */
 	struct weir_consumer_stats stats;
 } __rte_cache_aligned;

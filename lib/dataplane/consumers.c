@@ -79,6 +79,8 @@ void weir_consumer_set_closed(
 {
 	struct weir_model_consumer *entry = find_entry(dataplane, consumer, NULL);
 
+	if (on && bit == WEIR_CLOSED_UNREACHABLE)
+		atomic_fetch_add(&consumer->absences, 1);
 	if (on)
 		atomic_fetch_or(&consumer->closed, bit);
 	else

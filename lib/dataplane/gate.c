@@ -6,6 +6,7 @@
 #include "dataplane/agent.h"
 #include "dataplane/dataplane.h"
 #include "dataplane/reliable.h"
+#include "dataplane/templates.h"
 
 #define LEASE_MESSAGES 32
 #define LEASE_BYTES    16384
@@ -63,6 +64,9 @@ enum weir_gate weir_gate_enter(
 			weir_outlet_open(worker, outlet);
 		return gate;
 	}
+	if (unlikely(outlet->absences_seen !=
+		     atomic_load_explicit(&consumer->absences, memory_order_relaxed)))
+		weir_templates_forget_all(worker, outlet);
 	outlet->limits = 0;
 	if (weir_bucket_is_limited(&consumer->packets))
 		outlet->limits |= WEIR_LIMIT_PACKETS;

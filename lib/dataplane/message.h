@@ -13,6 +13,7 @@
 
 #define WEIR_SLOT_IPV6          0x01
 #define WEIR_SLOT_CHECKSUM_GOOD 0x02 /* UDP checksum verified, or none to verify */
+#define WEIR_SLOT_TEMPLATES     0x04 /* has sets with templates, in a stream that keeps them */
 
 struct weir_message_slot {
 	struct rte_mbuf *mbuf;   /* NULL once nothing holds it any more */

@@ -19,6 +19,7 @@ static bool is_same_stream(
 	       stream->partition_count == config->partitions &&
 	       stream->ring_messages == config->ring_messages &&
 	       stream->ring_bytes == config->ring_bytes &&
+	       stream->template_bytes == config->templates.bytes &&
 	       memcmp(&stream->key, &config->key, sizeof(stream->key)) == 0;
 }
 
@@ -170,6 +171,7 @@ static int add_stream(struct weir_dataplane *dataplane, const struct weir_model 
 	stream->age_ms = config->age_ms;
 	stream->deadline_ms = config->deadline_ms;
 	stream->retain_ms = config->retain_ms;
+	stream->template_lifetime_s = config->templates.lifetime_s;
 	model->stream_count++;
 	return attach_groups(dataplane, old, model, stream);
 }
@@ -191,6 +193,7 @@ static int add_draining(
 		stream->tier = before->tier;
 		stream->age_ms = before->age_ms;
 		stream->deadline_ms = before->deadline_ms;
+		stream->template_lifetime_s = before->template_lifetime_s;
 		model->stream_count++;
 		result = attach_groups(dataplane, old, model, stream);
 		if (result < 0)

@@ -34,6 +34,7 @@ struct weir_model_stream {
 	uint32_t age_ms;
 	uint32_t deadline_ms;
 	uint32_t retain_ms;
+	uint32_t template_lifetime_s;
 	struct weir_attachment **attachments; /* in the order of group_index */
 	uint32_t *group_index;                /* into model->groups */
 	uint32_t attachment_count;

@@ -9,6 +9,7 @@
 #include <rte_common.h>
 #include <rte_cycles.h>
 #include <rte_malloc.h>
+#include <rte_random.h>
 
 #include "dataplane/dataplane.h"
 #include "dataplane/gate.h"
@@ -16,6 +17,7 @@
 #include "dataplane/load.h"
 #include "dataplane/move.h"
 #include "dataplane/placement.h"
+#include "dataplane/templates.h"
 #include "dataplane/worker.h"
 
 /* Bursts when the configuration names none: 10 ms worth, but never less than this. */
@@ -58,6 +60,16 @@ static uint64_t first_sequence(const struct weir_dataplane *dataplane,
 	return weir_sequence_at((uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec);
 }
 
+static void init_templates(const struct weir_stream *stream, struct weir_partition *partition)
+{
+	size_t size = weir_templates_size(stream->template_bytes);
+
+	partition->templates = (void *)(stream->templates + partition->index * size);
+	/* A seed that no exporter knows: it cannot choose where its entries go. */
+	weir_template_cache_init(
+		partition->templates, stream->template_bytes, rte_rand(), rte_get_tsc_hz());
+}
+
 static void init_partitions(const struct weir_dataplane *dataplane, struct weir_stream *stream)
 {
 	for (uint16_t i = 0; i < stream->partition_count; i++) {
@@ -74,6 +86,8 @@ static void init_partitions(const struct weir_dataplane *dataplane, struct weir_
 		partition->base = partition->head;
 		partition->retained = partition->head;
 		weir_list_init(&partition->sweep);
+		if (stream->templates != NULL)
+			init_templates(stream, partition);
 	}
 }
 
@@ -99,9 +113,15 @@ struct weir_stream *weir_stream_create(const struct weir_dataplane *dataplane,
 	stream->loads = allocate(config->partitions, sizeof(*stream->loads));
 	stream->hot = allocate(dataplane->worker_count, sizeof(*stream->hot));
 	stream->local = allocate(dataplane->worker_count, sizeof(*stream->local));
+	stream->template_bytes = config->templates.bytes;
+	/* Pages of it are taken when they are used for the first time. */
+	if (stream->template_bytes != 0)
+		stream->templates =
+			calloc(config->partitions, weir_templates_size(stream->template_bytes));
 	if (stream->partitions == NULL || stream->slots == NULL || stream->owners == NULL ||
 		stream->routed == NULL || stream->wanted == NULL || stream->loads == NULL ||
-		stream->hot == NULL || stream->local == NULL) {
+		stream->hot == NULL || stream->local == NULL ||
+		(stream->template_bytes != 0 && stream->templates == NULL)) {
 		weir_stream_free(stream);
 		return NULL;
 	}
@@ -126,6 +146,7 @@ void weir_stream_free(void *object)
 	rte_free(stream->loads);
 	rte_free(stream->hot);
 	rte_free(stream->local);
+	free(stream->templates);
 	rte_free(stream);
 }
 

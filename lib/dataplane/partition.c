@@ -132,8 +132,12 @@ void weir_lane_skip(
 		weir_reliable_skip(worker, lane, until, reason);
 		return;
 	}
-	for (uint64_t sequence = lane->cursor; sequence != until; sequence++)
-		weir_partition_release(worker, partition, weir_slot(partition, sequence));
+	for (uint64_t sequence = lane->cursor; sequence != until; sequence++) {
+		struct weir_message_slot *slot = weir_slot(partition, sequence);
+
+		weir_templates_drop(lane, sequence, slot);
+		weir_partition_release(worker, partition, slot);
+	}
 	lane->stats->dropped[reason] += count;
 	lane->cursor = until;
 	lane->told = until;

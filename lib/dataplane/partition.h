@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #pragma once
 
+#include "dataplane/templates.h"
 #include "dataplane/worker.h"
 
 /*
@@ -57,6 +58,8 @@ static inline void weir_partition_commit(struct weir_worker *worker,
 {
 	slot->holders = (uint8_t)(partition->lane_count + partition->retains);
 	slot->only = 0;
+	if (unlikely(slot->flags & WEIR_SLOT_TEMPLATES))
+		weir_templates_learn(worker, local, partition, slot);
 	partition->head++;
 	partition->buffers++;
 	partition->bytes += slot->payload_length;

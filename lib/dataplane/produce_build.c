@@ -2,6 +2,7 @@
 #include "dataplane/native_wire.h"
 #include "dataplane/produce.h"
 #include "wire/key.h"
+#include "wire/template.h"
 
 /* From a message in a PRODUCE frame to a datagram as any other of the stream. */
 
@@ -76,6 +77,9 @@ enum weir_reason weir_produce_build(struct weir_worker *worker,
 	slot->l4_offset = (uint16_t)(route->header_length - 8);
 	slot->l3_offset = 14;
 	slot->flags = WEIR_SLOT_CHECKSUM_GOOD | (route->ip_version == 6 ? WEIR_SLOT_IPV6 : 0);
+	if (view->stream->stream->template_bytes != 0 &&
+		weir_template_is_present(payload, item->length))
+		slot->flags |= WEIR_SLOT_TEMPLATES;
 	slot->stream = view->stream->stream->slot;
 	return WEIR_REASON_NONE;
 }

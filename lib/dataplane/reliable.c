@@ -4,6 +4,7 @@
 #include "dataplane/gate.h"
 #include "dataplane/native_wire.h"
 #include "dataplane/partition.h"
+#include "dataplane/replay.h"
 
 /* How a GAP calls what is counted under this reason. */
 static enum weir_gap_reason gap_reason(enum weir_reason reason)
@@ -253,8 +254,10 @@ void weir_reliable_skip(
 		uint64_t seq = delivery->done;
 		enum weir_delivery_state state = weir_delivery_drop(delivery, gap_reason(reason));
 
-		if (state != WEIR_DELIVERY_RECEIVED && state != WEIR_DELIVERY_GONE)
+		if (state != WEIR_DELIVERY_RECEIVED && state != WEIR_DELIVERY_GONE) {
 			lane->stats->dropped[reason]++;
+			weir_templates_drop(lane, seq, weir_slot(lane->partition, seq));
+		}
 		let_go(worker, lane, seq, state);
 	}
 	lane->cursor = delivery->next;
@@ -370,6 +373,7 @@ static void give_up(
 {
 	if (reason == WEIR_REASON_QUARANTINED)
 		weir_quarantine_put(worker, lane, seq, weir_slot(lane->partition, seq));
+	weir_templates_drop(lane, seq, weir_slot(lane->partition, seq));
 	weir_delivery_give_up(lane->delivery, seq, gap_reason(reason));
 	lane->stats->dropped[reason]++;
 	lane->tell_from = RTE_MIN(lane->tell_from, seq);
@@ -415,7 +419,10 @@ bool weir_reliable_again(
 			give_up(worker, lane, seq, reason);
 			continue;
 		}
-		if (!weir_native_add_again(worker, outlet, route, lane, seq, slot))
+		if (!(unlikely(weir_delivery_length(lane->delivery, seq) != slot->payload_length)
+				    ? weir_replay_again(worker, outlet, route, lane, seq, slot)
+				    : weir_native_add_again(
+					      worker, outlet, route, lane, seq, slot)))
 			break;
 		weir_delivery_resent(lane->delivery, seq, worker->now_us);
 		outlet->stats.retransmitted++;

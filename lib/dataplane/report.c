@@ -50,6 +50,12 @@ static void fill_stream(const struct weir_dataplane *dataplane,
 	}
 	for (uint32_t id = 0; id < dataplane->worker_count; id++)
 		add(&report->stats, &object->local[id].census, sizeof(report->stats));
+	for (uint16_t i = 0; object->template_bytes != 0 && i < object->partition_count; i++) {
+		const struct weir_template_cache *cache = object->partitions[i].templates;
+
+		report->templates += *(const volatile uint32_t *)&cache->entries;
+		report->templates_expired += live(&cache->expired);
+	}
 	under_way = (int64_t)(report->stats.handed - report->stats.taken_over);
 	report->under_way = under_way > 0 ? (uint64_t)under_way : 0;
 }

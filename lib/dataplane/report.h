@@ -42,6 +42,8 @@ struct weir_stream_report {
 	uint32_t buffers_used; /* of it */
 	struct weir_stream_stats stats;
 	uint64_t under_way; /* between workers; 0 when a census cut through it */
+	uint64_t templates; /* in force; as its workers run, as the next */
+	uint64_t templates_expired;
 };
 
 /* One group's view of one stream. */

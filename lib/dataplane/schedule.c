@@ -4,6 +4,8 @@
 #include "dataplane/gate.h"
 #include "dataplane/partition.h"
 #include "dataplane/reliable.h"
+#include "dataplane/replay.h"
+#include "dataplane/schedule.h"
 #include "wire/match.h"
 
 /*
@@ -137,6 +139,8 @@ static void pass(struct weir_worker *worker, struct weir_lane *lane, struct weir
 	bool is_left_out = reason == WEIR_REASON_SAMPLED || reason == WEIR_REASON_FILTERED ||
 			   reason == WEIR_REASON_ELSEWHERE;
 
+	if (reason != WEIR_REASON_FILTERED && reason != WEIR_REASON_ELSEWHERE)
+		weir_templates_drop(lane, lane->cursor, slot);
 	/* What is left out on purpose is covered by the next frame; a loss is a gap in it. */
 	if (!is_left_out && lane->outlet->consumer->class == WEIR_CLASS_NATIVE) {
 		weir_native_end(worker, lane->outlet, lane);
@@ -152,7 +156,7 @@ static void pass(struct weir_worker *worker, struct weir_lane *lane, struct weir
 }
 
 /* The lane's next message was sent; `took`: with the slot's own mbuf. */
-static void pass_sent(struct weir_worker *worker, struct weir_lane *lane,
+void weir_lane_sent(struct weir_worker *worker, struct weir_lane *lane,
 	struct weir_message_slot *slot, bool took)
 {
 	struct weir_outlet *outlet = lane->outlet;
@@ -181,7 +185,7 @@ static bool send_blind(struct weir_worker *worker, struct weir_lane *lane,
 	}
 	weir_tx_add(tx, packet, lane->stats, slot->payload_length);
 	lane->outlet->stats.datagrams++;
-	pass_sent(worker, lane, slot, last);
+	weir_lane_sent(worker, lane, slot, last);
 	return true;
 }
 
@@ -193,7 +197,7 @@ static bool send_native(struct weir_worker *worker, struct weir_lane *lane,
 		return false;
 	}
 	if (lane->delivery == NULL) {
-		pass_sent(worker, lane, slot, false);
+		weir_lane_sent(worker, lane, slot, false);
 		return true;
 	}
 	lane->sample_left = lane->sample - 1;
@@ -246,6 +250,37 @@ static bool tx_has_room(struct weir_worker *worker, struct weir_outlet *outlet, 
 	return false;
 }
 
+static inline bool may_send(struct weir_worker *worker, struct weir_lane *lane, struct weir_tx *tx,
+	uint32_t l3_bytes, uint32_t payload)
+{
+	struct weir_outlet *outlet = lane->outlet;
+
+	return lane_has_room(lane, payload) && tx_has_room(worker, outlet, tx) &&
+	       (outlet->limits == 0 || weir_gate_admit(worker, outlet, l3_bytes, payload));
+}
+
+static inline void charge(struct weir_queue *queue, uint32_t l3_bytes, uint32_t payload)
+{
+	struct weir_outlet *outlet = queue->outlet;
+
+	if (outlet->limits != 0)
+		weir_gate_charge(outlet, l3_bytes, payload);
+	queue->deficit -= l3_bytes;
+	outlet->l3_bytes += l3_bytes;
+	outlet->l3_packets++;
+}
+
+bool weir_lane_may_send(struct weir_worker *worker, struct weir_lane *lane, struct weir_tx *tx,
+	uint32_t l3_bytes, uint32_t payload)
+{
+	return may_send(worker, lane, tx, l3_bytes, payload);
+}
+
+void weir_lane_charge(struct weir_queue *queue, uint32_t l3_bytes, uint32_t payload)
+{
+	charge(queue, l3_bytes, payload);
+}
+
 /* Take from one lane until it is empty, a gate closes, or the turn is used up. */
 static uint32_t lane_turn(struct weir_worker *worker, struct weir_queue *queue,
 	struct weir_lane *lane, const struct weir_route *route, uint32_t most)
@@ -275,18 +310,21 @@ static uint32_t lane_turn(struct weir_worker *worker, struct weir_queue *queue,
 			pass(worker, lane, slot, reason);
 			continue;
 		}
-		if (!lane_has_room(lane, payload) || !tx_has_room(worker, outlet, tx) ||
-			(outlet->limits != 0 &&
-				!weir_gate_admit(worker, outlet, l3_bytes, payload)))
+		if (unlikely(lane->wants_templates)) {
+			enum weir_replay replay =
+				weir_replay_turn(worker, queue, lane, route, slot);
+
+			if (replay == WEIR_REPLAY_SENT)
+				continue;
+			if (replay == WEIR_REPLAY_WAIT)
+				break;
+		}
+		if (!may_send(worker, lane, tx, l3_bytes, payload))
 			break;
 		if (!(is_native ? send_native(worker, lane, route, slot)
 				: send_blind(worker, lane, route, tx, slot)))
 			break;
-		if (outlet->limits != 0)
-			weir_gate_charge(outlet, l3_bytes, payload);
-		queue->deficit -= l3_bytes;
-		outlet->l3_bytes += l3_bytes;
-		outlet->l3_packets++;
+		charge(queue, l3_bytes, payload);
 	}
 	if (is_native)
 		weir_native_end(worker, outlet, lane);

@@ -4,6 +4,7 @@
 #include "dataplane/native_wire.h"
 #include "dataplane/partition.h"
 #include "dataplane/reliable.h"
+#include "dataplane/templates.h"
 
 #define SEEK_PAUSE_MS                                                                              \
 	20 /* a lane seeks this often at most: going back costs a look at each slot                \
@@ -37,10 +38,12 @@ static void go_back(struct weir_worker *worker, struct weir_lane *lane, uint64_t
 		weir_slot(lane->partition, held)->holders++;
 	if (lane->delivery != NULL) {
 		weir_reliable_reopen(worker, lane, seq);
-		return;
+	} else {
+		lane->stats->replayed += base - seq;
+		lane->cursor = seq;
 	}
-	lane->stats->replayed += base - seq;
-	lane->cursor = seq;
+	/* Other definitions may have held there. */
+	weir_templates_forget(lane);
 }
 
 /* The first message received at or after a time; the ring is in the order of time. */

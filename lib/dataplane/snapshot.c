@@ -48,6 +48,7 @@ static int fill_stream(const struct weir_model *model, const struct weir_model_s
 	view->age_limit = rte_get_tsc_hz() / 1000 * stream->age_ms;
 	view->deadline = rte_get_tsc_hz() / 1000 * stream->deadline_ms;
 	view->retain = rte_get_tsc_hz() / 1000 * stream->retain_ms;
+	view->template_lifetime = rte_get_tsc_hz() * stream->template_lifetime_s;
 	view->attachments = calloc(stream->attachment_count + 1, sizeof(*view->attachments));
 	view->owners = calloc(view->stream->partition_count, sizeof(*view->owners));
 	if (view->attachments == NULL || view->owners == NULL)

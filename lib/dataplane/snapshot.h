@@ -33,9 +33,10 @@ struct weir_stream_view {
 	uint16_t *owners; /* worker of each partition: where messages are sent; see transit.h */
 	bool is_draining; /* no packet matches it any more; what it holds is delivered */
 	uint8_t tier;
-	uint64_t age_limit; /* TSC cycles; 0: none */
-	uint64_t deadline;  /* likewise */
-	uint64_t retain;    /* likewise; 0: nothing is kept for replay */
+	uint64_t age_limit;         /* TSC cycles; 0: none */
+	uint64_t deadline;          /* likewise */
+	uint64_t retain;            /* likewise; 0: nothing is kept for replay */
+	uint64_t template_lifetime; /* likewise; 0: without end */
 	struct weir_attachment_view *attachments;
 	uint32_t attachment_count;
 };

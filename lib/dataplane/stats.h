@@ -6,6 +6,7 @@
 #include <rte_common.h>
 
 #include "base/reason.h"
+#include "wire/template_cache.h"
 
 /*
  * Counters. Each block is written by one worker alone and never reset. The conservation law
@@ -30,6 +31,7 @@ struct weir_stream_stats {
 	uint64_t handed;         /* put into the mesh for the owner */
 	uint64_t taken_over;     /* taken from the mesh */
 	uint64_t requeued;       /* back out of quarantine, for one group */
+	struct weir_template_counts templates;
 	uint64_t dropped[WEIR_REASON_COUNT];
 } __rte_cache_aligned;
 
@@ -41,6 +43,12 @@ struct weir_group_stats {
 	uint64_t replayed; /* taken a second time: a seek went back over them */
 	uint64_t delivered;
 	uint64_t delivered_bytes; /* UDP payload */
+	/* Beside the law: */
+	uint64_t template_replayed;  /* templates put before messages that may need them */
+	uint64_t template_messages;  /* messages that they went in front of, in one datagram */
+	uint64_t template_datagrams; /* datagrams that they had for themselves */
+	uint64_t template_bytes;     /* UDP payload of both */
+	uint64_t template_unsent;    /* too large for any datagram to the consumer */
 	uint64_t dropped[WEIR_REASON_COUNT];
 } __rte_cache_aligned;
 

@@ -12,6 +12,7 @@
 #include "flow/wheel.h"
 #include "lane/delivery.h"
 #include "wire/frame_data.h"
+#include "wire/template_cache.h"
 
 /*
  * Streams, their partitions and what each group sees of them. The control thread makes and frees
@@ -46,10 +47,11 @@ struct weir_lane {
 	uint32_t sample;                      /* 1 in N; 1: all */
 	uint32_t sample_left;                 /* messages until the next one is let through */
 	bool is_queued;
-	bool is_news;     /* sent on since the last heartbeat that told of it */
-	bool is_full;     /* its window is: waits for an acknowledgement */
-	bool is_reported; /* while its partition moves: it was in outlet->reports */
-	uint16_t group;   /* slot number */
+	bool is_news;         /* sent on since the last heartbeat that told of it */
+	bool is_full;         /* its window is: waits for an acknowledgement */
+	bool is_reported;     /* while its partition moves: it was in outlet->reports */
+	bool wants_templates; /* its consumer may not have had all that are in force */
+	uint16_t group;       /* slot number */
 	/* Stream protocol: what this consumer was told since it has the lane. */
 	uint64_t told;                 /* sequence up to which frames have covered */
 	struct weir_data_lane wire;    /* its epoch is raised whenever the consumer changes */
@@ -65,6 +67,7 @@ struct weir_lane {
 	uint64_t seek_at;        /* TSC of it */
 	uint64_t end;            /* where its group stood when the gateway ended; 0: it runs */
 	const struct weir_config_window *window; /* of the snapshot; NULL: blind */
+	uint8_t template_lane;                   /* its bit in the partition's templates */
 } __rte_cache_aligned;
 
 /* Where the lane's hold on the ring begins: for it, everything below is settled. */
@@ -96,6 +99,8 @@ struct weir_partition {
 	uint64_t retained;       /* retention has let go of everything below */
 	struct weir_lane *lanes[WEIR_STREAM_GROUPS]; /* one a group, in the snapshot's order */
 	struct weir_list sweep;                      /* in worker->holding, or worker->leaving */
+	struct weir_template_cache *templates;       /* immutable pointer; NULL: none are kept */
+	uint64_t template_lanes;                     /* bit a lane that is one of its lanes */
 	uint64_t first;                              /* immutable; sequence that it began with */
 	uint64_t age_limit;                          /* TSC cycles; 0: none */
 	uint64_t deadline; /* TSC cycles from receiving to delivery; 0: none */
@@ -129,6 +134,8 @@ struct weir_stream {
 	struct weir_key_spec key;
 	uint32_t ring_messages;
 	uint64_t ring_bytes;
+	uint32_t template_bytes; /* of each partition; 0: none are kept */
+	uint8_t *templates;      /* of all partitions, one allocation */
 	struct weir_partition *partitions;
 	struct weir_message_slot *slots; /* of all partitions, one allocation */
 	uint16_t *owners; /* worker that has each partition, WEIR_NO_WORKER: it is on its way. Who

@@ -126,6 +126,11 @@ static inline bool weir_delivery_is_again(const struct weir_delivery *delivery, 
  * _resent(), or gives it up. `from`: look at or after this sequence.
  */
 uint64_t weir_delivery_again(struct weir_delivery *delivery, uint64_t from);
+/* Of the message as it was sent; it is in flight. */
+static inline uint16_t weir_delivery_length(const struct weir_delivery *delivery, uint64_t seq)
+{
+	return delivery->records[seq & delivery->mask].length;
+}
 void weir_delivery_resent(struct weir_delivery *delivery, uint64_t seq, uint64_t now_us);
 /* True when the message has been sent as often as the rules allow. */
 bool weir_delivery_is_exhausted(const struct weir_delivery *delivery, uint64_t seq);

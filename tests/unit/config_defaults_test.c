@@ -115,6 +115,7 @@ static void test_streams_and_holders_bare_have_defaults(void)
 	CU_ASSERT_EQUAL(stream->ring_messages, 4096);
 	CU_ASSERT_EQUAL(stream->ring_bytes, 16777216);
 	CU_ASSERT_EQUAL(stream->age_ms, 10000);
+	CU_ASSERT_EQUAL(stream->templates.bytes, 0);
 	/* 8192 under way and one queue of 1024 are not for streams; two share what t leaves. */
 	CU_ASSERT_EQUAL(weir_config_reserve(config), 9216);
 	CU_ASSERT_EQUAL(stream->buffers, (32768 - 9216 - 1000) / 2);
@@ -137,7 +138,7 @@ static void test_delivery_left_bare_has_defaults(void)
 {
 	struct weir_config *config =
 		parse("{'ports':[{'name':'p','driver':'null'}],"
-		      "'streams':[{'name':'s'},{'name':'t','producers':{}}],"
+		      "'streams':[{'name':'s','key':'flow'},{'name':'t','producers':{}}],"
 		      "'groups':[{'name':'g','class':'native','streams':'s','window':{}},"
 		      "{'name':'h','streams':'s','consumers':[{'name':'c',"
 		      "'address':'198.51.100.7','port':1}]}]}");
@@ -146,6 +147,8 @@ static void test_delivery_left_bare_has_defaults(void)
 
 	CU_ASSERT_EQUAL(s->retain_ms, 0);
 	CU_ASSERT_EQUAL(s->deadline_ms, 0);
+	CU_ASSERT_EQUAL(s->templates.bytes, 262144);
+	CU_ASSERT_EQUAL(s->templates.lifetime_s, 1800);
 	CU_ASSERT_EQUAL(s->producers.max, 0);
 	CU_ASSERT_EQUAL(t->producers.max, 16);
 	CU_ASSERT_EQUAL(t->producers.rate.packets_per_s, 0);

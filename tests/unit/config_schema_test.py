@@ -57,6 +57,7 @@ DOCUMENTS = [
              "deadline_ms": 500, "buffers": 4096,
              "producers": {"max": 4, "rate": RATE, "key_file": "/etc/weir/producers.key"}},
             {"name": "t", "key": "rtp", "match": {"udp_port": 4739}},
+            {"name": "u", "key": "ipfix", "templates": {"bytes": 65536, "lifetime_s": 60}},
         ],
         "groups": [
             {"name": "g", "class": "blind", "streams": ["s"], "sample": 1, "source": PREFIXES,

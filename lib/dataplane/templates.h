@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include <rte_branch_prediction.h>
+#include <rte_common.h>
+#include <rte_mbuf.h>
+
+#include "dataplane/stream.h"
+
+/*
+ * The templates of a partition: learned from messages as they are appended, and known to be
+ * missing where a lane's consumer did not get them. The cache is the partition's, and so its
+ * owner's. What is missing goes before the next message that may need it; see replay.h. Private to
+ * lib/dataplane.
+ */
+
+struct weir_worker;
+
+/* Memory of one partition's cache. */
+static inline size_t weir_templates_size(uint32_t bytes)
+{
+	return RTE_ALIGN_CEIL(weir_template_cache_size(bytes), (size_t)RTE_CACHE_LINE_SIZE);
+}
+
+/* Whose message this is; the version is 0 when it is neither IPFIX nor NetFlow v9. */
+struct weir_template_exporter weir_templates_exporter(const struct weir_message_slot *slot);
+
+/* The message, which has templates, is about to be appended at the head. */
+void weir_templates_learn(struct weir_worker *worker, struct weir_stream_local *local,
+	struct weir_partition *partition, const struct weir_message_slot *slot);
+
+/* The lane is the partition's, or not any more. */
+void weir_templates_join(struct weir_lane *lane);
+void weir_templates_leave(struct weir_lane *lane);
+/* Its consumer has had nothing of what holds where it stands. */
+void weir_templates_forget(struct weir_lane *lane);
+/* The same of all lanes that the outlet has: its consumer may have begun anew. */
+void weir_templates_forget_all(struct weir_worker *worker, struct weir_outlet *outlet);
+
+void weir_templates_lost(
+	struct weir_lane *lane, uint64_t seq, const struct weir_message_slot *slot);
+/* The lane's consumer does not get this message. */
+static inline void weir_templates_drop(
+	struct weir_lane *lane, uint64_t seq, const struct weir_message_slot *slot)
+{
+	if (unlikely(slot->flags & WEIR_SLOT_TEMPLATES))
+		weir_templates_lost(lane, seq, slot);
+}
