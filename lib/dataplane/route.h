@@ -10,6 +10,7 @@
 
 #include "base/address.h"
 #include "wire/bytes.h"
+#include "wire/sum.h"
 
 /*
  * The way to a consumer: headers ready to be copied in front of a payload, and the checksums of
@@ -48,17 +49,6 @@ struct weir_route_spec {
 
 /* 0, or -EINVAL when the addresses are not of one family. */
 int weir_route_build(const struct weir_route_spec *spec, struct weir_route *route);
-
-/*
- * Fold a one's complement sum of 16- or 32-bit words to 16 bits: a number added to itself with its
- * halves swapped has the sum with its end-around carry in the upper half.
- */
-static inline uint16_t weir_sum_fold(uint64_t sum)
-{
-	uint32_t half = (uint32_t)((sum + (sum << 32 | sum >> 32)) >> 32);
-
-	return (uint16_t)((half + (half << 16 | half >> 16)) >> 16);
-}
 
 static inline uint16_t weir_load16(const uint8_t *bytes)
 {

@@ -304,9 +304,11 @@ static inline enum weir_reason weir_key_hash(const struct weir_key_spec *spec, c
 	const uint8_t *end, const struct weir_packet *packet, uint64_t *hash)
 {
 	const uint8_t *ip = data + WEIR_BOUND(packet->l3_offset);
-	struct weir_key_view view = {data + WEIR_BOUND(packet->l4_offset) + WEIR_UDP_SIZE, end, ip,
-		packet->payload_length, packet->ip_version};
+	const uint8_t *payload = data + WEIR_BOUND(packet->l4_offset) + WEIR_UDP_SIZE;
+	struct weir_key_view view = {
+		payload, end, ip, packet->payload_length, packet->ip_version};
 
+	WEIR_STEPPING(view.payload); /* computed once, so that a bound holds for all its reads */
 	/* Always so after the parser; the BPF verifier wants it here. */
 	if (ip + (packet->ip_version == 6 ? WEIR_IPV6_SIZE : WEIR_IPV4_SIZE) > end)
 		return WEIR_REASON_KEY_TRUNCATED;

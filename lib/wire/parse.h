@@ -47,30 +47,26 @@ WEIR_INLINE int weir_parse_ipv4_is_plain(const uint8_t *ip, uint32_t room, unsig
 	return plain;
 }
 
-/*
- * The same as weir_parse for a frame of `length` bytes of which only those up to `end` can be
- * read here, the rest being in further buffers; `flags` as in enum weir_parse_flags. Headers that
- * are not within the readable bytes make a drop with reason SEGMENTED.
- */
-WEIR_INLINE enum weir_parse_result weir_parse_frame(const uint8_t *data, const uint8_t *end,
-	uint32_t length, unsigned int flags, struct weir_packet *packet, enum weir_reason *reason)
+/* True: the frame is as nearly all are, nothing in it is wrong, and `packet` is filled. */
+WEIR_INLINE int weir_parse_plain(const uint8_t *data, const uint8_t *end, uint32_t length,
+	unsigned int flags, struct weir_packet *packet)
 {
 	const uint8_t *ip = data + WEIR_ETHER_SIZE;
 	uint16_t type, vlan = 0;
 
 	if (ip + WEIR_IPV4_SIZE + WEIR_UDP_SIZE > end)
-		return weir_parse_headers(data, end, length, flags, packet, reason);
+		return 0;
 	type = weir_load16be(ip - 2);
 	if (type == WEIR_ETHERTYPE_VLAN) {
 		vlan = weir_load16be(ip) & WEIR_VLAN_VID;
 		ip += WEIR_VLAN_SIZE;
 		type = weir_load16be(ip - 2);
 		if (ip + WEIR_IPV4_SIZE + WEIR_UDP_SIZE > end)
-			return weir_parse_headers(data, end, length, flags, packet, reason);
+			return 0;
 	}
 	if (type != WEIR_ETHERTYPE_IPV4 ||
 		!weir_parse_ipv4_is_plain(ip, length - (uint32_t)(ip - data), flags))
-		return weir_parse_headers(data, end, length, flags, packet, reason);
+		return 0;
 	packet->l3_offset = (uint16_t)(ip - data);
 	packet->l4_offset = (uint16_t)(ip - data + WEIR_IPV4_SIZE);
 	packet->payload_length = (uint16_t)(weir_load16be(ip + WEIR_IPV4_SIZE + 4) - WEIR_UDP_SIZE);
@@ -79,7 +75,20 @@ WEIR_INLINE enum weir_parse_result weir_parse_frame(const uint8_t *data, const u
 	packet->source_port = weir_load16be(ip + WEIR_IPV4_SIZE);
 	packet->destination_port = weir_load16be(ip + WEIR_IPV4_SIZE + 2);
 	packet->ip_version = 4;
-	return WEIR_PARSE_UDP;
+	return 1;
+}
+
+/*
+ * The same as weir_parse for a frame of `length` bytes of which only those up to `end` can be
+ * read here, the rest being in further buffers; `flags` as in enum weir_parse_flags. Headers that
+ * are not within the readable bytes make a drop with reason SEGMENTED.
+ */
+WEIR_INLINE enum weir_parse_result weir_parse_frame(const uint8_t *data, const uint8_t *end,
+	uint32_t length, unsigned int flags, struct weir_packet *packet, enum weir_reason *reason)
+{
+	if (weir_parse_plain(data, end, length, flags, packet))
+		return WEIR_PARSE_UDP;
+	return weir_parse_headers(data, end, length, flags, packet, reason);
 }
 
 /*

@@ -277,6 +277,22 @@ WEIR_INLINE enum weir_reason weir_parse_ipv6_header(struct weir_parse_at *at)
 	return WEIR_REASON_NONE;
 }
 
+/* The UDP header behind the IPv6 header at `ip` and its extensions. */
+WEIR_INLINE enum weir_parse_result weir_parse_udp6(const uint8_t *ip,
+	const struct weir_parse_at *at, unsigned int flags, struct weir_packet *packet,
+	enum weir_reason *reason)
+{
+	enum weir_parse_result result = weir_parse_udp(at, packet, reason);
+
+	if (result != WEIR_PARSE_UDP)
+		return result;
+	if (weir_parse_ipv6_is_martian(ip))
+		return weir_parse_drop(reason, WEIR_REASON_SOURCE_ADDRESS);
+	if (!(flags & WEIR_PARSE_ZERO_CHECKSUM) && at->next[6] == 0 && at->next[7] == 0)
+		return weir_parse_drop(reason, WEIR_REASON_UDP_CHECKSUM);
+	return WEIR_PARSE_UDP;
+}
+
 WEIR_INLINE enum weir_parse_result weir_parse_ipv6(struct weir_parse_at *at, unsigned int flags,
 	struct weir_packet *packet, enum weir_reason *reason)
 {
@@ -298,14 +314,7 @@ WEIR_INLINE enum weir_parse_result weir_parse_ipv6(struct weir_parse_at *at, uns
 		return WEIR_PARSE_KERNEL;
 	if (fragment_bits != 0)
 		return weir_parse_drop(reason, WEIR_REASON_IPV6_FRAGMENT);
-	result = weir_parse_udp(at, packet, reason);
-	if (result != WEIR_PARSE_UDP)
-		return result;
-	if (weir_parse_ipv6_is_martian(ip))
-		return weir_parse_drop(reason, WEIR_REASON_SOURCE_ADDRESS);
-	if (!(flags & WEIR_PARSE_ZERO_CHECKSUM) && at->next[6] == 0 && at->next[7] == 0)
-		return weir_parse_drop(reason, WEIR_REASON_UDP_CHECKSUM);
-	return WEIR_PARSE_UDP;
+	return weir_parse_udp6(ip, at, flags, packet, reason);
 }
 
 /* Step over the Ethernet header and the tags; *type is what follows. */

@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-3-Clause) */
-#include <linux/bpf.h>
-#include <linux/if_ether.h>
-#include <linux/in.h>
-#include <linux/ip.h>
-#include <linux/ipv6.h>
-#include <linux/udp.h>
-
-#include <bpf/bpf_endian.h>
-
+#include "fan.bpf.h"
 #include "gate.bpf.h"
 
-/* Datagrams to a UDP port of a stream go to the socket, everything else to the kernel. */
+/*
+ * The program of an XDP port. What is not for a stream is the kernel's; what is goes to the gateway
+ * while it lives (gate.bpf.h), and is delivered here while it does not.
+ */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_XSKMAP);
@@ -35,89 +30,170 @@ struct {
 	__type(value, struct weir_xdp_settings);
 } settings SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 65536);
-	__type(key, __u32);
-	__type(value, __u8);
-} own_ports SEC(".maps");
-
-struct vlan_tag {
-	__be16 tci;
-	__be16 protocol;
-};
-
-static __always_inline int is_own(__be16 destination)
+/* True: the gateway has the packet. */
+static __always_inline int weir_goes_up(volatile struct weir_xdp_queue_state *state, __u32 queue)
 {
-	__u32 key = bpf_ntohs(destination);
-	__u8 *own = bpf_map_lookup_elem(&own_ports, &key);
+	volatile const struct weir_xdp_settings *port;
+	__u32 zero = 0;
 
-	return own != NULL && *own != 0;
+	port = bpf_map_lookup_elem(&settings, &zero);
+	if (port == NULL || !weir_gate_admits(state, port))
+		return 0;
+	if (bpf_redirect_map(&xsks, queue, XDP_DROP) == XDP_REDIRECT) {
+		state->redirected++;
+		return 1;
+	}
+	weir_gate_trip(state, state->armed, WEIR_XDP_TRIP_SOCKET);
+	return 0;
 }
 
-/* The datagram's UDP header, NULL for all else. */
-static __always_inline struct udphdr *find_udp(void *data, void *end)
+static __always_inline int weir_drop_malformed(__u32 reason)
 {
-	struct ethhdr *ethernet = data;
-	void *next = ethernet + 1;
-	struct ipv6hdr *ipv6;
-	struct iphdr *ip;
-	__be16 protocol;
+	__u64 *counter = bpf_map_lookup_elem(&drop_counters, &reason);
 
-	if (next > end)
-		return NULL;
-	protocol = ethernet->h_proto;
-	for (int i = 0; i < 2; i++) {
-		struct vlan_tag *tag = next;
+	if (counter != NULL)
+		(*counter)++;
+	return XDP_DROP;
+}
 
-		if (protocol != bpf_htons(ETH_P_8021Q) && protocol != bpf_htons(ETH_P_8021AD))
-			break;
-		if ((void *)(tag + 1) > end)
-			return NULL;
-		protocol = tag->protocol;
-		next = tag + 1;
+static __always_inline void weir_count_key(
+	struct weir_xdp_stream_counters *counters, int reason)
+{
+	if (reason == WEIR_REASON_KEY_TRUNCATED)
+		counters->key_truncated++;
+	else if (reason == WEIR_REASON_KEY_VERSION)
+		counters->key_version++;
+	else
+		counters->key_malformed++;
+}
+
+static __always_inline int weir_is_linear(struct xdp_md *context, const struct weir_found *found)
+{
+	__u32 data = *(volatile __u32 *)&context->data;
+
+	return *(volatile __u32 *)&context->data_end - data == found->length;
+}
+
+/* To the partition's consumers. An XDP verdict. */
+static __always_inline int weir_to_partition(struct xdp_md *context, struct weir_found *found,
+	void *lines, const struct weir_xdp_stream *stream,
+	struct weir_xdp_stream_counters *counters)
+{
+	__u32 partition = (__u32)((found->hash >> 32) * stream->partitions >> 32), map, live;
+	struct weir_xdp_note note = {
+		.bank = found->bank,
+		.lanes = stream->lanes * WEIR_XDP_LINE_WORDS,
+		.attachments = stream->attachments,
+		.count = stream->attachment_count,
+		.l3_offset = found->headers.l3_offset,
+		.l4_offset = found->headers.l4_offset,
+		.payload_length = found->headers.payload_length,
+		.ip_version = found->headers.ip_version,
+	};
+	struct weir_copy copy = {.redirects = 1};
+	int verdict;
+
+	if (note.count == 0) {
+		counters->no_group++;
+		return XDP_DROP;
 	}
-	if (protocol == bpf_htons(ETH_P_IP)) {
-		ip = next;
-		if ((void *)(ip + 1) > end || ip->protocol != IPPROTO_UDP ||
-			(ip->frag_off & bpf_htons(0x1fff)) != 0 || ip->ihl < 5)
-			return NULL;
-		next += ip->ihl * 4;
-	} else if (protocol == bpf_htons(ETH_P_IPV6)) {
-		ipv6 = next;
-		if ((void *)(ipv6 + 1) > end || ipv6->nexthdr != IPPROTO_UDP)
-			return NULL;
-		next = ipv6 + 1;
-	} else {
-		return NULL;
+	note.lanes += partition * (note.count + 1);
+	map = weir_target(lines, note.lanes++);
+	live = weir_count_groups(lines, &note, map != 0 && weir_is_linear(context, found), &copy);
+	if (live == 0)
+		verdict = XDP_DROP;
+	else if (live == 1)
+		verdict = weir_stage_deliver(context, found, &copy);
+	else
+		verdict = weir_fan_out(
+			context, &note, found->bank * WEIR_XDP_COPY_MAPS + (map - 1) % WEIR_XDP_COPY_MAPS);
+	if (verdict == XDP_REDIRECT)
+		counters->forwarded++;
+	else
+		counters->refused++;
+	return verdict;
+}
+
+static __always_inline int weir_to_stream(
+	struct xdp_md *context, struct weir_found *found, void *lines, const struct weir_xdp_head *head)
+{
+	union weir_xdp_line *line = weir_line(lines, head->streams + found->rule);
+	struct weir_xdp_stream_counters *counters;
+	__u32 slot, kind;
+	int reason;
+
+	if (line == NULL)
+		return XDP_DROP;
+	slot = line->stream.slot;
+	counters = bpf_map_lookup_elem(&stream_counters, &slot);
+	if (counters == NULL)
+		return XDP_DROP;
+	counters->received++;
+	counters->received_bytes += found->headers.payload_length;
+	kind = (__u32)line->stream.key_kind << 8 | line->stream.key_length;
+	reason = found->headers.ip_version == 6
+			 ? weir_stage_key6(context, found, kind, line->stream.key_offset)
+			 : weir_stage_key4(context, found, kind, line->stream.key_offset);
+	if (reason != WEIR_REASON_NONE) {
+		weir_count_key(counters, reason);
+		return XDP_DROP;
 	}
-	return next + sizeof(struct udphdr) > end ? NULL : next;
+	return weir_to_partition(context, found, lines, &line->stream, counters);
 }
 
 SEC("xdp.frags")
 int weir_ingress(struct xdp_md *context)
 {
-	struct udphdr *udp = find_udp((void *)(long)context->data, (void *)(long)context->data_end);
 	__u32 queue = context->rx_queue_index, zero = 0;
 	volatile struct weir_xdp_queue_state *state;
-	struct weir_xdp_settings *port;
+	struct weir_xdp_current *now;
+	struct weir_found found = {0};
+	union weir_xdp_line *line;
+	int result, is_own = 0;
+	void *lines;
 
-	if (udp == NULL || !is_own(udp->dest))
-		return XDP_PASS;
+	now = bpf_map_lookup_elem(&current, &zero);
 	state = bpf_map_lookup_elem(&queues, &queue);
-	port = bpf_map_lookup_elem(&settings, &zero);
-	if (state == NULL || port == NULL)
+	if (now == NULL || state == NULL)
 		return XDP_PASS;
-	if (weir_gate_admits(state, port)) {
-		if (bpf_redirect_map(&xsks, queue, XDP_DROP) == XDP_REDIRECT) {
-			state->redirected++;
-			return XDP_REDIRECT;
-		}
-		weir_gate_trip(state, state->armed, WEIR_XDP_TRIP_SOCKET);
+	found.bank = *(volatile __u32 *)&now->bank;
+	found.ticks_offset = now->ticks_offset;
+	lines = bpf_map_lookup_elem(&generations, &found.bank);
+	line = lines == NULL ? NULL : weir_line(lines, 0);
+	if (line == NULL)
+		return XDP_PASS;
+	result = weir_parse_stages(context, &found);
+	if (result == WEIR_PARSE_UDP) {
+		is_own = weir_match(context, &found, &line->head, lines);
+		if (!is_own && found.rule == WEIR_MATCH_NOTHING)
+			return XDP_PASS;
+	} else if (result == WEIR_PARSE_KERNEL) {
+		return XDP_PASS;
 	}
+	if (weir_goes_up(state, queue))
+		return XDP_REDIRECT;
+	if (result == WEIR_PARSE_DROP)
+		return weir_drop_malformed(found.reason);
+	if (is_own)
+		return XDP_PASS;
 	state->in_kernel++;
-	return XDP_DROP;
+	return weir_to_stream(context, &found, lines, &line->head);
 }
+
+#define WEIR_COPY(number)                                                                          \
+	SEC("xdp.frags/devmap")                                                                    \
+	int weir_copy_##number(struct xdp_md *context)                                             \
+	{                                                                                          \
+		return weir_take_copy(context, number);                                            \
+	}
+
+WEIR_COPY(0)
+WEIR_COPY(1)
+WEIR_COPY(2)
+WEIR_COPY(3)
+WEIR_COPY(4)
+WEIR_COPY(5)
+WEIR_COPY(6)
+WEIR_COPY(7)
 
 char _license[] SEC("license") = "Dual BSD/GPL";

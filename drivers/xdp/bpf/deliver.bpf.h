@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-3-Clause) */
+#pragma once
+
+#include "bucket.bpf.h"
+#include "rewrite.bpf.h"
+
+/* Delivery without the gateway: to the consumer of one group, or a copy to that of each. */
+
+#define WEIR_CLASS_OF_NATIVE 2 /* as WEIR_CLASS_NATIVE */
+
+/* One group's copy of a packet; the packet's own part is in struct weir_found. */
+struct weir_copy {
+	__u32 attachment; /* line */
+	__u32 consumer;   /* slot */
+	__u32 redirects;  /* choose the egress device too; else the packet is there already */
+	__u32 pad;
+};
+
+static __always_inline struct weir_xdp_group_counters *weir_group(void *lines, __u32 line)
+{
+	union weir_xdp_line *at = weir_line(lines, line);
+	__u32 slot;
+
+	if (at == NULL)
+		return NULL;
+	slot = at->attachment.slot;
+	return bpf_map_lookup_elem(&group_counters, &slot);
+}
+
+/* Sampling and the filter of sources. False: counted. */
+static __always_inline int weir_is_wanted(struct xdp_md *context, struct weir_found *found,
+	const struct weir_xdp_attachment *attachment, struct weir_xdp_group_counters *counters)
+{
+	int six = found->headers.ip_version == 6;
+
+	if (attachment->sample > 1 && counters->seen++ % attachment->sample != 0) {
+		counters->sampled++;
+		return 0;
+	}
+	if (weir_trie(context, found, six ? attachment->filter6 : attachment->filter4,
+		    six ? 8 : 12) != 0)
+		return 1;
+	counters->filtered++;
+	return 0;
+}
+
+/* weir_blind_check(), and what cannot be done here. False: counted. */
+static __always_inline int weir_fits(const struct weir_found *found, int has_checksum,
+	const struct weir_xdp_consumer *consumer, struct weir_xdp_group_counters *counters)
+{
+	if (found->headers.payload_length > consumer->max_payload) {
+		counters->too_big++;
+		return 0;
+	}
+	if (consumer->keeps_source && found->headers.ip_version != consumer->ip_version) {
+		counters->family++;
+		return 0;
+	}
+	if (!has_checksum && consumer->ip_version == 6) {
+		counters->checksum++;
+		return 0;
+	}
+	return 1;
+}
+
+static __always_inline int weir_has_checksum(struct xdp_md *context, const struct weir_found *found)
+{
+	const __u8 *data = (const __u8 *)(long)*(volatile __u32 *)&context->data;
+	const __u8 *end = (const __u8 *)(long)*(volatile __u32 *)&context->data_end;
+	const __u8 *udp = data + WEIR_BOUND(found->headers.l4_offset);
+
+	return udp + WEIR_UDP_SIZE <= end && *(const weir_quarter *)(udp + 6) != 0;
+}
+
+/* Open, with a route that nobody is writing. False: counted. */
+static __always_inline int weir_is_open(
+	const struct weir_xdp_consumer *consumer, __u32 version,
+	struct weir_xdp_group_counters *counters)
+{
+	if (consumer->header_length == 0)
+		counters->no_consumer++;
+	else if (consumer->closed != 0)
+		counters->closed++;
+	else if (version & 1)
+		counters->failed++;
+	else if (consumer->class == WEIR_CLASS_OF_NATIVE)
+		counters->native++;
+	else
+		return 1;
+	return 0;
+}
+
+/* One copy: gates, tokens, headers, counters. XDP_REDIRECT or XDP_PASS when done, else XDP_DROP. */
+__attribute__((noinline)) int weir_stage_deliver(
+	struct xdp_md *context, struct weir_found *found, struct weir_copy *copy)
+{
+	struct weir_xdp_group_counters *counters;
+	struct weir_xdp_consumer *consumer;
+	struct weir_xdp_buckets *tokens;
+	struct weir_packet headers;
+	union weir_xdp_line *line;
+	__u32 key, version, bytes;
+	void *lines;
+
+	if (found == NULL || copy == NULL)
+		return XDP_DROP;
+	key = found->bank;
+	lines = bpf_map_lookup_elem(&generations, &key);
+	line = lines == NULL ? NULL : weir_line(lines, copy->attachment);
+	if (line == NULL)
+		return XDP_DROP;
+	counters = weir_group(lines, copy->attachment);
+	key = copy->consumer;
+	consumer = bpf_map_lookup_elem(&consumers, &key);
+	tokens = bpf_map_lookup_elem(&buckets, &key);
+	if (counters == NULL || !weir_is_wanted(context, found, &line->attachment, counters))
+		return XDP_DROP;
+	if (consumer == NULL || tokens == NULL) {
+		counters->no_consumer++;
+		return XDP_DROP;
+	}
+	version = *(volatile __u32 *)&consumer->version;
+	if (!weir_is_open(consumer, version, counters) ||
+		!weir_fits(found, weir_has_checksum(context, found), consumer, counters))
+		return XDP_DROP;
+	if (copy->redirects &&
+		bpf_redirect_map(&tx_ports, consumer->port, XDP_DROP) != XDP_REDIRECT) {
+		counters->no_consumer++;
+		return XDP_DROP;
+	}
+	bytes = found->headers.payload_length + WEIR_UDP_SIZE +
+		(consumer->ip_version == 6 ? WEIR_IPV6_SIZE : WEIR_IPV4_SIZE);
+	if (!weir_take_packet(tokens, bytes, found->ticks_offset)) {
+		counters->rate++;
+		return XDP_DROP;
+	}
+	headers = found->headers;
+	if (!weir_rewrite(context, &headers, consumer) ||
+		*(volatile __u32 *)&consumer->version != version) {
+		counters->failed++;
+		return XDP_DROP;
+	}
+	counters->delivered++;
+	counters->delivered_bytes += headers.payload_length;
+	return copy->redirects ? XDP_REDIRECT : XDP_PASS;
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-3-Clause) */
+#pragma once
+
+#include "deliver.bpf.h"
+
+/*
+ * A packet for several groups: XDP can clone one only by broadcasting it to all devices of a map. So
+ * each generation has a few maps with the devices that its partitions' consumers are behind, one
+ * entry for each of them. The program at entry j of a device takes the j-th consumer that is behind
+ * this device; who that is, it learns from a note in front of the packet.
+ */
+
+#define WEIR_COPY_MAP(name)                                                                        \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_DEVMAP);                                                 \
+		__uint(max_entries, WEIR_XDP_COPY_ENTRIES);                                        \
+		__type(key, __u32);                                                                \
+		__type(value, struct bpf_devmap_val);                                              \
+	} name SEC(".maps")
+
+WEIR_COPY_MAP(copies_0);
+WEIR_COPY_MAP(copies_1);
+WEIR_COPY_MAP(copies_2);
+WEIR_COPY_MAP(copies_3);
+WEIR_COPY_MAP(copies_4);
+WEIR_COPY_MAP(copies_5);
+WEIR_COPY_MAP(copies_6);
+WEIR_COPY_MAP(copies_7);
+
+static __always_inline long weir_broadcast(__u32 map)
+{
+	switch (map) {
+	case 0:
+		return bpf_redirect_map(&copies_0, 0, BPF_F_BROADCAST);
+	case 1:
+		return bpf_redirect_map(&copies_1, 0, BPF_F_BROADCAST);
+	case 2:
+		return bpf_redirect_map(&copies_2, 0, BPF_F_BROADCAST);
+	case 3:
+		return bpf_redirect_map(&copies_3, 0, BPF_F_BROADCAST);
+	case 4:
+		return bpf_redirect_map(&copies_4, 0, BPF_F_BROADCAST);
+	case 5:
+		return bpf_redirect_map(&copies_5, 0, BPF_F_BROADCAST);
+	case 6:
+		return bpf_redirect_map(&copies_6, 0, BPF_F_BROADCAST);
+	default:
+		return bpf_redirect_map(&copies_7, 0, BPF_F_BROADCAST);
+	}
+}
+
+static __always_inline __u32 weir_target(void *lines, __u32 index)
+{
+	union weir_xdp_line *at = weir_line(lines, index / WEIR_XDP_LINE_WORDS);
+
+	return at != NULL ? at->words[index % WEIR_XDP_LINE_WORDS] : WEIR_XDP_NOBODY;
+}
+
+/*
+ * Count the packet for every group, and find how many have a consumer; `copy` is the last one's. Of a
+ * packet that cannot be cloned, being in several buffers, the first one's, and it is the only one.
+ */
+static __always_inline __u32 weir_count_groups(
+	void *lines, const struct weir_xdp_note *note, int may_copy, struct weir_copy *copy)
+{
+	__u32 live = 0;
+
+	for (__u32 i = 0; i < WEIR_XDP_MAX_COPIES && i < note->count; i++) {
+		struct weir_xdp_group_counters *counters =
+			weir_group(lines, note->attachments + i);
+		__u32 consumer = weir_target(lines, note->lanes + i);
+
+		if (counters == NULL)
+			break;
+		counters->received++;
+		if (consumer == WEIR_XDP_NOBODY) {
+			counters->no_consumer++;
+		} else if (live != 0 && !may_copy) {
+			counters->copies++;
+		} else {
+			live++;
+			copy->consumer = consumer;
+			copy->attachment = note->attachments + i;
+		}
+	}
+	return live;
+}
+
+/* Put the note in front and hand the packet to all devices of a map. An XDP verdict. */
+static __always_inline int weir_fan_out(
+	struct xdp_md *context, const struct weir_xdp_note *note, __u32 map)
+{
+	struct weir_xdp_note *at;
+
+	if (bpf_xdp_adjust_head(context, -(int)sizeof(*note)) != 0)
+		return XDP_DROP;
+	at = (struct weir_xdp_note *)(long)*(volatile __u32 *)&context->data;
+	if ((void *)(at + 1) > (void *)(long)*(volatile __u32 *)&context->data_end)
+		return XDP_DROP;
+	*at = *note;
+	return (int)weir_broadcast(map);
+}
+
+/* At an egress device: its `wanted`-th consumer gets this copy. An XDP verdict. */
+static __always_inline int weir_take_copy(struct xdp_md *context, const __u32 wanted)
+{
+	const struct weir_xdp_note *at =
+		(const struct weir_xdp_note *)(long)*(volatile __u32 *)&context->data;
+	struct weir_copy copy = {0};
+	struct weir_found found = {0};
+	struct weir_xdp_note note;
+	__u32 zero = 0, seen = 0, ifindex = context->egress_ifindex;
+	struct weir_xdp_current *now = bpf_map_lookup_elem(&current, &zero);
+	void *lines;
+
+	if (now == NULL || (void *)(at + 1) > (void *)(long)*(volatile __u32 *)&context->data_end)
+		return XDP_DROP;
+	note = *at;
+	lines = bpf_map_lookup_elem(&generations, &note.bank);
+	if (lines == NULL)
+		return XDP_DROP;
+	found.bank = note.bank;
+	found.ticks_offset = now->ticks_offset;
+	found.headers.l3_offset = note.l3_offset + sizeof(note);
+	found.headers.l4_offset = note.l4_offset + sizeof(note);
+	found.headers.payload_length = note.payload_length;
+	found.headers.ip_version = (__u8)note.ip_version;
+	for (__u32 i = 0; i < WEIR_XDP_MAX_COPIES && i < note.count; i++) {
+		__u32 slot = weir_target(lines, note.lanes + i);
+		struct weir_xdp_consumer *consumer;
+
+		if (slot == WEIR_XDP_NOBODY)
+			continue;
+		consumer = bpf_map_lookup_elem(&consumers, &slot);
+		if (consumer == NULL || consumer->ifindex != ifindex || seen++ != wanted)
+			continue;
+		copy.consumer = slot;
+		copy.attachment = note.attachments + i;
+		return weir_stage_deliver(context, &found, &copy);
+	}
+	return XDP_DROP;
+}

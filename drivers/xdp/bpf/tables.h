@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-3-Clause) */
+#pragma once
+
+#include <linux/types.h>
+
+/*
+ * The configuration as the XDP program reads it, and the state that it shares with the gateway.
+ *
+ * A *generation* is one array of lines of 64 bytes: the compiled match tables, the streams, and who
+ * gets which partition. It is written whole and never changed; `current` says which of two is in
+ * use, so a packet sees one or the other. Numbers of lines are relative to the array's start; line
+ * 0 is the head, so 0 stands for "there is none".
+ *
+ * What changes without a new generation (routes, tokens, counters) lives in maps of its own, by the
+ * gateway's stable slot numbers.
+ */
+
+#define WEIR_XDP_LINE_CELLS   32 /* of 16 bits */
+#define WEIR_XDP_LINE_WORDS   16 /* of 32 bits */
+#define WEIR_XDP_LINE_STEPS   4
+#define WEIR_XDP_NODE_LINES   16 /* a trie's node: an entry for each of 256 bytes */
+#define WEIR_XDP_MAX_STEPS    160
+#define WEIR_XDP_MAX_COPIES   8  /* groups that one packet goes to */
+#define WEIR_XDP_COPY_MAPS    4  /* kinds of fan-out in one generation */
+#define WEIR_XDP_COPY_ENTRIES 16 /* clones of one packet at most, those of no use included */
+#define WEIR_XDP_CONSUMERS    16384
+#define WEIR_XDP_STREAMS      4096
+#define WEIR_XDP_ATTACHMENTS  4096
+#define WEIR_XDP_HEADER       80
+#define WEIR_XDP_LEAF         0x80000000u /* as WEIR_TRIE_LEAF */
+#define WEIR_XDP_NOBODY       0xffffu     /* a partition without a consumer */
+
+/* Which of the two generations holds. */
+struct weir_xdp_current {
+	__u32 bank; /* 0, 1; anything else: none, and every packet is the kernel's */
+	__u32 reserved;
+	__u64 generation;
+	__s64 ticks_offset; /* token time less 16 * CLOCK_MONOTONIC; see buckets */
+	__u8 pad[40];
+};
+
+struct weir_xdp_head {
+	__u64 generation;
+	__u32 port_classes; /* lines of the class tables */
+	__u32 vlan_classes;
+	__u32 outer_vlan_classes;
+	__u32 destination4; /* entries as in a trie's node; other nodes by line */
+	__u32 destination6;
+	__u32 source4;
+	__u32 source6;
+	__u32 own4; /* the gateway's own addresses: 1 inside */
+	__u32 own6;
+	__u32 steps; /* line of the first */
+	__u32 streams;
+	__u16 step_count;
+	__u16 native_port; /* 0: the stream protocol is not spoken */
+	__u16 always;      /* rule that needs no step, or WEIR_MATCH_NONE */
+	__u16 stream_count;
+};
+
+/* A step of struct weir_match_plane; the planes' steps follow one another. */
+struct weir_xdp_step {
+	__u32 map;   /* line; 0: the class as it is */
+	__u32 table; /* line; 0: the first step of a plane */
+	__u32 width;
+	__u8 field;
+	__u8 is_last; /* its result is a rule */
+	__u8 pad[2];
+};
+
+struct weir_xdp_stream {
+	__u8 key_kind; /* struct weir_key_spec */
+	__u8 key_length;
+	__u16 key_offset;
+	__u16 partitions;
+	__u16 slot;        /* of the stream's counters */
+	__u32 attachments; /* line of the first; one line each */
+	__u32 lanes;       /* line; words: each partition's copy map, then one a group */
+	__u16 attachment_count;
+	__u8 pad[46];
+};
+
+struct weir_xdp_attachment {
+	__u32 filter4; /* sources let through: entries as in a trie's node */
+	__u32 filter6;
+	__u32 sample; /* 1 in N */
+	__u16 slot;   /* of the attachment's counters */
+	__u16 group;
+	__u8 class;   /* enum weir_class */
+	__u8 pad[47];
+};
+
+union weir_xdp_line {
+	struct weir_xdp_head head;
+	struct weir_xdp_step steps[WEIR_XDP_LINE_STEPS];
+	struct weir_xdp_stream stream;
+	struct weir_xdp_attachment attachment;
+	__u16 cells[WEIR_XDP_LINE_CELLS];
+	__u32 words[WEIR_XDP_LINE_WORDS];
+};
+
+/*
+ * The way to a consumer, by its slot: struct weir_route. The control thread writes, and makes
+ * `version` odd for that time; the program that finds it odd or changed lets go of the packet.
+ */
+struct weir_xdp_consumer {
+	__u8 header[WEIR_XDP_HEADER]; /* from its first byte on */
+	__u32 version;
+	__u16 header_length; /* 0: no way to it */
+	__u8 ip_version;
+	__u8 keeps_source;
+	__u32 closed;  /* WEIR_CLOSED_ bits */
+	__u32 ifindex; /* of the egress port */
+	__u32 port;    /* its index: the key in tx_ports */
+	__u16 max_payload;
+	__u8 class;
+	__u8 pad;
+	__u32 ip_sum;
+	__u32 reserved;
+	__u64 address_sum;
+	__u64 spare[2];
+};
+
+/* The state of struct weir_bucket, shared with the gateway, and its price. */
+struct weir_xdp_bucket {
+	__u64 paid_until; /* whoever takes; ticks of 1/16 ns of the gateway's clock */
+	__u64 cost;       /* control thread */
+	__u64 burst;      /* control thread */
+};
+
+struct weir_xdp_buckets {
+	struct weir_xdp_bucket packets;
+	struct weir_xdp_bucket bits;
+	__u64 sampled; /* the program */
+	__u64 spare;
+};
+
+/* What the program did, by CPU. received = the sum of all that follow received_bytes. */
+struct weir_xdp_stream_counters {
+	__u64 received;
+	__u64 received_bytes; /* UDP payload */
+	__u64 forwarded;      /* to at least one group */
+	__u64 key_truncated;
+	__u64 key_version;
+	__u64 key_malformed;
+	__u64 no_group;
+	__u64 refused; /* by every group: see there */
+};
+
+/*
+ * For each attachment: received = delivered + all that follow, except `seen`; and what is missing
+ * was lost on the way to its egress device, for want of memory for a copy.
+ */
+struct weir_xdp_group_counters {
+	__u64 received;
+	__u64 delivered; /* given to the egress device */
+	__u64 delivered_bytes;
+	__u64 no_consumer; /* nobody has the partition, or there is no way to who has */
+	__u64 closed;      /* paused, or unreachable */
+	__u64 rate;        /* its tokens were used up */
+	__u64 too_big;
+	__u64 family;
+	__u64 sampled;
+	__u64 filtered;
+	__u64 checksum; /* to IPv6 a datagram without a checksum */
+	__u64 failed;   /* no room for headers, or the route was just being written */
+	__u64 native;   /* a native consumer waits for the gateway */
+	__u64 copies;   /* in several buffers, and went to another group */
+	__u64 seen;     /* counts for `sample` */
+	__u64 spare;
+};
+
+/* In front of a packet that goes to several groups, for the program at each egress. */
+struct weir_xdp_note {
+	__u32 bank;
+	__u32 lanes;       /* line and place of the partition's words: line * 16 + word */
+	__u32 attachments; /* line */
+	__u32 count;
+	__u16 l3_offset; /* struct weir_packet, of the frame behind this */
+	__u16 l4_offset;
+	__u16 payload_length;
+	__u16 ip_version;
+	__u64 reserved;
+};
