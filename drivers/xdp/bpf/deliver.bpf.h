@@ -128,8 +128,9 @@ __attribute__((noinline)) int weir_stage_deliver(
 		counters->no_consumer++;
 		return XDP_DROP;
 	}
+	/* As it was received: weir_message_l3_bytes(). */
 	bytes = found->headers.payload_length + WEIR_UDP_SIZE +
-		(consumer->ip_version == 6 ? WEIR_IPV6_SIZE : WEIR_IPV4_SIZE);
+		(found->headers.l4_offset - found->headers.l3_offset);
 	if (!weir_take_packet(tokens, bytes, found->ticks_offset)) {
 		counters->rate++;
 		return XDP_DROP;

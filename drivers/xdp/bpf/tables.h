@@ -77,7 +77,8 @@ struct weir_xdp_stream {
 	__u32 attachments; /* line of the first; one line each */
 	__u32 lanes;       /* line; words: each partition's copy map, then one a group */
 	__u16 attachment_count;
-	__u8 pad[46];
+	__u16 unserved; /* groups beyond them, which get nothing from here */
+	__u8 pad[44];
 };
 
 struct weir_xdp_attachment {
@@ -135,7 +136,7 @@ struct weir_xdp_buckets {
 	__u64 spare;
 };
 
-/* What the program did, by CPU. received = the sum of all that follow received_bytes. */
+/* What the program did, by CPU. received = the sum of all from `forwarded` to `refused`. */
 struct weir_xdp_stream_counters {
 	__u64 received;
 	__u64 received_bytes; /* UDP payload */
@@ -145,6 +146,7 @@ struct weir_xdp_stream_counters {
 	__u64 key_malformed;
 	__u64 no_group;
 	__u64 refused; /* by every group: see there */
+	__u64 unserved; /* not part of the sum: copies for groups beyond the eighth */
 };
 
 /*

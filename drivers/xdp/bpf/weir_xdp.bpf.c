@@ -93,6 +93,7 @@ static __always_inline int weir_to_partition(struct xdp_md *context, struct weir
 	struct weir_copy copy = {.redirects = 1};
 	int verdict;
 
+	counters->unserved += stream->unserved;
 	if (note.count == 0) {
 		counters->no_group++;
 		return XDP_DROP;

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "xdp/shared.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+_Static_assert(sizeof(struct weir_xdp_group_counters) % sizeof(uint64_t) == 0, "summed as words");
+_Static_assert(WEIR_XDP_HEADER == WEIR_ROUTE_HEADER, "a route's headers fit");
+
+/* Array maps round what is mapped up to whole pages. */
+static void *map_memory(int fd, size_t size)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	void *memory = mmap(NULL, (size + page - 1) / page * page, PROT_READ | PROT_WRITE,
+		MAP_SHARED, fd, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+static void unmap_memory(void *memory, size_t size)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	if (memory != NULL)
+		munmap(memory, (size + page - 1) / page * page);
+}
+
+static int find_map(const struct bpf_object *object, const char *name, int *fd)
+{
+	*fd = bpf_object__find_map_fd_by_name(object, name);
+	return *fd < 0 ? *fd : 0;
+}
+
+static int find_numbered(const struct bpf_object *object, struct weir_xdp_shared *shared)
+{
+	char name[24];
+	int result = 0;
+
+	for (int i = 0; i < 2 * WEIR_XDP_COPY_MAPS && result == 0; i++) {
+		snprintf(name, sizeof(name), "copies_%d", i);
+		result = find_map(object, name, &shared->copies_fd[i]);
+	}
+	for (int i = 0; i < WEIR_XDP_MAX_COPIES && result == 0; i++) {
+		const struct bpf_program *program;
+
+		snprintf(name, sizeof(name), "weir_copy_%d", i);
+		program = bpf_object__find_program_by_name(object, name);
+		if (program == NULL)
+			return -ENOENT;
+		shared->copy_programs[i] = bpf_program__fd(program);
+	}
+	return result;
+}
+
+int weir_xdp_shared_open(struct weir_xdp_shared *shared, const struct bpf_object *object)
+{
+	int current = -1, consumers = -1, buckets = -1, result;
+
+	*shared = (struct weir_xdp_shared){0};
+	result = find_numbered(object, shared);
+	if (result < 0 ||
+		(result = find_map(object, "generations", &shared->generations_fd)) < 0 ||
+		(result = find_map(object, "tx_ports", &shared->tx_ports_fd)) < 0 ||
+		(result = find_map(object, "stream_counters", &shared->stream_counters_fd)) < 0 ||
+		(result = find_map(object, "group_counters", &shared->group_counters_fd)) < 0 ||
+		(result = find_map(object, "drop_counters", &shared->drop_counters_fd)) < 0 ||
+		(result = find_map(object, "current", &current)) < 0 ||
+		(result = find_map(object, "consumers", &consumers)) < 0 ||
+		(result = find_map(object, "buckets", &buckets)) < 0)
+		return result;
+	shared->current = map_memory(current, sizeof(*shared->current));
+	shared->consumers =
+		map_memory(consumers, WEIR_XDP_CONSUMERS * sizeof(*shared->consumers));
+	shared->buckets = map_memory(buckets, WEIR_XDP_CONSUMERS * sizeof(*shared->buckets));
+	if (shared->current == NULL || shared->consumers == NULL || shared->buckets == NULL)
+		return -ENOMEM;
+	return 0;
+}
+
+void weir_xdp_shared_close(struct weir_xdp_shared *shared)
+{
+	unmap_memory(shared->current, sizeof(*shared->current));
+	unmap_memory(shared->consumers, WEIR_XDP_CONSUMERS * sizeof(*shared->consumers));
+	unmap_memory(shared->buckets, WEIR_XDP_CONSUMERS * sizeof(*shared->buckets));
+	*shared = (struct weir_xdp_shared){0};
+}
+
+/* Odd while it is being written. A version that was left odd by a death becomes even again. */
+static void begin(struct weir_xdp_consumer *entry)
+{
+	__atomic_store_n(&entry->version, entry->version | 1, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+static void end(struct weir_xdp_consumer *entry)
+{
+	__atomic_store_n(&entry->version, entry->version + 1, __ATOMIC_RELEASE);
+}
+
+void weir_xdp_shared_route(struct weir_xdp_shared *shared, uint16_t slot,
+	const struct weir_route *route, uint32_t ifindex, uint8_t class, uint32_t closed)
+{
+	struct weir_xdp_consumer *entry;
+
+	if (slot >= WEIR_XDP_CONSUMERS)
+		return;
+	entry = &shared->consumers[slot];
+	begin(entry);
+	entry->header_length = 0;
+	entry->class = class;
+	entry->closed = closed;
+	entry->ifindex = route != NULL ? ifindex : 0;
+	if (route != NULL && ifindex != 0) {
+		memset(entry->header, 0, sizeof(entry->header));
+		memcpy(entry->header,
+			route->header + WEIR_ROUTE_HEADER - route->header_length,
+			route->header_length);
+		entry->header_length = route->header_length;
+		entry->ip_version = route->ip_version;
+		entry->keeps_source = route->keep_source;
+		entry->port = route->port;
+		entry->max_payload = route->max_payload;
+		entry->ip_sum = route->ip_sum;
+		entry->address_sum = route->address_sum;
+	}
+	end(entry);
+}
+
+void weir_xdp_shared_closed(struct weir_xdp_shared *shared, uint16_t slot, uint32_t closed)
+{
+	if (slot < WEIR_XDP_CONSUMERS)
+		__atomic_store_n(&shared->consumers[slot].closed, closed, __ATOMIC_RELAXED);
+}
+
+int weir_xdp_shared_port(struct weir_xdp_shared *shared, uint32_t index, uint32_t ifindex)
+{
+	struct bpf_devmap_val value = {.ifindex = ifindex};
+
+	return bpf_map_update_elem(shared->tx_ports_fd, &index, &value, BPF_ANY) < 0 ? -errno : 0;
+}
+
+/* Sum a per-CPU entry of `words` numbers. */
+static int sum_words(int fd, uint32_t slot, uint64_t *sums, size_t words)
+{
+	int cpus = libbpf_num_possible_cpus(), result = 0;
+	uint64_t *values = cpus > 0 ? calloc((size_t)cpus, words * sizeof(*values)) : NULL;
+
+	memset(sums, 0, words * sizeof(*sums));
+	if (values == NULL)
+		return -ENOMEM;
+	if (bpf_map_lookup_elem(fd, &slot, values) < 0)
+		result = -errno;
+	for (size_t i = 0; result == 0 && i < (size_t)cpus * words; i++)
+		sums[i % words] += values[i];
+	free(values);
+	return result;
+}
+
+int weir_xdp_shared_stream(const struct weir_xdp_shared *shared, uint32_t slot,
+	struct weir_xdp_stream_counters *counters)
+{
+	return sum_words(shared->stream_counters_fd, slot, (uint64_t *)counters,
+		sizeof(*counters) / sizeof(uint64_t));
+}
+
+int weir_xdp_shared_group(const struct weir_xdp_shared *shared, uint32_t slot,
+	struct weir_xdp_group_counters *counters)
+{
+	return sum_words(shared->group_counters_fd, slot, (uint64_t *)counters,
+		sizeof(*counters) / sizeof(uint64_t));
+}
+
+int weir_xdp_shared_drops(const struct weir_xdp_shared *shared, uint32_t reason, uint64_t *count)
+{
+	return sum_words(shared->drop_counters_fd, reason, count, 1);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dataplane/route.h"
+#include "xdp/bpf/tables.h"
+
+struct bpf_object;
+
+/*
+ * The maps that the programs of all ports share, opened and mapped: see bpf/tables.h for what is in
+ * them. Control thread only, but for the buckets, which workers draw from.
+ */
+struct weir_xdp_shared {
+	int generations_fd;
+	int tx_ports_fd;
+	int copies_fd[2 * WEIR_XDP_COPY_MAPS];          /* of bank 0, then of bank 1 */
+	int copy_programs[WEIR_XDP_MAX_COPIES];         /* fds: entry j of a device */
+	int stream_counters_fd;
+	int group_counters_fd;
+	int drop_counters_fd;
+	struct weir_xdp_current *current;   /* mapped */
+	struct weir_xdp_consumer *consumers; /* WEIR_XDP_CONSUMERS; mapped */
+	struct weir_xdp_buckets *buckets;    /* likewise */
+};
+
+/* Descriptors stay the object's: it must outlive this. 0 or -errno; close it in any case. */
+int weir_xdp_shared_open(struct weir_xdp_shared *shared, const struct bpf_object *object);
+void weir_xdp_shared_close(struct weir_xdp_shared *shared);
+
+/* The way to a consumer; NULL: none. `closed`: WEIR_CLOSED_ bits. */
+void weir_xdp_shared_route(struct weir_xdp_shared *shared, uint16_t slot,
+	const struct weir_route *route, uint32_t ifindex, uint8_t class, uint32_t closed);
+void weir_xdp_shared_closed(struct weir_xdp_shared *shared, uint16_t slot, uint32_t closed);
+/* Packets for port `index` leave by this interface. */
+int weir_xdp_shared_port(struct weir_xdp_shared *shared, uint32_t index, uint32_t ifindex);
+
+/* Counters, summed over the CPUs. 0 or -errno. */
+int weir_xdp_shared_stream(const struct weir_xdp_shared *shared, uint32_t slot,
+	struct weir_xdp_stream_counters *counters);
+int weir_xdp_shared_group(const struct weir_xdp_shared *shared, uint32_t slot,
+	struct weir_xdp_group_counters *counters);
+int weir_xdp_shared_drops(const struct weir_xdp_shared *shared, uint32_t reason, uint64_t *count);
