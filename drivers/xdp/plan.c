@@ -167,8 +167,8 @@ static void add_match(struct weir_xdp_plan *plan, const struct weir_match *match
 			head.always = match->planes[i].rule;
 	}
 	if (steps != 0)
-		head.steps = add_lines(
-			plan, (steps + WEIR_XDP_LINE_STEPS - 1) / WEIR_XDP_LINE_STEPS);
+		head.steps =
+			add_lines(plan, (steps + WEIR_XDP_LINE_STEPS - 1) / WEIR_XDP_LINE_STEPS);
 	for (uint32_t i = 0; i < match->plane_count && plan->status == 0; i++)
 		add_plane(plan, &match->planes[i], counts, head.steps, &index);
 	head.step_count = (uint16_t)steps;
@@ -223,8 +223,7 @@ static uint32_t add_lanes(
 	struct weir_xdp_plan *plan, const struct weir_xdp_plan_stream *stream, uint32_t groups)
 {
 	uint32_t width = groups + 1, words = width * stream->partitions;
-	uint32_t first =
-		add_lines(plan, (words + WEIR_XDP_LINE_WORDS - 1) / WEIR_XDP_LINE_WORDS);
+	uint32_t first = add_lines(plan, (words + WEIR_XDP_LINE_WORDS - 1) / WEIR_XDP_LINE_WORDS);
 
 	for (uint32_t i = 0; i < words && plan->status == 0; i++) {
 		uint32_t partition = i / width, group = i % width, word;
@@ -289,7 +288,7 @@ static int make_map(const struct weir_xdp_plan *plan)
 int weir_xdp_plan_publish(
 	struct weir_xdp_plan *plan, int generations_fd, struct weir_xdp_current *current)
 {
-	uint32_t bank = current->bank == 0 ? 1 : 0;
+	uint32_t bank = weir_xdp_plan_bank(current);
 	int fd, result = 0;
 
 	if (plan->status == 0 && plan->added != plan->expected)

@@ -51,6 +51,10 @@ void weir_xdp_plan_add(struct weir_xdp_plan *plan, const struct weir_xdp_plan_st
  * Put it into the bank that is not in use and go over to it. `current` is that map's memory. 0 or
  * -errno; then the old tables hold.
  */
+static inline uint32_t weir_xdp_plan_bank(const struct weir_xdp_current *current)
+{
+	return current->bank == 0 ? 1 : 0; /* the one that is not in use */
+}
 int weir_xdp_plan_publish(
 	struct weir_xdp_plan *plan, int generations_fd, struct weir_xdp_current *current);
 void weir_xdp_plan_free(struct weir_xdp_plan *plan);

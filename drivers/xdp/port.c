@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 #include "base/log.h"
 #include "xdp/interface.h"
 #include "xdp/queue.h"
+#include "xdp/tables.h"
 
 #define QUIET_MS 200 /* for what is under way to the sockets, when the port is disarmed */
 
@@ -23,6 +23,7 @@ struct device {
 	uint16_t queue_count;
 	bool goes_on; /* the program, without us */
 	struct weir_xdp_program *program;
+	struct weir_xdp_tables *tables;
 	struct weir_xdp_queue *queues[WEIR_PORT_MAX_QUEUES];
 };
 
@@ -101,29 +102,18 @@ static void release(void *driver)
 			device->interface);
 }
 
-/* Until the program matches by itself: the UDP ports of streams and of the stream protocol. */
-static void follow(void *driver, const struct weir_config *config)
+static void follow(void *driver, struct weir_dataplane *dataplane)
 {
 	const struct device *device = driver;
-	int fd = weir_xdp_map_fd(device->program, "own_ports");
-	uint8_t *own = mmap(NULL, 65536 * 8, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
-	if (own == MAP_FAILED)
-		return;
-	for (unsigned int port = 0; port < 65536; port++) {
-		bool is_own = port != 0 && port == config->native.udp_port;
+	(void)weir_xdp_tables_follow(device->tables, dataplane);
+}
 
-		for (unsigned int i = 0; !is_own && i < config->stream_count; i++) {
-			const struct weir_config_match *match = &config->streams[i].match;
+static const struct weir_token_store *tokens(void *driver)
+{
+	const struct device *device = driver;
 
-			is_own = match->udp_port_count == 0;
-			for (unsigned int j = 0; !is_own && j < match->udp_port_count; j++)
-				is_own = match->udp_ports[j].first <= port &&
-					 port <= match->udp_ports[j].last;
-		}
-		own[port * 8] = is_own;
-	}
-	munmap(own, 65536 * 8);
+	return weir_xdp_tables_tokens(device->tables);
 }
 
 static const struct weir_port_ops ops = {
@@ -136,6 +126,7 @@ static const struct weir_port_ops ops = {
 	.take = set_armed,
 	.release = release,
 	.follow = follow,
+	.tokens = tokens,
 };
 
 static int fail(struct weir_error *error, int code, unsigned int index, const char *key,
@@ -227,6 +218,12 @@ int weir_xdp_port_start(struct weir_port *port, const struct weir_config *config
 	int result = weir_xdp_program_open(
 		config, port->index, port->kernel_ifindex, &device->program, error);
 
+	if (result == 0) {
+		result = weir_xdp_tables_open(device->program->object, &device->tables);
+		if (result < 0)
+			return fail(error, result, port->index, "", "free some memory",
+				"the program's maps could not be opened");
+	}
 	device->goes_on = config->failover.enabled;
 	for (uint16_t i = 0; result == 0 && i < port->rx_queues; i++) {
 		uint32_t key = i;
@@ -262,6 +259,7 @@ void weir_xdp_port_close(struct weir_port *port)
 	device = port->driver;
 	for (uint16_t i = 0; i < WEIR_PORT_MAX_QUEUES; i++)
 		weir_xdp_queue_close(device->queues[i]);
+	weir_xdp_tables_close(device->tables);
 	weir_xdp_program_close(device->program);
 	free(device);
 	free(port);

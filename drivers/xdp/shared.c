@@ -19,8 +19,8 @@ _Static_assert(WEIR_XDP_HEADER == WEIR_ROUTE_HEADER, "a route's headers fit");
 static void *map_memory(int fd, size_t size)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	void *memory = mmap(NULL, (size + page - 1) / page * page, PROT_READ | PROT_WRITE,
-		MAP_SHARED, fd, 0);
+	void *memory = mmap(
+		NULL, (size + page - 1) / page * page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
 	return memory == MAP_FAILED ? NULL : memory;
 }
@@ -62,25 +62,30 @@ static int find_numbered(const struct bpf_object *object, struct weir_xdp_shared
 
 int weir_xdp_shared_open(struct weir_xdp_shared *shared, const struct bpf_object *object)
 {
-	int current = -1, consumers = -1, buckets = -1, result;
+	int current = -1, consumers = -1, buckets = -1, streams = -1, groups = -1, result;
 
 	*shared = (struct weir_xdp_shared){0};
 	result = find_numbered(object, shared);
-	if (result < 0 ||
-		(result = find_map(object, "generations", &shared->generations_fd)) < 0 ||
+	if (result < 0 || (result = find_map(object, "generations", &shared->generations_fd)) < 0 ||
 		(result = find_map(object, "tx_ports", &shared->tx_ports_fd)) < 0 ||
 		(result = find_map(object, "stream_counters", &shared->stream_counters_fd)) < 0 ||
 		(result = find_map(object, "group_counters", &shared->group_counters_fd)) < 0 ||
 		(result = find_map(object, "drop_counters", &shared->drop_counters_fd)) < 0 ||
 		(result = find_map(object, "current", &current)) < 0 ||
 		(result = find_map(object, "consumers", &consumers)) < 0 ||
+		(result = find_map(object, "stream_labels", &streams)) < 0 ||
+		(result = find_map(object, "group_labels", &groups)) < 0 ||
 		(result = find_map(object, "buckets", &buckets)) < 0)
 		return result;
 	shared->current = map_memory(current, sizeof(*shared->current));
-	shared->consumers =
-		map_memory(consumers, WEIR_XDP_CONSUMERS * sizeof(*shared->consumers));
+	shared->consumers = map_memory(consumers, WEIR_XDP_CONSUMERS * sizeof(*shared->consumers));
 	shared->buckets = map_memory(buckets, WEIR_XDP_CONSUMERS * sizeof(*shared->buckets));
-	if (shared->current == NULL || shared->consumers == NULL || shared->buckets == NULL)
+	shared->stream_labels =
+		map_memory(streams, WEIR_XDP_STREAMS * sizeof(*shared->stream_labels));
+	shared->group_labels =
+		map_memory(groups, WEIR_XDP_ATTACHMENTS * sizeof(*shared->group_labels));
+	if (shared->current == NULL || shared->consumers == NULL || shared->buckets == NULL ||
+		shared->stream_labels == NULL || shared->group_labels == NULL)
 		return -ENOMEM;
 	return 0;
 }
@@ -90,6 +95,8 @@ void weir_xdp_shared_close(struct weir_xdp_shared *shared)
 	unmap_memory(shared->current, sizeof(*shared->current));
 	unmap_memory(shared->consumers, WEIR_XDP_CONSUMERS * sizeof(*shared->consumers));
 	unmap_memory(shared->buckets, WEIR_XDP_CONSUMERS * sizeof(*shared->buckets));
+	unmap_memory(shared->stream_labels, WEIR_XDP_STREAMS * sizeof(*shared->stream_labels));
+	unmap_memory(shared->group_labels, WEIR_XDP_ATTACHMENTS * sizeof(*shared->group_labels));
 	*shared = (struct weir_xdp_shared){0};
 }
 
@@ -120,8 +127,7 @@ void weir_xdp_shared_route(struct weir_xdp_shared *shared, uint16_t slot,
 	entry->ifindex = route != NULL ? ifindex : 0;
 	if (route != NULL && ifindex != 0) {
 		memset(entry->header, 0, sizeof(entry->header));
-		memcpy(entry->header,
-			route->header + WEIR_ROUTE_HEADER - route->header_length,
+		memcpy(entry->header, route->header + WEIR_ROUTE_HEADER - route->header_length,
 			route->header_length);
 		entry->header_length = route->header_length;
 		entry->ip_version = route->ip_version;
@@ -145,6 +151,32 @@ int weir_xdp_shared_port(struct weir_xdp_shared *shared, uint32_t index, uint32_
 	struct bpf_devmap_val value = {.ifindex = ifindex};
 
 	return bpf_map_update_elem(shared->tx_ports_fd, &index, &value, BPF_ANY) < 0 ? -errno : 0;
+}
+
+uint16_t weir_xdp_shared_label(
+	struct weir_xdp_shared *shared, const char *stream, const char *group, uint32_t hint)
+{
+	struct weir_xdp_label *labels =
+		group[0] == '\0' ? shared->stream_labels : shared->group_labels;
+	uint32_t count = group[0] == '\0' ? WEIR_XDP_STREAMS : WEIR_XDP_ATTACHMENTS;
+	uint32_t free_slot = count - 1;
+
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t slot = (hint + i) % count;
+		struct weir_xdp_label *label = &labels[slot];
+
+		if (label->stream[0] == '\0')
+			free_slot = slot < free_slot ? slot : free_slot;
+		else if (strncmp(label->stream, stream, sizeof(label->stream)) == 0 &&
+			 strncmp(label->group, group, sizeof(label->group)) == 0)
+			return (uint16_t)slot;
+		/* Slots are taken in order: behind a free one there are none, but before `hint`. */
+		if (label->stream[0] == '\0' && slot >= hint % count)
+			i += count - slot - 1;
+	}
+	snprintf(labels[free_slot].group, sizeof(labels->group), "%s", group);
+	snprintf(labels[free_slot].stream, sizeof(labels->stream), "%s", stream);
+	return (uint16_t)free_slot;
 }
 
 /* Sum a per-CPU entry of `words` numbers. */

@@ -16,14 +16,16 @@ struct bpf_object;
 struct weir_xdp_shared {
 	int generations_fd;
 	int tx_ports_fd;
-	int copies_fd[2 * WEIR_XDP_COPY_MAPS];          /* of bank 0, then of bank 1 */
-	int copy_programs[WEIR_XDP_MAX_COPIES];         /* fds: entry j of a device */
+	int copies_fd[2 * WEIR_XDP_COPY_MAPS];  /* of bank 0, then of bank 1 */
+	int copy_programs[WEIR_XDP_MAX_COPIES]; /* fds: entry j of a device */
 	int stream_counters_fd;
 	int group_counters_fd;
 	int drop_counters_fd;
-	struct weir_xdp_current *current;   /* mapped */
-	struct weir_xdp_consumer *consumers; /* WEIR_XDP_CONSUMERS; mapped */
-	struct weir_xdp_buckets *buckets;    /* likewise */
+	struct weir_xdp_current *current;     /* mapped */
+	struct weir_xdp_consumer *consumers;  /* WEIR_XDP_CONSUMERS; mapped */
+	struct weir_xdp_buckets *buckets;     /* likewise */
+	struct weir_xdp_label *stream_labels; /* WEIR_XDP_STREAMS; mapped */
+	struct weir_xdp_label *group_labels;  /* WEIR_XDP_ATTACHMENTS; mapped */
 };
 
 /* Descriptors stay the object's: it must outlive this. 0 or -errno; close it in any case. */
@@ -36,6 +38,13 @@ void weir_xdp_shared_route(struct weir_xdp_shared *shared, uint16_t slot,
 void weir_xdp_shared_closed(struct weir_xdp_shared *shared, uint16_t slot, uint32_t closed);
 /* Packets for port `index` leave by this interface. */
 int weir_xdp_shared_port(struct weir_xdp_shared *shared, uint32_t index, uint32_t ifindex);
+
+/*
+ * The slot of the counters of a stream (`group` is "") or of one of its groups, which has it for
+ * ever; looked for from `hint` on. When all are taken, the last one, which is then everybody's.
+ */
+uint16_t weir_xdp_shared_label(
+	struct weir_xdp_shared *shared, const char *stream, const char *group, uint32_t hint);
 
 /* Counters, summed over the CPUs. 0 or -errno. */
 int weir_xdp_shared_stream(const struct weir_xdp_shared *shared, uint32_t slot,

@@ -82,12 +82,28 @@ static void take_packets(struct weir_gateway *gateway)
 	}
 }
 
+/* Ports whose packets go another way without the gateway know of it what the workers know. */
+static void follow_by_ports(struct weir_gateway *gateway)
+{
+	struct weir_dataplane *dataplane = gateway->dataplane;
+
+	gateway->followed = dataplane->changes;
+	for (uint32_t i = 0; i < dataplane->port_count; i++) {
+		const struct weir_port *port = dataplane->ports[i];
+
+		if (port->ops->follow != NULL)
+			port->ops->follow(port->driver, dataplane);
+	}
+}
+
 static bool before_sleep(void *context)
 {
 	struct weir_gateway *gateway = context;
 
 	take_packets(gateway);
 	weir_moves_step(gateway->dataplane);
+	if (gateway->followed != gateway->dataplane->changes)
+		follow_by_ports(gateway);
 	return weir_control_arm(gateway->dataplane);
 }
 
@@ -106,6 +122,7 @@ static void reclaim(void *context, uint64_t now_ns)
 
 	(void)now_ns;
 	weir_dataplane_reclaim(gateway->dataplane);
+	follow_by_ports(gateway);
 }
 
 static void watch(void *context, uint64_t now_ns)
@@ -162,16 +179,6 @@ void weir_gateway_report_rest(const struct weir_gateway *gateway)
 	weir_groups_report(gateway->dataplane, report_rest, NULL);
 }
 
-static void follow_by_ports(const struct weir_dataplane *dataplane)
-{
-	for (uint32_t i = 0; i < dataplane->port_count; i++) {
-		const struct weir_port *port = dataplane->ports[i];
-
-		if (port->ops->follow != NULL)
-			port->ops->follow(port->driver, weir_dataplane_config(dataplane));
-	}
-}
-
 void weir_gateway_take_ports(const struct weir_gateway *gateway)
 {
 	for (uint32_t i = 0; i < gateway->dataplane->port_count; i++) {
@@ -201,7 +208,7 @@ void weir_gateway_sync(struct weir_gateway *gateway)
 	weir_reach_sync(gateway->reach);
 	weir_quarantine_sync(gateway);
 	weir_checkpoint_sync(gateway->checkpoint);
-	follow_by_ports(gateway->dataplane);
+	follow_by_ports(gateway);
 }
 
 int weir_gateway_apply(

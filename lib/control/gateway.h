@@ -37,6 +37,7 @@ struct weir_gateway {
 	struct weir_health *health;         /* how consumers fare */
 	struct weir_quarantine *quarantine; /* what could not be delivered */
 	uint64_t started_ns;                /* weir_loop_clock_ns at start */
+	uint64_t followed;                  /* the data plane's changes that ports were told of */
 	struct weir_loop_timer reclaim;     /* frees what workers have let go */
 	struct weir_loop_timer watch;       /* names workers that are stalled */
 	uint64_t stalled;                   /* bit a worker that was named */

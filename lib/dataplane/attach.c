@@ -116,8 +116,11 @@ int weir_dataplane_attach(struct weir_dataplane *dataplane, struct weir_port **p
 	int result;
 
 	dataplane->port_count = count;
-	for (uint32_t i = 0; i < count; i++)
+	for (uint32_t i = 0; i < count; i++) {
 		dataplane->ports[i] = ports[i];
+		if (dataplane->tokens == NULL && ports[i]->ops->tokens != NULL)
+			dataplane->tokens = ports[i]->ops->tokens(ports[i]->driver);
+	}
 	result = allocate(dataplane);
 	for (uint32_t i = 0; result == 0 && i < count; i++) {
 		share_rx(dataplane, ports[i]);

@@ -32,6 +32,16 @@
 #define WEIR_CLOSED_PEER        0x2 /* by its PAUSE, or no socket; the worker that hears it */
 #define WEIR_CLOSED_UNREACHABLE 0x4 /* control thread */
 
+/*
+ * Where a driver keeps token buckets that outlive this process, and that others draw from too. True
+ * when they go on with the tokens that this consumer, by name, had before. Control thread.
+ */
+struct weir_token_store {
+	void *context;
+	bool (*take)(void *context, uint16_t slot, const char *name, struct weir_bucket **packets,
+		struct weir_bucket **bits);
+};
+
 struct weir_consumer {
 	char name[WEIR_NAME_SIZE];
 	uint16_t slot;                      /* immutable */
@@ -41,9 +51,11 @@ struct weir_consumer {
 	_Atomic uint32_t closed;            /* WEIR_CLOSED_ bits */
 	_Atomic uint32_t absences;          /* times it may have begun anew since: what it was told
 					       may be lost. Whoever closes it */
-	struct weir_bucket packets;
-	struct weir_bucket bits;
+	struct weir_bucket *packets; /* immutable; own_buckets, or a driver's: weir_token_store */
+	struct weir_bucket *bits;    /* likewise */
+	struct weir_bucket own_buckets[2];
 	struct weir_config_rate rate; /* what the buckets are set to; control thread */
+	bool has_tokens; /* control thread; the buckets go on from before this process */
 	/* Native consumers. */
 	uint64_t session;          /* immutable */
 	struct weir_address peer;  /* immutable; only frames from here are the session's */

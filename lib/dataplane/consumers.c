@@ -70,6 +70,7 @@ void weir_consumer_set_route(
 {
 	struct weir_route *old = atomic_exchange(&consumer->route, route);
 
+	dataplane->changes++;
 	weir_retire(dataplane, free_route, old);
 	weir_consumer_wake(dataplane, consumer);
 }
@@ -81,6 +82,7 @@ void weir_consumer_set_closed(
 
 	if (on && bit == WEIR_CLOSED_UNREACHABLE)
 		atomic_fetch_add(&consumer->absences, 1);
+	dataplane->changes++;
 	if (on)
 		atomic_fetch_or(&consumer->closed, bit);
 	else

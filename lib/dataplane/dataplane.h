@@ -99,6 +99,8 @@ struct weir_dataplane {
 	uint64_t measured_at;             /* TSC; see load.h */
 	struct weir_producers *producers; /* NULL until the first comes */
 	bool is_running;
+	uint64_t changes; /* of snapshot, routes and closed bits: whoever copies them compares */
+	const struct weir_token_store *tokens; /* a driver's; NULL: consumers have their own */
 };
 
 /*
@@ -126,6 +128,8 @@ const struct weir_config *weir_dataplane_config(const struct weir_dataplane *dat
 /* The gateway's own addresses: where the stream protocol is spoken. */
 int weir_dataplane_set_addresses(
 	struct weir_dataplane *dataplane, const struct weir_address *addresses, uint32_t count);
+/* Now, as token buckets count it. */
+uint64_t weir_dataplane_ticks(const struct weir_dataplane *dataplane);
 /* Free what no worker uses any more, and streams that have drained. Call now and then. */
 void weir_dataplane_reclaim(struct weir_dataplane *dataplane);
 

@@ -68,9 +68,9 @@ enum weir_gate weir_gate_enter(
 		     atomic_load_explicit(&consumer->absences, memory_order_relaxed)))
 		weir_templates_forget_all(worker, outlet);
 	outlet->limits = 0;
-	if (weir_bucket_is_limited(&consumer->packets))
+	if (weir_bucket_is_limited(consumer->packets))
 		outlet->limits |= WEIR_LIMIT_PACKETS;
-	if (weir_bucket_is_limited(&consumer->bits))
+	if (weir_bucket_is_limited(consumer->bits))
 		outlet->limits |= WEIR_LIMIT_BITS;
 	outlet->credit_extra = 0;
 	if (consumer->class == WEIR_CLASS_NATIVE)
@@ -86,7 +86,7 @@ enum weir_gate weir_gate_enter(
 
 static bool admit_packets(struct weir_worker *worker, struct weir_outlet *outlet)
 {
-	struct weir_bucket *bucket = &outlet->consumer->packets;
+	struct weir_bucket *bucket = outlet->consumer->packets;
 	uint64_t now = weir_worker_ticks(worker);
 	uint64_t wait;
 
@@ -109,7 +109,7 @@ static bool admit_packets(struct weir_worker *worker, struct weir_outlet *outlet
 
 static bool admit_bits(struct weir_worker *worker, struct weir_outlet *outlet, uint32_t l3_bytes)
 {
-	struct weir_bucket *bucket = &outlet->consumer->bits;
+	struct weir_bucket *bucket = outlet->consumer->bits;
 	uint64_t now = weir_worker_ticks(worker);
 	uint64_t missing;
 	uint64_t wait;
@@ -217,9 +217,9 @@ void weir_gate_leave(struct weir_outlet *outlet)
 	struct weir_consumer *consumer = outlet->consumer;
 
 	if (outlet->packets != 0)
-		weir_bucket_return(&consumer->packets, outlet->packets);
+		weir_bucket_return(consumer->packets, outlet->packets);
 	if (outlet->bits != 0)
-		weir_bucket_return(&consumer->bits, outlet->bits);
+		weir_bucket_return(consumer->bits, outlet->bits);
 	weir_credit_return(&consumer->credit.messages, outlet->credit_messages);
 	weir_credit_return(&consumer->credit.bytes, outlet->credit_bytes);
 	outlet->packets = 0;
@@ -238,10 +238,10 @@ void weir_gate_charge_again(
 	struct weir_consumer *consumer = outlet->consumer;
 	uint64_t now = weir_worker_ticks(worker);
 
-	if (weir_bucket_is_limited(&consumer->packets))
-		weir_bucket_charge(&consumer->packets, 1, now);
-	if (weir_bucket_is_limited(&consumer->bits))
-		weir_bucket_charge(&consumer->bits, (uint64_t)l3_bytes * 8, now);
+	if (weir_bucket_is_limited(consumer->packets))
+		weir_bucket_charge(consumer->packets, 1, now);
+	if (weir_bucket_is_limited(consumer->bits))
+		weir_bucket_charge(consumer->bits, (uint64_t)l3_bytes * 8, now);
 }
 
 void weir_flight_landed(

@@ -24,14 +24,6 @@
 #define BURST_PART    100
 #define LEAST_PACKETS 32
 
-/* Now as the token buckets count it; all workers count alike. */
-static uint64_t ticks_now(const struct weir_dataplane *dataplane)
-{
-	uint64_t scale = dataplane->workers[0].ticks_per_cycle;
-
-	return (uint64_t)(((unsigned __int128)rte_rdtsc() * scale) >> 32);
-}
-
 /* Cache-line aligned, zeroed, in huge pages when there are any. */
 static void *allocate(size_t count, size_t size)
 {
@@ -263,6 +255,11 @@ struct weir_consumer *weir_consumer_create(const struct weir_dataplane *dataplan
 	consumer->group = group;
 	consumer->class = (uint8_t) class;
 	consumer->start = WEIR_START_RESUME;
+	consumer->packets = &consumer->own_buckets[0];
+	consumer->bits = &consumer->own_buckets[1];
+	if (dataplane->tokens != NULL)
+		consumer->has_tokens = dataplane->tokens->take(dataplane->tokens->context, slot,
+			name, &consumer->packets, &consumer->bits);
 	consumer->outlets = allocate(dataplane->worker_count, sizeof(*consumer->outlets));
 	if (class == WEIR_CLASS_NATIVE)
 		consumer->paused = allocate(WEIR_MAX_STREAMS / 64, sizeof(*consumer->paused));
@@ -295,10 +292,10 @@ void weir_consumer_free(void *object)
 	rte_free(consumer);
 }
 
-static void set_bucket(
-	struct weir_bucket *bucket, uint64_t old_rate, uint64_t rate, uint64_t burst, uint64_t now)
+static void set_bucket(struct weir_bucket *bucket, uint64_t old_rate, uint64_t rate, uint64_t burst,
+	bool has_tokens, uint64_t now)
 {
-	if (old_rate == 0) {
+	if (old_rate == 0 && !has_tokens) {
 		weir_bucket_init(bucket, rate, burst, now);
 		return;
 	}
@@ -318,9 +315,10 @@ void weir_consumer_set_rate(const struct weir_dataplane *dataplane, struct weir_
 		packets = RTE_MAX(rate->packets_per_s / BURST_PART, (uint64_t)LEAST_PACKETS);
 	if (bytes == 0)
 		bytes = RTE_MAX(rate->bits_per_s / 8 / BURST_PART, full);
-	set_bucket(&consumer->packets, consumer->rate.packets_per_s, rate->packets_per_s, packets,
-		ticks_now(dataplane));
-	set_bucket(&consumer->bits, consumer->rate.bits_per_s, rate->bits_per_s, bytes * 8,
-		ticks_now(dataplane));
+	set_bucket(consumer->packets, consumer->rate.packets_per_s, rate->packets_per_s, packets,
+		consumer->has_tokens, weir_dataplane_ticks(dataplane));
+	set_bucket(consumer->bits, consumer->rate.bits_per_s, rate->bits_per_s, bytes * 8,
+		consumer->has_tokens, weir_dataplane_ticks(dataplane));
+	consumer->has_tokens = false;
 	consumer->rate = *rate;
 }

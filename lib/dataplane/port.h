@@ -14,7 +14,8 @@
 
 #define WEIR_PORT_MAX_QUEUES 64
 
-struct weir_config;
+struct weir_dataplane;
+struct weir_token_store;
 
 struct weir_port_counters {
 	uint64_t rx_packets;
@@ -40,7 +41,8 @@ struct weir_port_ops {
 	/* A port whose packets go another way while no gateway takes them; NULL for all others. */
 	void (*take)(void *driver, bool on); /* workers run: from now on, or not any more */
 	void (*release)(void *driver);       /* no more, and what is under way has been taken */
-	void (*follow)(void *driver, const struct weir_config *config); /* it was taken over */
+	void (*follow)(void *driver, struct weir_dataplane *dataplane); /* something has changed */
+	const struct weir_token_store *(*tokens)(void *driver);
 };
 
 struct weir_port {

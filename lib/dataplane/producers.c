@@ -161,13 +161,6 @@ static struct weir_producer *create(struct weir_dataplane *dataplane,
 	return producer;
 }
 
-static uint64_t ticks_now(const struct weir_dataplane *dataplane)
-{
-	return (uint64_t)(((unsigned __int128)rte_rdtsc() *
-				  dataplane->workers[0].ticks_per_cycle) >>
-			  32);
-}
-
 static void set_rate(struct weir_dataplane *dataplane, struct weir_producer *producer)
 {
 	const struct weir_config_stream *stream = find_stream(dataplane, producer->stream);
@@ -182,8 +175,8 @@ static void set_rate(struct weir_dataplane *dataplane, struct weir_producer *pro
 		bytes = RTE_MAX(rate->bits_per_s / 8 / BURST_PART, (uint64_t)LEAST_PACKETS * 1500);
 	weir_bucket_set(&producer->packets, rate->packets_per_s, packets);
 	weir_bucket_set(&producer->bits, rate->bits_per_s, bytes * 8);
-	weir_bucket_forgive(&producer->packets, ticks_now(dataplane));
-	weir_bucket_forgive(&producer->bits, ticks_now(dataplane));
+	weir_bucket_forgive(&producer->packets, weir_dataplane_ticks(dataplane));
+	weir_bucket_forgive(&producer->bits, weir_dataplane_ticks(dataplane));
 	atomic_store(&producer->burst,
 		rate->packets_per_s != 0 || rate->bits_per_s != 0 ? (uint32_t)packets : 0);
 	atomic_store(&producer->rate_pps, (uint32_t)RTE_MIN(rate->packets_per_s, UINT32_MAX));

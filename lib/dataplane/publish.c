@@ -169,6 +169,7 @@ int weir_publish(
 		return weir_error_set(error, -ENOMEM, "$", "free some memory and try again",
 			"not enough memory for the new configuration");
 	dataplane->generation++;
+	dataplane->changes++;
 	dataplane->model = model;
 	weir_moves_follow(dataplane);
 	dataplane->published = snapshot;
@@ -250,6 +251,14 @@ int weir_dataplane_set_addresses(
 	memcpy(dataplane->addresses, addresses, count * sizeof(*addresses));
 	dataplane->address_count = count;
 	return dataplane->model != NULL ? weir_dataplane_republish(dataplane) : 0;
+}
+
+uint64_t weir_dataplane_ticks(const struct weir_dataplane *dataplane)
+{
+	/* All workers count alike. */
+	uint64_t scale = dataplane->workers[0].ticks_per_cycle;
+
+	return (uint64_t)(((unsigned __int128)rte_rdtsc() * scale) >> 32);
 }
 
 void weir_dataplane_reclaim(struct weir_dataplane *dataplane)

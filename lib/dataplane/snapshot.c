@@ -28,6 +28,7 @@ static int fill_attachment(const struct weir_model_group *group, struct weir_att
 	struct weir_attachment_view *view)
 {
 	view->attachment = attachment;
+	view->group = group->config.name;
 	view->sample = group->config.sample != 0 ? group->config.sample : 1;
 	view->window = group->config.lane_window;
 	view->rules.attempts = (uint8_t)group->config.attempts;

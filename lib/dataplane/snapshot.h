@@ -18,6 +18,7 @@
 
 struct weir_attachment_view {
 	struct weir_attachment *attachment;
+	const char *group; /* name; the model's, while the snapshot is the published one */
 	uint32_t sample;
 	struct weir_prefix_set *filter;   /* NULL: all sources; owned by the snapshot */
 	struct weir_config_window window; /* native: in flight on each lane */

@@ -305,8 +305,7 @@ static inline enum weir_reason weir_key_hash(const struct weir_key_spec *spec, c
 {
 	const uint8_t *ip = data + WEIR_BOUND(packet->l3_offset);
 	const uint8_t *payload = data + WEIR_BOUND(packet->l4_offset) + WEIR_UDP_SIZE;
-	struct weir_key_view view = {
-		payload, end, ip, packet->payload_length, packet->ip_version};
+	struct weir_key_view view = {payload, end, ip, packet->payload_length, packet->ip_version};
 
 	WEIR_STEPPING(view.payload); /* computed once, so that a bound holds for all its reads */
 	/* Always so after the parser; the BPF verifier wants it here. */

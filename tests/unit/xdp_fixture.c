@@ -125,8 +125,10 @@ bool xdp_expect(const struct weir_route *route, const uint8_t *frame, uint32_t l
 	struct xdp_result *result)
 {
 	uint8_t room[RTE_PKTMBUF_HEADROOM + XDP_ROOM] = {0};
-	struct rte_mbuf packet = {.buf_addr = room, .data_off = RTE_PKTMBUF_HEADROOM,
-		.buf_len = sizeof(room), .nb_segs = 1};
+	struct rte_mbuf packet = {.buf_addr = room,
+		.data_off = RTE_PKTMBUF_HEADROOM,
+		.buf_len = sizeof(room),
+		.nb_segs = 1};
 	struct weir_message_slot slot = {.mbuf = &packet};
 	enum weir_reason reason;
 	struct weir_packet headers;

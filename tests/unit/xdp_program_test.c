@@ -77,8 +77,8 @@ static void use_keys(void)
 	weir_match_free(judge);
 	CU_ASSERT_EQUAL_FATAL(weir_match_build(rules, WEIR_KEY_KINDS, &judge), 0);
 	for (uint16_t i = 0; i < WEIR_KEY_KINDS * PARTITIONS; i++) {
-		struct weir_route route = xdp_route(i, i % 3 == 2 ? 6 : 4, i % 5 == 0 ? 7 : 0,
-			false);
+		struct weir_route route =
+			xdp_route(i, i % 3 == 2 ? 6 : 4, i % 5 == 0 ? 7 : 0, false);
 
 		weir_xdp_shared_route(&fixture.shared, i, &route, XDP_IFINDEX, 0, 0);
 	}
@@ -208,10 +208,12 @@ static void put16(uint8_t *bytes, uint32_t value)
 /* What begins like a message of the kind, more often than not. */
 static void fill_payload(unsigned int kind, uint8_t *payload, uint32_t length)
 {
-	static const uint8_t starts[WEIR_KEY_KINDS][4] = {
-		[WEIR_KEY_FLOW] = {0, 10}, [WEIR_KEY_IPFIX] = {0, 9},
-		[WEIR_KEY_NETFLOW5] = {0, 5, 0, 1}, [WEIR_KEY_SFLOW5] = {0, 0, 0, 5},
-		[WEIR_KEY_GTPU] = {0x34, 255}, [WEIR_KEY_UDP_NOTIF] = {0x21, 12},
+	static const uint8_t starts[WEIR_KEY_KINDS][4] = {[WEIR_KEY_FLOW] = {0, 10},
+		[WEIR_KEY_IPFIX] = {0, 9},
+		[WEIR_KEY_NETFLOW5] = {0, 5, 0, 1},
+		[WEIR_KEY_SFLOW5] = {0, 0, 0, 5},
+		[WEIR_KEY_GTPU] = {0x34, 255},
+		[WEIR_KEY_UDP_NOTIF] = {0x21, 12},
 		[WEIR_KEY_RTP] = {0x90}};
 
 	for (uint32_t i = 0; i < length; i++)
@@ -244,14 +246,55 @@ static void seal_ipv4(uint8_t *ip)
 	put16(ip + 10, ~sum & 0xffff);
 }
 
-/* A frame of either version, 0 to 3 tags, options or extension headers; sometimes damaged. */
-static uint32_t make_frame(uint8_t *bytes)
+/* An IPv4 header, with options now and then. Where what it carries begins. */
+static uint8_t *make_ipv4(uint8_t *ip, uint32_t payload)
+{
+	uint32_t words = 5 + (pick(8) == 0 ? pick(11) : 0);
+
+	for (uint32_t i = 0; i < words * 4; i++)
+		ip[i] = (uint8_t)pick(256);
+	ip[0] = (uint8_t)(0x40 | words);
+	put16(ip + 2, words * 4 + 8 + payload);
+	put16(ip + 6, pick(32) == 0 ? pick(65536) : pick(2) * 0x4000);
+	ip[9] = pick(32) == 0 ? 6 : 17;
+	return ip + words * 4;
+}
+
+/* Likewise an IPv6 header, with a chain of extension headers now and then. */
+static uint8_t *make_ipv6(uint8_t *ip, uint32_t payload)
 {
 	static const uint8_t extensions[] = {0, 43, 44, 51, 60, 135};
+	uint32_t chain = pick(4) == 0 ? pick(10) : 0;
+	uint8_t *next = ip + 6, *at = ip + 40;
+
+	for (uint32_t i = 0; i < 40; i++)
+		ip[i] = (uint8_t)pick(256);
+	ip[0] = 0x60;
+	for (uint32_t i = 0; i < chain; i++) {
+		uint32_t units = pick(8) == 0 ? 1 + pick(2) : 0, size;
+
+		*next = i == 0 ? 0 : extensions[pick(sizeof(extensions))];
+		size = *next == 44 ? 8 : 8 + units * 8;
+		for (uint32_t j = 0; j < size; j++)
+			at[j] = (uint8_t)(pick(8) == 0 ? pick(256) : 0);
+		at[1] = (uint8_t)(*next == 51 ? size / 4 - 2 : units);
+		if (pick(8) != 0)
+			at[3] = 0;
+		next = at;
+		at += size;
+	}
+	*next = pick(32) == 0 ? 58 : 17;
+	put16(ip + 4, (uint32_t)(at - ip) - 40 + 8 + payload);
+	return at;
+}
+
+/* A frame of either version with 0 to 3 tags; sometimes damaged, cut or padded. */
+static uint32_t make_frame(uint8_t *bytes)
+{
 	uint32_t tags = pick(8) < 5 ? 0 : 1 + pick(pick(16) == 0 ? 3 : 2);
 	uint32_t kind = pick(WEIR_KEY_KINDS), payload = pick(4) == 0 ? pick(24) : 12 + pick(120);
 	bool is_ipv6 = pick(2) != 0;
-	uint8_t *at = bytes, *ip, *next;
+	uint8_t *at = bytes, *ip;
 
 	for (uint32_t i = 0; i < 12; i++)
 		*at++ = (uint8_t)pick(256);
@@ -260,55 +303,16 @@ static uint32_t make_frame(uint8_t *bytes)
 		put16(at + 2, pick(65536));
 	}
 	put16(at, is_ipv6 ? 0x86dd : 0x0800);
-	ip = at += 2;
-	if (!is_ipv6) {
-		uint32_t words = 5 + (pick(8) == 0 ? pick(11) : 0);
-
-		for (uint32_t i = 0; i < words * 4; i++)
-			ip[i] = (uint8_t)pick(256);
-		ip[0] = (uint8_t)(0x40 | words);
-		put16(ip + 2, words * 4 + 8 + payload);
-		put16(ip + 6, pick(32) == 0 ? pick(65536) : pick(2) * 0x4000);
-		ip[9] = pick(32) == 0 ? 6 : 17;
-		at = ip + words * 4;
-	} else {
-		uint32_t chain = pick(4) == 0 ? pick(10) : 0, length = 8 + payload;
-
-		for (uint32_t i = 0; i < 40; i++)
-			ip[i] = (uint8_t)pick(256);
-		ip[0] = 0x60;
-		next = ip + 6;
-		at = ip + 40;
-		for (uint32_t i = 0; i < chain; i++) {
-			uint32_t units = pick(8) == 0 ? 1 + pick(2) : 0;
-			uint32_t size = 8 + units * 8;
-
-			*next = i == 0 ? 0 : extensions[pick(sizeof(extensions))];
-			if (*next == 44)
-				size = 8;
-			for (uint32_t j = 0; j < size; j++)
-				at[j] = (uint8_t)(pick(8) == 0 ? pick(256) : 0);
-			at[1] = (uint8_t)(*next == 51 ? size / 4 - 2 : units);
-			if (pick(8) != 0)
-				at[3] = 0;
-			next = at;
-			at += size;
-			length += size;
-		}
-		*next = pick(32) == 0 ? 58 : 17;
-		put16(ip + 4, length);
-	}
+	ip = at + 2;
+	at = is_ipv6 ? make_ipv6(ip, payload) : make_ipv4(ip, payload);
 	put16(at, pick(65536));
 	put16(at + 2, pick(16) == 0 ? pick(65536) : FIRST_PORT + kind);
 	put16(at + 4, 8 + payload);
 	put16(at + 6, pick(8) == 0 ? 0 : pick(65536));
 	fill_payload(kind, at + 8, payload);
 	at += 8 + payload;
-	if (pick(8) == 0) {
-		uint32_t place = pick((uint32_t)(at - bytes));
-
-		bytes[place] = (uint8_t)pick(256);
-	}
+	if (pick(8) == 0)
+		bytes[pick((uint32_t)(at - bytes))] = (uint8_t)pick(256);
 	if (!is_ipv6 && pick(16) != 0 && (ip[0] & 0xf) >= 5)
 		seal_ipv4(ip);
 	if (pick(16) == 0)
@@ -334,8 +338,8 @@ static void test_a_million_random_packets_have_the_partition_that_the_gateway_gi
 		counts[verdict]++;
 	}
 	CU_ASSERT_EQUAL(wrong, 0);
-	printf("%u delivered, %u dropped, %u the kernel's ", counts[XDP_REDIRECT],
-		counts[XDP_DROP], counts[XDP_PASS]);
+	printf("%u delivered, %u dropped, %u the kernel's ", counts[XDP_REDIRECT], counts[XDP_DROP],
+		counts[XDP_PASS]);
 	CU_ASSERT_TRUE(counts[XDP_REDIRECT] > RANDOM_FRAMES / 4);
 	CU_ASSERT_TRUE(counts[XDP_DROP] > RANDOM_FRAMES / 50);
 	CU_ASSERT_TRUE(counts[XDP_PASS] > RANDOM_FRAMES / 50);

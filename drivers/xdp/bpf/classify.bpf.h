@@ -39,8 +39,8 @@ static __always_inline __u32 weir_cell(void *lines, __u32 line, __u32 index)
 }
 
 /*
- * The stages are functions of their own, which the verifier looks at once each: what it knows of the
- * packet after all the ways through one does not multiply with those through the next.
+ * The stages are functions of their own, which the verifier looks at once each: what it knows of
+ * the packet after all the ways through one does not multiply with those through the next.
  */
 
 /* The usual packet, as weir_parse_frame() knows it. UDP, or anything else: walk. */
@@ -91,8 +91,7 @@ struct weir_chain {
 };
 
 /* One extension header. enum weir_parse_result: UDP to go on. */
-__attribute__((noinline)) int weir_stage_extension(
-	struct xdp_md *context, struct weir_chain *chain)
+__attribute__((noinline)) int weir_stage_extension(struct xdp_md *context, struct weir_chain *chain)
 {
 	const __u8 *data = (const __u8 *)(long)*(volatile __u32 *)&context->data;
 	enum weir_reason reason = WEIR_REASON_NONE;
@@ -327,15 +326,15 @@ __attribute__((noinline)) int weir_stage_steps(struct weir_found *found, __u32 f
 	if (count == 1)
 		weir_step(0, &walk);
 	else
-		bpf_loop(count < WEIR_XDP_MAX_STEPS ? count : WEIR_XDP_MAX_STEPS, weir_step, &walk, 0);
+		bpf_loop(count < WEIR_XDP_MAX_STEPS ? count : WEIR_XDP_MAX_STEPS, weir_step, &walk,
+			0);
 	found->rule = walk.best;
 	return 0;
 }
 
 /* The stream's index, or WEIR_MATCH_NOTHING; into found->rule. 1: for an own address. */
-static __always_inline int weir_match(
-	struct xdp_md *context, struct weir_found *found, const struct weir_xdp_head *head,
-	void *lines)
+static __always_inline int weir_match(struct xdp_md *context, struct weir_found *found,
+	const struct weir_xdp_head *head, void *lines)
 {
 	__u32 six = found->headers.ip_version == 6;
 	__u32 destination = six ? 24 : 16, source = six ? 8 : 12;
@@ -343,10 +342,9 @@ static __always_inline int weir_match(
 	if (head->native_port != 0 && found->headers.destination_port == head->native_port &&
 		weir_trie(context, found, six ? head->own6 : head->own4, destination) != 0)
 		return 1;
-	found->classes[0] = head->port_classes == 0
-				    ? 0
-				    : weir_cell(lines, head->port_classes,
-					      found->headers.destination_port);
+	found->classes[0] = head->port_classes == 0 ? 0
+						    : weir_cell(lines, head->port_classes,
+							      found->headers.destination_port);
 	found->classes[1] = head->vlan_classes == 0
 				    ? 0
 				    : weir_cell(lines, head->vlan_classes, found->headers.vlan);
@@ -356,8 +354,7 @@ static __always_inline int weir_match(
 			: weir_cell(lines, head->outer_vlan_classes, found->headers.outer_vlan);
 	found->classes[3] = weir_trie(
 		context, found, six ? head->destination6 : head->destination4, destination);
-	found->classes[4] =
-		weir_trie(context, found, six ? head->source6 : head->source4, source);
+	found->classes[4] = weir_trie(context, found, six ? head->source6 : head->source4, source);
 	found->rule = head->always;
 	if (head->step_count != 0)
 		weir_stage_steps(found, head->steps, head->step_count);

@@ -73,8 +73,7 @@ static __always_inline int weir_has_checksum(struct xdp_md *context, const struc
 }
 
 /* Open, with a route that nobody is writing. False: counted. */
-static __always_inline int weir_is_open(
-	const struct weir_xdp_consumer *consumer, __u32 version,
+static __always_inline int weir_is_open(const struct weir_xdp_consumer *consumer, __u32 version,
 	struct weir_xdp_group_counters *counters)
 {
 	if (consumer->header_length == 0)

@@ -4,8 +4,8 @@
 #include "deliver.bpf.h"
 
 /*
- * A packet for several groups: XDP can clone one only by broadcasting it to all devices of a map. So
- * each generation has a few maps with the devices that its partitions' consumers are behind, one
+ * A packet for several groups: XDP can clone one only by broadcasting it to all devices of a map.
+ * So each generation has a few maps with the devices that its partitions' consumers are behind, one
  * entry for each of them. The program at entry j of a device takes the j-th consumer that is behind
  * this device; who that is, it learns from a note in front of the packet.
  */
@@ -57,8 +57,9 @@ static __always_inline __u32 weir_target(void *lines, __u32 index)
 }
 
 /*
- * Count the packet for every group, and find how many have a consumer; `copy` is the last one's. Of a
- * packet that cannot be cloned, being in several buffers, the first one's, and it is the only one.
+ * Count the packet for every group, and find how many have a consumer; `copy` is the last one's. Of
+ * a packet that cannot be cloned, being in several buffers, the first one's, and it is the only
+ * one.
  */
 static __always_inline __u32 weir_count_groups(
 	void *lines, const struct weir_xdp_note *note, int may_copy, struct weir_copy *copy)
@@ -66,8 +67,7 @@ static __always_inline __u32 weir_count_groups(
 	__u32 live = 0;
 
 	for (__u32 i = 0; i < WEIR_XDP_MAX_COPIES && i < note->count; i++) {
-		struct weir_xdp_group_counters *counters =
-			weir_group(lines, note->attachments + i);
+		struct weir_xdp_group_counters *counters = weir_group(lines, note->attachments + i);
 		__u32 consumer = weir_target(lines, note->lanes + i);
 
 		if (counters == NULL)

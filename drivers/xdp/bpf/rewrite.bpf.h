@@ -43,7 +43,7 @@ static __always_inline int weir_read_old(struct xdp_md *context, const struct we
 		return 0;
 	old->source_port = *(const weir_quarter *)udp;
 	old->checksum = *(const weir_quarter *)(udp + 6);
-	old->changed = (__u16)~*(const weir_quarter *)(udp + 2);
+	old->changed = (__u16) ~*(const weir_quarter *)(udp + 2);
 	if (!keeps_source)
 		old->changed += (__u16)~old->source_port;
 	if (headers->ip_version == 6) {
@@ -55,7 +55,7 @@ static __always_inline int weir_read_old(struct xdp_md *context, const struct we
 			__u32 source = *(const weir_half *)(ip + 8 + i * 4);
 
 			((weir_half *)old->source)[i] = source;
-			old->changed += (__u32)~*(const weir_half *)(ip + 24 + i * 4);
+			old->changed += (__u32) ~*(const weir_half *)(ip + 24 + i * 4);
 			if (!keeps_source)
 				old->changed += (__u32)~source;
 		}
@@ -67,9 +67,9 @@ static __always_inline int weir_read_old(struct xdp_md *context, const struct we
 	old->id = *(const weir_quarter *)(ip + 4);
 	old->fragment = *(const weir_quarter *)(ip + 6) & weir_swap(0x4000);
 	*(weir_half *)old->source = *(const weir_half *)(ip + 12);
-	old->changed += (__u32)~*(const weir_half *)(ip + 16);
+	old->changed += (__u32) ~*(const weir_half *)(ip + 16);
 	if (!keeps_source)
-		old->changed += (__u32)~*(const weir_half *)(ip + 12);
+		old->changed += (__u32) ~*(const weir_half *)(ip + 12);
 	return 1;
 }
 
@@ -105,8 +105,8 @@ static __always_inline void weir_write_ipv6(__u8 *ip, const struct weir_xdp_cons
 
 /* Put headers of `length` bytes, a constant, at the packet's start. False: they do not fit. */
 static __always_inline int weir_write_headers(struct xdp_md *context,
-	const struct weir_xdp_consumer *consumer, const struct weir_old *old,
-	__u32 payload_length, const int length)
+	const struct weir_xdp_consumer *consumer, const struct weir_old *old, __u32 payload_length,
+	const int length)
 {
 	__u8 *data = (__u8 *)(long)*(volatile __u32 *)&context->data;
 	const __u8 *end = (const __u8 *)(long)*(volatile __u32 *)&context->data_end;

@@ -87,7 +87,7 @@ struct weir_xdp_attachment {
 	__u32 sample; /* 1 in N */
 	__u16 slot;   /* of the attachment's counters */
 	__u16 group;
-	__u8 class;   /* enum weir_class */
+	__u8 class; /* enum weir_class */
 	__u8 pad[47];
 };
 
@@ -132,8 +132,15 @@ struct weir_xdp_bucket {
 struct weir_xdp_buckets {
 	struct weir_xdp_bucket packets;
 	struct weir_xdp_bucket bits;
-	__u64 sampled; /* the program */
-	__u64 spare;
+	__u64 spare[2];
+	char name[32]; /* of the consumer, whose tokens these are; control thread */
+	__u8 pad[32];
+};
+
+/* Whose counters a slot has. The group is empty for a stream's own; both are for a free slot. */
+struct weir_xdp_label {
+	char stream[32];
+	char group[32];
 };
 
 /* What the program did, by CPU. received = the sum of all from `forwarded` to `refused`. */
@@ -145,7 +152,7 @@ struct weir_xdp_stream_counters {
 	__u64 key_version;
 	__u64 key_malformed;
 	__u64 no_group;
-	__u64 refused; /* by every group: see there */
+	__u64 refused;  /* by every group: see there */
 	__u64 unserved; /* not part of the sum: copies for groups beyond the eighth */
 };
 

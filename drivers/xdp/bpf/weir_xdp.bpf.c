@@ -56,8 +56,7 @@ static __always_inline int weir_drop_malformed(__u32 reason)
 	return XDP_DROP;
 }
 
-static __always_inline void weir_count_key(
-	struct weir_xdp_stream_counters *counters, int reason)
+static __always_inline void weir_count_key(struct weir_xdp_stream_counters *counters, int reason)
 {
 	if (reason == WEIR_REASON_KEY_TRUNCATED)
 		counters->key_truncated++;
@@ -106,8 +105,8 @@ static __always_inline int weir_to_partition(struct xdp_md *context, struct weir
 	else if (live == 1)
 		verdict = weir_stage_deliver(context, found, &copy);
 	else
-		verdict = weir_fan_out(
-			context, &note, found->bank * WEIR_XDP_COPY_MAPS + (map - 1) % WEIR_XDP_COPY_MAPS);
+		verdict = weir_fan_out(context, &note,
+			found->bank * WEIR_XDP_COPY_MAPS + (map - 1) % WEIR_XDP_COPY_MAPS);
 	if (verdict == XDP_REDIRECT)
 		counters->forwarded++;
 	else
@@ -115,8 +114,8 @@ static __always_inline int weir_to_partition(struct xdp_md *context, struct weir
 	return verdict;
 }
 
-static __always_inline int weir_to_stream(
-	struct xdp_md *context, struct weir_found *found, void *lines, const struct weir_xdp_head *head)
+static __always_inline int weir_to_stream(struct xdp_md *context, struct weir_found *found,
+	void *lines, const struct weir_xdp_head *head)
 {
 	union weir_xdp_line *line = weir_line(lines, head->streams + found->rule);
 	struct weir_xdp_stream_counters *counters;
