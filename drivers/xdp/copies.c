@@ -55,7 +55,7 @@ int weir_xdp_copies_write(const struct weir_xdp_copies *copies, struct weir_xdp_
 		for (uint32_t port = 0; map < copies->used && port < WEIR_MAX_PORTS; port++)
 			for (uint8_t i = 0; i < copies->counts[map][port]; i++, key++) {
 				struct bpf_devmap_val value = {.ifindex = ifindex[port],
-					.bpf_prog.fd = shared->copy_programs[i]};
+					.bpf_prog.fd = shared->egress_program};
 
 				if (bpf_map_update_elem(fd, &key, &value, BPF_ANY) < 0)
 					return -errno;

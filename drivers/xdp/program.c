@@ -118,6 +118,10 @@ static int set_pins(struct bpf_object *object, const char *folder, const char *i
 			continue;
 		if (result == 0)
 			result = bpf_map__set_pin_path(map, path);
+		/* The kernel gives such maps this flag, and libbpf compares it with what we ask. */
+		if (result == 0 && bpf_map__type(map) == BPF_MAP_TYPE_DEVMAP &&
+			access(path, F_OK) == 0)
+			result = bpf_map__set_map_flags(map, BPF_F_RDONLY_PROG);
 		if (result < 0)
 			return result;
 	}

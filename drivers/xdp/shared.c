@@ -41,6 +41,7 @@ static int find_map(const struct bpf_object *object, const char *name, int *fd)
 
 static int find_numbered(const struct bpf_object *object, struct weir_xdp_shared *shared)
 {
+	const struct bpf_program *egress;
 	char name[24];
 	int result = 0;
 
@@ -48,15 +49,10 @@ static int find_numbered(const struct bpf_object *object, struct weir_xdp_shared
 		snprintf(name, sizeof(name), "copies_%d", i);
 		result = find_map(object, name, &shared->copies_fd[i]);
 	}
-	for (int i = 0; i < WEIR_XDP_MAX_COPIES && result == 0; i++) {
-		const struct bpf_program *program;
-
-		snprintf(name, sizeof(name), "weir_copy_%d", i);
-		program = bpf_object__find_program_by_name(object, name);
-		if (program == NULL)
-			return -ENOENT;
-		shared->copy_programs[i] = bpf_program__fd(program);
-	}
+	egress = bpf_object__find_program_by_name(object, "weir_egress");
+	if (egress == NULL)
+		return -ENOENT;
+	shared->egress_program = bpf_program__fd(egress);
 	return result;
 }
 
@@ -148,7 +144,7 @@ void weir_xdp_shared_closed(struct weir_xdp_shared *shared, uint16_t slot, uint3
 
 int weir_xdp_shared_port(struct weir_xdp_shared *shared, uint32_t index, uint32_t ifindex)
 {
-	struct bpf_devmap_val value = {.ifindex = ifindex};
+	struct bpf_devmap_val value = {.ifindex = ifindex, .bpf_prog.fd = shared->egress_program};
 
 	return bpf_map_update_elem(shared->tx_ports_fd, &index, &value, BPF_ANY) < 0 ? -errno : 0;
 }

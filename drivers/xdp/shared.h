@@ -16,8 +16,8 @@ struct bpf_object;
 struct weir_xdp_shared {
 	int generations_fd;
 	int tx_ports_fd;
-	int copies_fd[2 * WEIR_XDP_COPY_MAPS];  /* of bank 0, then of bank 1 */
-	int copy_programs[WEIR_XDP_MAX_COPIES]; /* fds: entry j of a device */
+	int copies_fd[2 * WEIR_XDP_COPY_MAPS]; /* of bank 0, then of bank 1 */
+	int egress_program;                    /* runs at each egress device */
 	int stream_counters_fd;
 	int group_counters_fd;
 	int drop_counters_fd;

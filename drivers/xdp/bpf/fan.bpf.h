@@ -6,8 +6,9 @@
 /*
  * A packet for several groups: XDP can clone one only by broadcasting it to all devices of a map.
  * So each generation has a few maps with the devices that its partitions' consumers are behind, one
- * entry for each of them. The program at entry j of a device takes the j-th consumer that is behind
- * this device; who that is, it learns from a note in front of the packet.
+ * entry for each of them. A device runs one program for all that is sent to it in a burst, so each
+ * device has the same one, in every map. It knows a clone by the note in front of it. The clones of
+ * a packet come to a device one after another, so the j-th is for the j-th consumer behind it.
  */
 
 #define WEIR_COPY_MAP(name)                                                                        \
@@ -91,33 +92,80 @@ static __always_inline int weir_fan_out(
 	struct xdp_md *context, const struct weir_xdp_note *note, __u32 map)
 {
 	struct weir_xdp_note *at;
+	struct weir_xdp_copy_state *state;
+	__u32 own = WEIR_XDP_COPY_OWN;
 
-	if (bpf_xdp_adjust_head(context, -(int)sizeof(*note)) != 0)
+	state = bpf_map_lookup_elem(&copy_states, &own);
+	if (state == NULL || bpf_xdp_adjust_head(context, -(int)sizeof(*note)) != 0)
 		return XDP_DROP;
 	at = (struct weir_xdp_note *)(long)*(volatile __u32 *)&context->data;
 	if ((void *)(at + 1) > (void *)(long)*(volatile __u32 *)&context->data_end)
 		return XDP_DROP;
 	*at = *note;
+	at->packet = ++state->packet;
 	return (int)weir_broadcast(map);
 }
 
-/* At an egress device: its `wanted`-th consumer gets this copy. An XDP verdict. */
-static __always_inline int weir_take_copy(struct xdp_md *context, const __u32 wanted)
+/* The clone's number among those of its packet at this port. */
+static __always_inline __u32 weir_copy_number(const struct weir_xdp_note *note, __u32 port)
+{
+	struct weir_xdp_copy_state *state = bpf_map_lookup_elem(&copy_states, &port);
+
+	if (state == NULL)
+		return WEIR_XDP_MAX_COPIES;
+	if (state->packet != note->packet) {
+		state->packet = note->packet;
+		state->count = 0;
+	}
+	return (__u32)state->count++;
+}
+
+/* The consumer behind this device that the clone is for. False: none, the clone is one too many. */
+static __always_inline int weir_find_target(
+	void *lines, const struct weir_xdp_note *note, __u32 ifindex, struct weir_copy *copy)
+{
+	__u32 seen = 0, wanted = 0;
+
+	for (__u32 i = 0; i < WEIR_XDP_MAX_COPIES && i < note->count; i++) {
+		__u32 slot = weir_target(lines, note->lanes + i);
+		struct weir_xdp_consumer *consumer;
+
+		if (slot == WEIR_XDP_NOBODY)
+			continue;
+		consumer = bpf_map_lookup_elem(&consumers, &slot);
+		if (consumer == NULL || consumer->ifindex != ifindex)
+			continue;
+		if (seen == 0)
+			wanted = weir_copy_number(note, consumer->port);
+		if (seen++ != wanted)
+			continue;
+		copy->consumer = slot;
+		copy->attachment = note->attachments + i;
+		return 1;
+	}
+	return 0;
+}
+
+/* At an egress device: a clone gets its consumer's headers, all else passes. An XDP verdict. */
+static __always_inline int weir_leave(struct xdp_md *context)
 {
 	const struct weir_xdp_note *at =
 		(const struct weir_xdp_note *)(long)*(volatile __u32 *)&context->data;
 	struct weir_copy copy = {0};
 	struct weir_found found = {0};
+	struct weir_xdp_current *now;
 	struct weir_xdp_note note;
-	__u32 zero = 0, seen = 0, ifindex = context->egress_ifindex;
-	struct weir_xdp_current *now = bpf_map_lookup_elem(&current, &zero);
+	__u32 zero = 0;
 	void *lines;
 
-	if (now == NULL || (void *)(at + 1) > (void *)(long)*(volatile __u32 *)&context->data_end)
-		return XDP_DROP;
+	if ((void *)(at + 1) > (void *)(long)*(volatile __u32 *)&context->data_end ||
+		at->magic != WEIR_XDP_NOTE)
+		return XDP_PASS;
 	note = *at;
+	now = bpf_map_lookup_elem(&current, &zero);
 	lines = bpf_map_lookup_elem(&generations, &note.bank);
-	if (lines == NULL)
+	if (now == NULL || lines == NULL ||
+		!weir_find_target(lines, &note, context->egress_ifindex, &copy))
 		return XDP_DROP;
 	found.bank = note.bank;
 	found.ticks_offset = now->ticks_offset;
@@ -125,18 +173,5 @@ static __always_inline int weir_take_copy(struct xdp_md *context, const __u32 wa
 	found.headers.l4_offset = note.l4_offset + sizeof(note);
 	found.headers.payload_length = note.payload_length;
 	found.headers.ip_version = (__u8)note.ip_version;
-	for (__u32 i = 0; i < WEIR_XDP_MAX_COPIES && i < note.count; i++) {
-		__u32 slot = weir_target(lines, note.lanes + i);
-		struct weir_xdp_consumer *consumer;
-
-		if (slot == WEIR_XDP_NOBODY)
-			continue;
-		consumer = bpf_map_lookup_elem(&consumers, &slot);
-		if (consumer == NULL || consumer->ifindex != ifindex || seen++ != wanted)
-			continue;
-		copy.consumer = slot;
-		copy.attachment = note.attachments + i;
-		return weir_stage_deliver(context, &found, &copy);
-	}
-	return XDP_DROP;
+	return weir_stage_deliver(context, &found, &copy);
 }

@@ -70,6 +70,13 @@ struct {
 	__type(value, struct weir_xdp_group_counters);
 } group_counters SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, WEIR_XDP_COPY_PORTS + 1);
+	__type(key, __u32);
+	__type(value, struct weir_xdp_copy_state);
+} copy_states SEC(".maps");
+
 /* Whose the counters are, for readers: the control thread writes. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -179,8 +179,15 @@ struct weir_xdp_group_counters {
 	__u64 spare;
 };
 
-/* In front of a packet that goes to several groups, for the program at each egress. */
+/*
+ * In front of a packet that goes to several groups, for the program at each egress. No frame that
+ * is sent begins like this: the address of its next hop is not zero.
+ */
+#define WEIR_XDP_NOTE 0x5752000000000000ull /* in host order: the first six bytes are zero */
+
 struct weir_xdp_note {
+	__u64 magic;
+	__u64 packet; /* a number of its own on this CPU */
 	__u32 bank;
 	__u32 lanes;       /* line and place of the partition's words: line * 16 + word */
 	__u32 attachments; /* line */
@@ -189,5 +196,13 @@ struct weir_xdp_note {
 	__u16 l4_offset;
 	__u16 payload_length;
 	__u16 ip_version;
-	__u64 reserved;
 };
+
+/* By CPU and port: which packet's clones come, and how many have come. */
+struct weir_xdp_copy_state {
+	__u64 packet;
+	__u64 count;
+};
+
+#define WEIR_XDP_COPY_PORTS 64
+#define WEIR_XDP_COPY_OWN   WEIR_XDP_COPY_PORTS /* this entry numbers the packets */

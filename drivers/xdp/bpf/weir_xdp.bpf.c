@@ -80,6 +80,7 @@ static __always_inline int weir_to_partition(struct xdp_md *context, struct weir
 {
 	__u32 partition = (__u32)((found->hash >> 32) * stream->partitions >> 32), map, live;
 	struct weir_xdp_note note = {
+		.magic = WEIR_XDP_NOTE,
 		.bank = found->bank,
 		.lanes = stream->lanes * WEIR_XDP_LINE_WORDS,
 		.attachments = stream->attachments,
@@ -180,20 +181,10 @@ int weir_ingress(struct xdp_md *context)
 	return weir_to_stream(context, &found, lines, &line->head);
 }
 
-#define WEIR_COPY(number)                                                                          \
-	SEC("xdp.frags/devmap")                                                                    \
-	int weir_copy_##number(struct xdp_md *context)                                             \
-	{                                                                                          \
-		return weir_take_copy(context, number);                                            \
-	}
-
-WEIR_COPY(0)
-WEIR_COPY(1)
-WEIR_COPY(2)
-WEIR_COPY(3)
-WEIR_COPY(4)
-WEIR_COPY(5)
-WEIR_COPY(6)
-WEIR_COPY(7)
+SEC("xdp.frags/devmap")
+int weir_egress(struct xdp_md *context)
+{
+	return weir_leave(context);
+}
 
 char _license[] SEC("license") = "Dual BSD/GPL";
