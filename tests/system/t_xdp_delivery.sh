@@ -1,0 +1,74 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Without its gateway an XDP port goes on: every group of a stream gets each packet from the program
+# in the kernel, also behind one interface, rewritten as the gateway would, and no faster than its
+# rate; and the next gateway takes over with the tokens that are left.
+
+# shellcheck source=tests/system/_init.sh
+. "$(dirname "$0")/_init.sh"
+
+lan
+host exporter 1
+kernel_port gw0 2
+host c1 3
+host c2 4
+# A veth takes redirected frames only when its other end collects them (GRO).
+in_ns switch ethtool -K gw-gw0 gro on
+cat >"$tmp/weir.json" <<-END
+	{"workers": {"cpus": [1]},
+	"control": {"socket": "$socket"},
+	"memory": {"hugepages": false, "buffers": 32768},
+	"failover": {"heartbeat_ms": 10000, "gate": 8192},
+	"ports": [{"name": "lan", "driver": "xdp", "interface": "gw0"}],
+	"streams": [
+		{"name": "flows", "match": {"udp_port": 4739}, "key": "ipfix", "partitions": 8},
+		{"name": "logs", "match": {"udp_port": 5140}, "key": "syslog", "partitions": 8}],
+	"groups": [
+		{"name": "one", "streams": ["flows"], "consumers": [
+			{"name": "a", "address": "10.0.0.3", "port": 9001}]},
+		{"name": "two", "streams": ["flows"], "consumers": [
+			{"name": "b", "address": "10.0.0.4", "port": 9002, "source": "keep"}]},
+		{"name": "slow", "streams": ["logs"], "consumers": [
+			{"name": "c", "address": "10.0.0.3", "port": 9003,
+				"rate": {"packets_per_s": 1000, "burst_packets": 100}}]}]}
+END
+receiver_start a c1 --listen 10.0.0.3:9001
+receiver_start b c2 --listen 10.0.0.4:9002
+receiver_start c c1 --listen 10.0.0.3:9003
+
+reachable() {
+	wait_for "ctl consumer list | jq -e '.consumers | length == 3 and all(.state == \"reachable\")'"
+}
+
+load() {
+	send exporter --to 10.0.0.2:4739 --keys 40 --count 2000 --rate 20000 --size 100 \
+		--json "$tmp/sent.json"
+	assert_json "$tmp/sent.json" '.failed == 0'
+}
+
+weir_start "$tmp/weir.json"
+reachable
+load
+gateway_kill
+# From here on nobody but the program is there.
+load
+send exporter --to 10.0.0.2:5140 --keys 10 --seconds 2 --rate 5000 --size 100 \
+	--json "$tmp/fast.json"
+weir_start "$tmp/weir.json"
+reachable
+load
+weir_stop
+
+for name in a b c; do
+	receiver_stop $name
+done
+for name in a b; do
+	assert_json "$tmp/$name.json" '.received == 6000 and .keys == 120 and .lost == 0 and
+		.duplicates == 0 and .reordered == 0'
+done
+# The rate holds in the kernel too: its burst, and no more than it says.
+assert_json "$tmp/c.json" '.received >= 1000 and .received <= 1.05 * (100 + 1000 * (.seconds + 0.1))'
+assert_json "$tmp/fast.json" '.sent > 5000'
+grep -q 'went on with the pinned program' "$gateway_log" || fail "the program was not adopted"
+! grep -q 'do not fit' "$gateway_log" || fail "its maps were not adopted"
