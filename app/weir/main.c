@@ -16,6 +16,7 @@
 #include "dpdk/driver.h"
 #include "options.h"
 #include "ports.h"
+#include "preflight.h"
 
 /* Start-up in order, and its reverse. No logic. */
 
@@ -127,6 +128,7 @@ static int open_socket(struct program *program, struct weir_error *error)
 		weir_methods_producer_register(gateway) < 0 ||
 		weir_methods_port_register(gateway) < 0 ||
 		weir_methods_worker_register(gateway) < 0 ||
+		weir_methods_failover_register(gateway) < 0 ||
 		weir_methods_stats_register(gateway) < 0 ||
 		weir_methods_quarantine_register(gateway) < 0)
 		return weir_error_set(error, -1, "", "", "the methods could not be registered");
@@ -207,9 +209,16 @@ int main(int argc, char **argv)
 	}
 	if (program->options.check_only) {
 		printf("%s is sound\n", program->options.config);
+		weir_preflight(program->config, stdout);
 		weir_config_free(program->config);
 		free(program);
 		return 0;
+	}
+	if (program->options.unload) {
+		status = weir_ports_unload(program->config, &error) < 0 ? report(&error) : 0;
+		weir_config_free(program->config);
+		free(program);
+		return status;
 	}
 	status = 0;
 	if (start(program, &error) < 0)

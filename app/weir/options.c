@@ -7,13 +7,16 @@
 #include "base/log.h"
 
 static const char help[] =
-	"Usage: weir --config FILE [--check] [--log-level LEVEL]\n"
+	"Usage: weir --config FILE [--check | --unload] [--log-level LEVEL]\n"
 	"\n"
 	"Take UDP streams from the ports in FILE and deliver them to their consumers,\n"
 	"until SIGINT or SIGTERM. weirctl(1) watches and changes the running gateway.\n"
 	"\n"
 	"  -c, --config FILE      configuration, JSON (default /etc/weir/weir.json)\n"
-	"  -C, --check            check FILE, print what is wrong with it, and exit\n"
+	"  -C, --check            check FILE, print what is wrong with it, and what the\n"
+	"                         machine lacks for its ports, and exit\n"
+	"  -U, --unload           take the XDP program off the interfaces, with all that\n"
+	"                         is pinned where FILE says, and exit\n"
 	"  -l, --log-level LEVEL  error, warning, notice (default), info or debug\n"
 	"  -V, --version          print the version and exit\n"
 	"  -h, --help             print this text and exit\n"
@@ -35,6 +38,7 @@ int weir_options_parse(int argc, char **argv, struct weir_options *options, int 
 	static const struct option list[] = {
 		{"config", required_argument, NULL, 'c'},
 		{"check", no_argument, NULL, 'C'},
+		{"unload", no_argument, NULL, 'U'},
 		{"log-level", required_argument, NULL, 'l'},
 		{"version", no_argument, NULL, 'V'},
 		{"help", no_argument, NULL, 'h'},
@@ -44,13 +48,17 @@ int weir_options_parse(int argc, char **argv, struct weir_options *options, int 
 
 	options->config = "/etc/weir/weir.json";
 	options->check_only = false;
-	while ((option = getopt_long(argc, argv, "c:Cl:Vh", list, NULL)) != -1) {
+	options->unload = false;
+	while ((option = getopt_long(argc, argv, "c:CUl:Vh", list, NULL)) != -1) {
 		switch (option) {
 		case 'c':
 			options->config = optarg;
 			break;
 		case 'C':
 			options->check_only = true;
+			break;
+		case 'U':
+			options->unload = true;
 			break;
 		case 'l':
 			level = weir_log_level_parse(optarg);

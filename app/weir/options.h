@@ -7,6 +7,7 @@
 struct weir_options {
 	const char *config;
 	bool check_only;
+	bool unload; /* remove what is pinned, and end */
 };
 
 /*

@@ -1,12 +1,25 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "ports.h"
 
+#include <string.h>
+
 #include "dpdk/driver.h"
 #include "xdp/driver.h"
+#include "xdp/pins.h"
 
 int weir_ports_prepare(const struct weir_config *config, struct weir_error *error)
 {
 	return weir_xdp_pins_prepare(config, error);
+}
+
+int weir_ports_unload(const struct weir_config *config, struct weir_error *error)
+{
+	int result = weir_pins_remove_all(config->failover.pins);
+
+	if (result < 0)
+		return weir_error_set(error, result, "$.failover.pins", "run it as root",
+			"%s was not removed: %s", config->failover.pins, strerror(-result));
+	return 0;
 }
 
 int weir_port_find(const struct weir_config *config, unsigned int index, struct weir_port **port,

@@ -8,6 +8,8 @@
 
 /* Once, before the others. */
 int weir_ports_prepare(const struct weir_config *config, struct weir_error *error);
+/* Remove what ports leave behind on purpose when the gateway ends. */
+int weir_ports_unload(const struct weir_config *config, struct weir_error *error);
 int weir_port_find(const struct weir_config *config, unsigned int index, struct weir_port **port,
 	struct weir_error *error);
 int weir_port_start(struct weir_port *port, const struct weir_config *config,

@@ -171,6 +171,29 @@ static int run_check(struct weirctl_client *client, char *const *words, int coun
 	return rc;
 }
 
+/* It must have an answer above all when the gateway has none. */
+static bool is_failover_show(char *const *words, int count)
+{
+	return (count == 1 && strcmp(words[0], "failover_show") == 0) ||
+	       (count == 2 && strcmp(words[0], "failover") == 0 && strcmp(words[1], "show") == 0);
+}
+
+static int run_failover_show(struct weirctl_client *client)
+{
+	json_t *result = NULL;
+	int rc;
+
+	client->is_quiet = true;
+	rc = weirctl_call(client, "failover_show", NULL, &result);
+	client->is_quiet = false;
+	if (rc == WEIRCTL_UNREACHABLE)
+		rc = weirctl_failover_from_pins(&result);
+	if (result != NULL)
+		print_result(client, result);
+	json_decref(result);
+	return rc;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(struct weirctl_client *client, char *const *words, int count);
@@ -188,5 +211,7 @@ int weirctl_run(struct weirctl_client *client, char *const *words, int count)
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (strcmp(words[0], commands[i].name) == 0)
 			return commands[i].run(client, words + 1, count - 1);
+	if (is_failover_show(words, count))
+		return run_failover_show(client);
 	return run_method(client, words, count);
 }

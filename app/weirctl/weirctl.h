@@ -67,6 +67,9 @@ json_t *weirctl_parse_number(const char *text);
 /* commands.c */
 int weirctl_run(struct weirctl_client *client, char *const *words, int count);
 
+/* failover.c: what failover_show answers, from the pins. New reference; or an exit code. */
+int weirctl_failover_from_pins(json_t **result);
+
 /* render.c */
 struct weirctl_text {
 	char *bytes; /* NUL ended; NULL while empty or when memory ran out */

@@ -3,6 +3,8 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <stdio.h>
@@ -91,4 +93,26 @@ uint16_t weir_interface_queues(const char *name)
 	if (folder != NULL)
 		closedir(folder);
 	return count == 0 ? 1 : count;
+}
+
+int weir_interface_read(const char *name, struct weir_interface *interface)
+{
+	struct ethtool_drvinfo driver = {.cmd = ETHTOOL_GDRVINFO};
+	struct ethtool_value flags = {.cmd = ETHTOOL_GFLAGS};
+	struct ifreq change = {0};
+	int result = weir_interface_mtu(name, &interface->mtu);
+
+	if (result < 0)
+		return result;
+	interface->queues = weir_interface_queues(name);
+	interface->is_up = request(name, SIOCGIFFLAGS, &change) == 0 && (change.ifr_flags & IFF_UP);
+	change.ifr_data = (void *)&driver;
+	if (request(name, SIOCETHTOOL, &change) < 0)
+		driver.driver[0] = '\0';
+	snprintf(interface->driver, sizeof(interface->driver), "%s",
+		driver.driver[0] != '\0' ? driver.driver : "no driver");
+	change.ifr_data = (void *)&flags;
+	interface->strips_vlan =
+		request(name, SIOCETHTOOL, &change) == 0 && (flags.data & ETH_FLAG_RXVLAN);
+	return 0;
 }

@@ -13,5 +13,13 @@ int weir_interface_set_mac(const char *name, const uint8_t mac[6]);
 int weir_interface_set_promiscuous(const char *name);
 /* Up, with a carrier. */
 bool weir_interface_is_running(const char *name);
+struct weir_interface {
+	char driver[32];
+	uint16_t mtu;
+	uint16_t queues; /* receive */
+	bool is_up;
+	bool strips_vlan; /* takes VLAN tags off what it receives */
+};
+int weir_interface_read(const char *name, struct weir_interface *interface);
 /* Receive queues that its driver has now; 1 when it does not say. */
 uint16_t weir_interface_queues(const char *name);

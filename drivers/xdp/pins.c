@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -83,6 +84,43 @@ void weir_pinned_close(struct weir_pinned_port *port)
 	if (port->queues != NULL)
 		munmap(port->queues, WEIR_XDP_MAX_QUEUES * sizeof(*port->queues));
 	memset(port, 0, sizeof(*port));
+}
+
+static uint64_t since(uint64_t now_ns, uint64_t then_ns)
+{
+	return (int64_t)(now_ns - then_ns) > 0 && then_ns != 0 ? now_ns - then_ns : 0;
+}
+
+void weir_pinned_read(const struct weir_xdp_queue_state *state, struct weir_failover_queue *queue)
+{
+	static const char *const reasons[WEIR_XDP_TRIPS] = {
+		[WEIR_XDP_TRIP_OWNER] = "worker_ended",
+		[WEIR_XDP_TRIP_HEARTBEAT] = "worker_silent",
+		[WEIR_XDP_TRIP_BACKLOG] = "backlog",
+		[WEIR_XDP_TRIP_SOCKET] = "no_socket",
+		[WEIR_XDP_TRIP_OPERATOR] = "operator",
+	};
+	const volatile struct weir_xdp_queue_state *now = state;
+	uint32_t reason = now->trip_reason, armed = now->armed;
+	uint64_t consumed = now->consumed;
+	struct timespec clock;
+	uint64_t now_ns;
+
+	clock_gettime(CLOCK_MONOTONIC, &clock);
+	now_ns = (uint64_t)clock.tv_sec * 1000000000 + (uint64_t)clock.tv_nsec;
+	memset(queue, 0, sizeof(*queue));
+	queue->is_armed = armed != 0;
+	queue->is_tripped = armed != 0 && now->tripped == armed;
+	queue->has_worker = (now->owner & WEIR_XDP_OWNER_MASK) != 0;
+	queue->reason = reason < WEIR_XDP_TRIPS ? reasons[reason] : NULL;
+	queue->heartbeat_age_ns = since(now_ns, now->heartbeat_ns);
+	queue->tripped_at_ns = now->tripped_ns;
+	queue->trips = now->trips;
+	queue->redirected = now->redirected;
+	queue->waiting =
+		(int64_t)(queue->redirected - consumed) > 0 ? queue->redirected - consumed : 0;
+	queue->in_kernel = now->in_kernel;
+	queue->lost = now->handover_lost;
 }
 
 int weir_pins_list(

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/failover.h"
 #include "xdp/bpf/layout.h"
 
 /*
@@ -34,6 +35,9 @@ struct weir_pinned_port {
 int weir_pinned_open(
 	const char *folder, const char *interface, bool for_writing, struct weir_pinned_port *port);
 void weir_pinned_close(struct weir_pinned_port *port);
+
+/* What a queue's state says now. */
+void weir_pinned_read(const struct weir_xdp_queue_state *state, struct weir_failover_queue *queue);
 
 /* Interfaces with pins; `next` is called with each name. Returns their number, or -errno. */
 int weir_pins_list(

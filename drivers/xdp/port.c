@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "xdp/interface.h"
+#include "xdp/pins.h"
 #include "xdp/queue.h"
 #include "xdp/tables.h"
 
@@ -77,6 +78,24 @@ static void set_armed(void *driver, bool is_armed)
 		weir_guard_set(&device->queues[i]->guard, is_armed);
 }
 
+static void trip(void *driver)
+{
+	const struct device *device = driver;
+
+	for (uint16_t i = 0; i < device->queue_count; i++)
+		weir_guard_trip(&device->queues[i]->guard);
+}
+
+static uint32_t failover(void *driver, struct weir_failover_queue *queues, uint32_t most)
+{
+	const struct device *device = driver;
+	uint32_t count = RTE_MIN(most, (uint32_t)device->queue_count);
+
+	for (uint32_t i = 0; i < count; i++)
+		weir_pinned_read(device->queues[i]->guard.state, &queues[i]);
+	return count;
+}
+
 static bool is_quiet(const struct device *device)
 {
 	for (uint16_t i = 0; i < device->queue_count; i++) {
@@ -125,6 +144,8 @@ static const struct weir_port_ops ops = {
 	.link = link_is_up,
 	.take = set_armed,
 	.release = release,
+	.trip = trip,
+	.failover = failover,
 	.follow = follow,
 	.tokens = tokens,
 };
@@ -188,6 +209,7 @@ int weir_xdp_port_find(const struct weir_config *config, unsigned int index, str
 	port->rx_queues = RTE_MIN(port->rx_queues, (uint16_t)WEIR_PORT_MAX_QUEUES);
 	snprintf(port->name, sizeof(port->name), "%s", port_config->name);
 	snprintf(port->driver_name, sizeof(port->driver_name), "xdp");
+	snprintf(port->interface, sizeof(port->interface), "%s", port_config->interface);
 	snprintf(device->interface, sizeof(device->interface), "%s", port_config->interface);
 	result = set_up_interface(port_config, port, index, error);
 	if (result < 0) {

@@ -62,6 +62,11 @@ static int check_file_system(const char *folder, struct weir_error *error)
 		"%s is not in a BPF file system", folder);
 }
 
+bool weir_xdp_pins_are_possible(const struct weir_config *config)
+{
+	return check_file_system(config->failover.pins, NULL) == 0;
+}
+
 static bool is_foreign(const char *folder, const char *interface)
 {
 	struct weir_pinned_port port;

@@ -33,6 +33,11 @@ struct weir_xdp_program {
  */
 int weir_xdp_pins_prepare(const struct weir_config *config, struct weir_error *error);
 
+/* Whether failover.pins is in a BPF file system. */
+bool weir_xdp_pins_are_possible(const struct weir_config *config);
+/* Bytes of memory that the sockets of a port lock. */
+uint64_t weir_xdp_memory(const struct weir_config_port *port, uint16_t queues, uint16_t mtu);
+
 /* Load and attach for port `index`, whose interface is there. Queues stay disarmed. */
 int weir_xdp_program_open(const struct weir_config *config, unsigned int index, int ifindex,
 	struct weir_xdp_program **program, struct weir_error *error);

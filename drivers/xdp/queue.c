@@ -8,8 +8,11 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
+#include <rte_common.h>
 #include <rte_memcpy.h>
 #include <rte_prefetch.h>
+
+#include "xdp/program.h"
 
 /* Of kernels since 6.6; the headers here may be older. */
 #ifndef XDP_USE_SG
@@ -26,6 +29,16 @@
 #define LINK_OVERHEAD 22  /* Ethernet with two tags */
 #define SEND_BUFFER   (16 << 20)
 #define RECONCILE_MS  1
+
+static uint32_t frame_bytes_for(uint16_t mtu)
+{
+	return mtu + LINK_OVERHEAD + HEADROOM <= SMALL_FRAME ? SMALL_FRAME : LARGE_FRAME;
+}
+
+uint64_t weir_xdp_memory(const struct weir_config_port *port, uint16_t queues, uint16_t mtu)
+{
+	return (uint64_t)queues * 3 * rte_align32pow2(port->descriptors) * frame_bytes_for(mtu);
+}
 
 static void give_back(struct weir_xdp_queue *queue, const uint64_t *frames, uint32_t count)
 {
@@ -290,8 +303,7 @@ int weir_xdp_queue_open(const struct weir_config_port *config, const struct weir
 	queue->port = port->index;
 	queue->number = number;
 	queue->fd = -1;
-	queue->frame_bytes =
-		port->mtu + LINK_OVERHEAD + HEADROOM <= SMALL_FRAME ? SMALL_FRAME : LARGE_FRAME;
+	queue->frame_bytes = frame_bytes_for(port->mtu);
 	queue->has_fragments = port->mtu + LINK_OVERHEAD + HEADROOM > LARGE_FRAME;
 	queue->frame_room = queue->frame_bytes - HEADROOM;
 	result = weir_guard_open(&queue->guard, state);

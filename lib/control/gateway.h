@@ -68,6 +68,7 @@ int weir_methods_version_register(struct weir_gateway *gateway);
 int weir_methods_stream_register(struct weir_gateway *gateway);
 int weir_methods_consumer_register(struct weir_gateway *gateway);
 int weir_methods_producer_register(struct weir_gateway *gateway);
+int weir_methods_failover_register(struct weir_gateway *gateway);
 int weir_methods_port_register(struct weir_gateway *gateway);
 int weir_methods_stats_register(struct weir_gateway *gateway);
 int weir_methods_worker_register(struct weir_gateway *gateway);

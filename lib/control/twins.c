@@ -2,13 +2,17 @@
 #include "control/twins.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "control/gateway.h"
 #include "control/reach.h"
+#include "host/icmp_listen.h"
 #include "host/sink.h"
 #include "host/tap.h"
 
@@ -19,6 +23,7 @@ struct twin {
 	uint16_t port;
 	struct weir_tap *tap;   /* NULL: none */
 	struct weir_sink *sink; /* NULL: none */
+	int icmp_fd;            /* errors that only the kernel gets; -1: none */
 	bool has_warned;
 	uint64_t to_kernel;
 	uint64_t from_kernel;
@@ -81,6 +86,48 @@ static int open_tap(
 	return weir_loop_add_fd(gateway->loop, weir_tap_fd(twin->tap), EPOLLIN, tap_ready, twin);
 }
 
+/* An ICMP error about a consumer is of interest whoever it is addressed to. */
+static void look_at_icmp(struct weir_twins *twins, const uint8_t *frame, size_t length)
+{
+	struct weir_icmp_unreachable icmp;
+	uint32_t l3 = 14;
+
+	if (length < 34)
+		return;
+	if (frame[12] == 0x81 && frame[13] == 0x00)
+		l3 += 4;
+	if (weir_icmp_parse(frame + l3, frame + length, &icmp))
+		weir_reach_refused(twins->gateway->reach, &icmp);
+}
+
+static void icmp_ready(void *context, int fd, uint32_t events)
+{
+	struct twin *twin = context;
+	uint8_t frame[2048];
+	ssize_t length;
+
+	(void)events;
+	for (int i = 0; i < READ_BURST; i++) {
+		length = recv(fd, frame, sizeof(frame), MSG_DONTWAIT);
+		if (length < 0)
+			return;
+		look_at_icmp(twin->twins, frame, (size_t)length);
+	}
+}
+
+static int listen_to_icmp(struct twin *twin, const struct weir_port *port, struct weir_error *error)
+{
+	int fd = weir_icmp_listen(port->kernel_ifindex);
+	char path[32];
+
+	snprintf(path, sizeof(path), "$.ports[%u]", twin->port);
+	if (fd < 0)
+		return weir_error_set(error, fd, path, "give it CAP_NET_RAW",
+			"no packet socket for ICMP: %s", strerror(-fd));
+	twin->icmp_fd = fd;
+	return weir_loop_add_fd(twin->twins->gateway->loop, fd, EPOLLIN, icmp_ready, twin);
+}
+
 int weir_twins_create(
 	struct weir_gateway *gateway, struct weir_twins **out, struct weir_error *error)
 {
@@ -99,10 +146,14 @@ int weir_twins_create(
 
 		twins->list[i].twins = twins;
 		twins->list[i].port = i;
+		twins->list[i].icmp_fd = -1;
 		if (port->twin.enabled)
 			result = open_tap(&twins->list[i], port, error);
 		else if (port->driver == WEIR_DRIVER_AF_PACKET)
 			result = weir_sink_open(port->interface, &twins->list[i].sink);
+		else if (port->driver == WEIR_DRIVER_XDP)
+			result = listen_to_icmp(
+				&twins->list[i], gateway->dataplane->ports[i], error);
 	}
 	if (result < 0) {
 		weir_twins_destroy(twins);
@@ -120,6 +171,10 @@ void weir_twins_destroy(struct weir_twins *twins)
 	for (uint32_t i = 0; i < twins->count; i++) {
 		if (twins->list[i].tap != NULL)
 			weir_loop_remove_fd(twins->gateway->loop, weir_tap_fd(twins->list[i].tap));
+		if (twins->list[i].icmp_fd > 0) {
+			weir_loop_remove_fd(twins->gateway->loop, twins->list[i].icmp_fd);
+			close(twins->list[i].icmp_fd);
+		}
 		weir_tap_close(twins->list[i].tap);
 		weir_sink_close(twins->list[i].sink);
 	}
@@ -175,27 +230,11 @@ void weir_twins_sync(struct weir_twins *twins)
 	free(ranges);
 }
 
-/* An ICMP error about a consumer is of interest whoever it is addressed to. */
-static void look_at_icmp(struct weir_twins *twins, const struct rte_mbuf *packet)
-{
-	const uint8_t *frame = rte_pktmbuf_mtod(packet, const uint8_t *);
-	const uint8_t *end = frame + packet->data_len;
-	struct weir_icmp_unreachable icmp;
-	uint32_t l3 = 14;
-
-	if (packet->data_len < 34)
-		return;
-	if (frame[12] == 0x81 && frame[13] == 0x00)
-		l3 += 4;
-	if (weir_icmp_parse(frame + l3, end, &icmp))
-		weir_reach_refused(twins->gateway->reach, &icmp);
-}
-
 void weir_twins_packet(struct weir_twins *twins, struct rte_mbuf *packet)
 {
 	struct twin *twin = &twins->list[packet->port];
 
-	look_at_icmp(twins, packet);
+	look_at_icmp(twins, rte_pktmbuf_mtod(packet, const uint8_t *), packet->data_len);
 	if (twin->tap != NULL) {
 		if (packet->nb_segs == 1 &&
 			weir_tap_write(twin->tap, rte_pktmbuf_mtod(packet, const void *),

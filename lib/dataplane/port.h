@@ -6,6 +6,8 @@
 
 #include <rte_mbuf.h>
 
+#include "base/failover.h"
+
 /*
  * The port interface: all that the data plane knows of a NIC. A driver (drivers/) fills one of
  * these for each port that it has started; afterwards everything but `link_up` stays as it is.
@@ -41,12 +43,16 @@ struct weir_port_ops {
 	/* A port whose packets go another way while no gateway takes them; NULL for all others. */
 	void (*take)(void *driver, bool on); /* workers run: from now on, or not any more */
 	void (*release)(void *driver);       /* no more, and what is under way has been taken */
+	void (*trip)(void *driver);          /* the other way at once, until taken */
+	uint32_t (*failover)(void *driver, struct weir_failover_queue *queues, uint32_t most);
+	void (*watch)(void *driver); /* now and then: say what goes wrong without the gateway */
 	void (*follow)(void *driver, struct weir_dataplane *dataplane); /* something has changed */
 	const struct weir_token_store *(*tokens)(void *driver);
 };
 
 struct weir_port {
 	char name[32];
+	char interface[16];   /* of the kernel, that the port stands on; "": none */
 	char driver_name[32]; /* as the driver calls itself: "net_af_packet" */
 	uint16_t index;       /* position in the configuration */
 	uint16_t mtu;         /* layer-3 bytes */

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * How one receive queue fares whose packets go another way while the gateway does not take them:
+ * plain values, as a port's driver or its pinned state tells them.
+ */
+struct weir_failover_queue {
+	bool is_armed;      /* the gateway takes the packets, unless it is tripped */
+	bool is_tripped;    /* it does not, in spite of being armed */
+	bool has_worker;    /* whose thread lives */
+	const char *reason; /* of the newest trip; NULL: there was none */
+	uint64_t heartbeat_age_ns;
+	uint64_t tripped_at_ns; /* CLOCK_MONOTONIC; 0: never */
+	uint64_t trips;
+	uint64_t redirected; /* packets given to the gateway */
+	uint64_t waiting;    /* of them, not taken yet */
+	uint64_t in_kernel;  /* packets of streams that went the other way */
+	uint64_t lost;       /* were on their way to the gateway when it was tripped */
+};

@@ -1,0 +1,70 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# A port of driver xdp: the streams' packets and the stream protocol reach the gateway, everything
+# else the kernel, with no twin; packets in several frames, IPv6 and VLAN pass; the preflight says
+# what is missing; the program goes when it is told to.
+
+# shellcheck source=tests/system/_init.sh
+. "$(dirname "$0")/_init.sh"
+
+lan
+host exporter 1 9000
+kernel_port gw0 2 9000
+host c1 3 9000
+cat >"$tmp/weir.json" <<END
+{"control": {"socket": "$socket"},
+ "memory": {"hugepages": false, "buffer_bytes": 9216},
+ "ports": [{"name": "lan", "driver": "xdp", "interface": "gw0"}],
+ "streams": [{"name": "s", "match": {"udp_port": 4739}, "key": "ipfix", "partitions": 4}],
+ "groups": [{"name": "g", "streams": ["s"],
+	     "consumers": [{"name": "c", "address": "10.0.0.3", "port": 9995}]},
+	    {"name": "n", "class": "native", "streams": ["s"]}]}
+END
+
+# The preflight names what would keep the fail-over from working, and changes nothing.
+in_ns switch ethtool -K gw-gw0 gro off
+weir --config "$tmp/weir.json" --check >"$tmp/check.log"
+grep -q 'is sound' "$tmp/check.log" || fail "$(cat "$tmp/check.log")"
+grep -q 'port lan: xdp on gw0 (veth), MTU 9000' "$tmp/check.log" || fail "$(cat "$tmp/check.log")"
+grep -q 'missing: the program cannot send by gw0' "$tmp/check.log" || fail "$(cat "$tmp/check.log")"
+in_ns switch ethtool -K gw-gw0 gro on
+weir --config "$tmp/weir.json" --check >"$tmp/check.log"
+grep -q 'the program can send by gw0' "$tmp/check.log" || fail "$(cat "$tmp/check.log")"
+assert_fails ls /sys/fs/bpf/weir 2>/dev/null
+
+weir_start "$tmp/weir.json"
+wait_for "ctl consumer list | jq -e '.consumers[0].state == \"reachable\"'"
+receiver_start c c1 --listen 0.0.0.0:9995
+receiver_start native c1 --native 10.0.0.2:4150 --group n --name n --max-datagram 9000
+in_ns exporter ping -q -c 3 -i 0.2 10.0.0.2 >/dev/null || fail "no answer to ping"
+in_ns exporter ping -q -c 3 -i 0.2 fd00::2 >/dev/null || fail "no answer to ping by IPv6"
+send exporter --to 10.0.0.2:4739 --keys 10 --size 100 --count 2000 --rate 20000 >/dev/null
+send exporter --to 10.0.0.2:4739 --from 10.0.0.1:6000 --keys 1 --size 8900 --count 200 --rate 2000 \
+	>"$tmp/long.json"
+wait_for "[ \"\$(ctl port list | jq '.ports[0].matched')\" = 2200 ]"
+wait_for "ctl group list | jq -e '[.groups[] | .held] | add == 0'"
+assert_json "$(ctl port list)" '.ports[0] | .driver == "xdp" and .link == "up" and .native > 0 and
+	.device.rx_missed == 0 and .device.rx_errors == 0 and .device.tx_errors == 0'
+assert_json "$(ctl failover show)" '.gateway and .ports[0].interface == "gw0" and
+	(.ports[0].queues[0] | .state == "gateway" and .waiting == 0 and .redirected >= 2200)'
+assert_law
+
+# The operator has the kernel deliver, and takes it back.
+ctl failover trip >/dev/null
+wait_for "ctl failover show | jq -e '.ports[0].queues[0] | .state == \"kernel\" and .reason == \"operator\"'"
+ctl failover arm >/dev/null
+wait_for "ctl failover show | jq -e '.ports[0].queues[0].state == \"gateway\"'"
+receiver_stop c
+receiver_stop native
+assert_json "$tmp/c.json" '.received == 2200 and .lost == 0 and .reordered == 0'
+assert_json "$tmp/native.json" ".received >= 2000 and .lost == 0"
+
+# It stays on the interface without the gateway, until it is told to go.
+weir_stop
+ip -d link show gw0 | grep -q 'prog/xdp' || fail "no program on the port: $(ip -d link show gw0)"
+assert_json "$(weirctl -j failover show)" '.gateway == false and .ports[0].queues[0].state == "disarmed"'
+weir --config "$tmp/weir.json" --unload
+[ ! -e /sys/fs/bpf/weir ] || fail "pins are left: $(find /sys/fs/bpf/weir)"
+wait_for "! ip -d link show gw0 | grep -q 'prog/xdp'"
+assert_fails weirctl -j failover show 2>/dev/null
