@@ -8,8 +8,9 @@
 
 #include <rte_common.h>
 
-#define BEAT_US  100
-#define REARM_MS 50 /* after a trip: no queue goes over and back many times a second */
+#define BEAT_US     100
+#define WEIR_GUARDS (32 * WEIR_XDP_MAX_QUEUES)
+#define REARM_MS    50 /* after a trip: no queue goes over and back many times a second */
 
 _Static_assert(sizeof(pthread_mutex_t) <= WEIR_XDP_LINE, "the owner's line is too short");
 
@@ -19,6 +20,18 @@ static uint64_t monotonic_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* All guards of the process; changed while no worker runs. */
+static struct weir_guard *guards[WEIR_GUARDS];
+static unsigned int guard_count;
+
+bool weir_guard_has_stale(void)
+{
+	for (unsigned int i = 0; i < guard_count; i++)
+		if (unlikely(weir_guard_is_tripped(guards[i])) && !guards[i]->has_seen_trip)
+			return true;
+	return false;
 }
 
 /* The mutex is of this process's making, at the place where the program looks for the futex. */
@@ -46,7 +59,18 @@ int weir_guard_open(struct weir_guard *guard, struct weir_xdp_queue_state *state
 	memset(&state->owner, 0, WEIR_XDP_LINE);
 	result = pthread_mutex_init(owner_of(state), &attributes);
 	pthread_mutexattr_destroy(&attributes);
+	if (result == 0 && guard_count == WEIR_GUARDS)
+		result = ENOSPC;
+	if (result == 0)
+		guards[guard_count++] = guard;
 	return -result;
+}
+
+void weir_guard_close(struct weir_guard *guard)
+{
+	for (unsigned int i = 0; i < guard_count; i++)
+		if (guards[i] == guard)
+			guards[i] = guards[--guard_count];
 }
 
 static void arm(struct weir_guard *guard)

@@ -31,6 +31,8 @@ struct weir_guard {
 	_Atomic bool wants_armed; /* control */
 };
 
+/* Workers have ended. */
+void weir_guard_close(struct weir_guard *guard);
 /* Before a worker polls the queue: disarmed, without an owner. What was counted stays. */
 int weir_guard_open(struct weir_guard *guard, struct weir_xdp_queue_state *state);
 
@@ -52,6 +54,12 @@ static inline bool weir_guard_is_tripped(const struct weir_guard *guard)
 
 	return state->tripped == state->armed && state->armed != 0;
 }
+
+/*
+ * Any worker, before it sends: the program has taken a queue over and its worker has not come by
+ * since, so what is about to be sent is older than what the program has sent.
+ */
+bool weir_guard_has_stale(void);
 
 /* Worker: so many packets were taken from this socket in all. */
 static inline void weir_guard_consumed(struct weir_guard *guard, uint64_t taken)

@@ -12,6 +12,7 @@
 #include <bpf/bpf.h>
 
 #include "base/log.h"
+#include "xdp/errors.h"
 #include "xdp/interface.h"
 #include "xdp/pins.h"
 #include "xdp/queue.h"
@@ -19,10 +20,19 @@
 
 #define QUIET_MS 200 /* for what is under way to the sockets, when the port is disarmed */
 
+#define SAY_AGAIN_S 10
+
+/* Of all ports; control thread. NULL: the kernel does not tell. */
+static struct weir_xdp_errors_counter *errors;
+static unsigned int error_users;
+
 struct device {
 	char interface[16];
 	uint16_t queue_count;
-	bool goes_on; /* the program, without us */
+	bool counts_errors;
+	int ifindex;
+	uint64_t errors_said;
+	time_t say_after;
 	struct weir_xdp_program *program;
 	struct weir_xdp_tables *tables;
 	struct weir_xdp_queue *queues[WEIR_PORT_MAX_QUEUES];
@@ -43,11 +53,23 @@ static int arm_wait(void *handle, bool on)
 	return 0;
 }
 
+static uint64_t not_sent(const struct device *device, int *newest)
+{
+	struct weir_xdp_errors found = {0};
+
+	if (errors == NULL || weir_xdp_errors_read(errors, device->ifindex, &found) < 0)
+		return 0;
+	*newest = found.newest;
+	return found.refused + found.not_sent;
+}
+
 static void counters(void *driver, struct weir_port_counters *out)
 {
 	const struct device *device = driver;
+	int newest;
 
 	memset(out, 0, sizeof(*out));
+	out->tx_errors = not_sent(device, &newest);
 	for (uint16_t i = 0; i < device->queue_count; i++) {
 		const struct weir_xdp_queue *queue = device->queues[i];
 
@@ -61,6 +83,41 @@ static void counters(void *driver, struct weir_port_counters *out)
 		out->tx_bytes += queue->tx_bytes;
 		out->tx_errors += queue->tx_errors;
 	}
+}
+
+/* Nothing else tells that what the program sends is refused on the way out. */
+static void watch(void *driver)
+{
+	struct device *device = driver;
+	int newest = 0;
+	uint64_t count = not_sent(device, &newest);
+	time_t now = time(NULL);
+
+	if (count == device->errors_said || now < device->say_after)
+		return;
+	weir_log_error("xdp",
+		"%s: %llu packets that the program sent were refused (%s); see weir --check",
+		device->interface, (unsigned long long)(count - device->errors_said),
+		strerror(-newest));
+	device->errors_said = count;
+	device->say_after = now + SAY_AGAIN_S;
+}
+
+static void count_errors(struct device *device, const struct weir_config *config)
+{
+	int result = 0, newest = 0;
+
+	if (error_users++ == 0)
+		result = weir_xdp_errors_open(
+			config->failover.enabled ? config->failover.pins : NULL, &errors);
+	if (errors != NULL)
+		result = weir_xdp_errors_add(errors, device->ifindex);
+	if (result < 0)
+		weir_log_warning("xdp",
+			"%s: what the program cannot send is not counted (%s): it takes "
+			"CAP_PERFMON",
+			device->interface, strerror(-result));
+	device->errors_said = not_sent(device, &newest);
 }
 
 static bool link_is_up(void *driver)
@@ -114,8 +171,11 @@ static void release(void *driver)
 	const struct timespec moment = {.tv_nsec = 1000000};
 
 	set_armed(driver, false);
-	for (int i = 0; i < QUIET_MS && !is_quiet(device); i++)
+	/* Twice: a program that was just under way hands one over yet. */
+	for (int i = 0, quiet = 0; i < QUIET_MS && quiet < 2; i++) {
 		nanosleep(&moment, NULL);
+		quiet = is_quiet(device) ? quiet + 1 : 0;
+	}
 	if (!is_quiet(device))
 		weir_log_warning("xdp", "%s: packets were still in the sockets at the end",
 			device->interface);
@@ -146,6 +206,7 @@ static const struct weir_port_ops ops = {
 	.release = release,
 	.trip = trip,
 	.failover = failover,
+	.watch = watch,
 	.follow = follow,
 	.tokens = tokens,
 };
@@ -240,13 +301,13 @@ int weir_xdp_port_start(struct weir_port *port, const struct weir_config *config
 	int result = weir_xdp_program_open(
 		config, port->index, port->kernel_ifindex, &device->program, error);
 
+	device->ifindex = port->kernel_ifindex;
 	if (result == 0) {
 		result = weir_xdp_tables_open(device->program->object, &device->tables);
 		if (result < 0)
 			return fail(error, result, port->index, "", "free some memory",
 				"the program's maps could not be opened");
 	}
-	device->goes_on = config->failover.enabled;
 	for (uint16_t i = 0; result == 0 && i < port->rx_queues; i++) {
 		uint32_t key = i;
 		int fd;
@@ -266,6 +327,8 @@ int weir_xdp_port_start(struct weir_port *port, const struct weir_config *config
 	if (result < 0)
 		return result;
 	device->program->settings->queues = device->queue_count;
+	count_errors(device, config);
+	device->counts_errors = true;
 	weir_log_notice("xdp", "port %s: %s, %s XDP, %s, %u queues", port->name, device->interface,
 		device->program->is_generic ? "generic" : "native",
 		device->queues[0]->is_zero_copy ? "zero copy" : "copying", device->queue_count);
@@ -283,6 +346,10 @@ void weir_xdp_port_close(struct weir_port *port)
 		weir_xdp_queue_close(device->queues[i]);
 	weir_xdp_tables_close(device->tables);
 	weir_xdp_program_close(device->program);
+	if (device->counts_errors && --error_users == 0) {
+		weir_xdp_errors_close(errors);
+		errors = NULL;
+	}
 	free(device);
 	free(port);
 }

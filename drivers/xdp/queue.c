@@ -325,6 +325,7 @@ void weir_xdp_queue_close(struct weir_xdp_queue *queue)
 {
 	if (queue == NULL)
 		return;
+	weir_guard_close(&queue->guard);
 	rte_pktmbuf_free(queue->partial);
 	if (queue->socket != NULL)
 		xsk_socket__delete(queue->socket);

@@ -108,6 +108,11 @@ uint16_t weir_xdp_transmit(void *handle, struct rte_mbuf **packets, uint16_t cou
 	uint16_t sent;
 
 	reclaim(queue);
+	if (unlikely(weir_guard_has_stale())) {
+		rte_pktmbuf_free_bulk(packets, count);
+		queue->tx_errors += count;
+		return count;
+	}
 	for (sent = 0; sent < count; sent++) {
 		struct rte_mbuf *packet = packets[sent];
 		uint32_t needed = frames_of(queue, packet), index;

@@ -144,6 +144,10 @@ static void watch(void *context, uint64_t now_ns)
 			weir_log_notice("worker", "worker %u answers again", id);
 	}
 	gateway->stalled = stalled;
+	for (uint32_t i = 0; i < gateway->dataplane->port_count; i++)
+		if (gateway->dataplane->ports[i]->ops->watch != NULL)
+			gateway->dataplane->ports[i]->ops->watch(
+				gateway->dataplane->ports[i]->driver);
 }
 
 int weir_gateway_start_timers(struct weir_gateway *gateway)

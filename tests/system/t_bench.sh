@@ -9,7 +9,8 @@
 
 /usr/bin/python3 "$weir_root/tests/bench/forward.py" --pairs 1 --seconds 0.3 --directory "$tmp" \
 	--no-hugepages --json "$tmp/bench.json" >"$tmp/shown"
-assert_json "$tmp/bench.json" '[.results[].name] == ["forward_64", "forward_512", "forward_1400"]'
+assert_json "$tmp/bench.json" '[.results[].name] == ["forward_64", "forward_512", "forward_1400",
+	"afxdp_rx"]'
 assert_json "$tmp/bench.json" 'all(.results[]; .ratio > 0 and .ours > 0 and .peer_value > 0 and
 	.spread == 0 and (.peer | length) > 0 and (.unit | length) > 0)'
 # The ratio is that of the two values when there is one pair.

@@ -15,7 +15,8 @@ struct weir_xdp_errors_key {
 
 struct weir_xdp_errors {
 	__u64 refused;  /* at the redirect; the interface is the one that the packet came by */
-	__u64 not_sent; /* by the interface's driver; it is the one that the packet was to leave by */
+	__u64 not_sent; /* by the interface's driver; it is the one that the packet was to leave by
+			 */
 	__s32 newest;   /* -errno */
 	__u32 reserved;
 };

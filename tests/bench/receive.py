@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+Packets per second that a port of driver xdp receives, beside a program that drops them on the same
+wire: the most that the kernel can hand over there. A program sends from the other end on another
+CPU, as fast as it can; what it sends is more than either takes.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+import capture
+from contender import Contender, Failed
+
+NEAR = "bench-near"
+FAR = "bench-far"
+PEER = "XDP_DROP"
+FRAME = 128  # bytes on the wire
+SETTLE_S = 0.3
+LEAD_S = 5  # the source runs for longer than what is measured
+
+
+def make_wire():
+    """Both ends are in this namespace; the frames are for the near one."""
+    subprocess.run(["ip", "link", "add", NEAR, "type", "veth", "peer", "name", FAR], check=True)
+    for device, mac in ((NEAR, "02:00:00:00:00:01"), (FAR, "02:00:00:00:00:02")):
+        subprocess.run(["ip", "link", "set", device, "address", mac, "up"], check=True)
+        subprocess.run(["ethtool", "-K", device, "gro", "on", "rxvlan", "off"], check=False,
+                       capture_output=True)
+
+
+class Receiver(Contender):
+    """Weir with one stream that nobody takes: it receives, classifies, appends."""
+
+    def __init__(self, arguments):
+        self.socket = f"{arguments.directory}/weir.sock"
+        config = f"{arguments.directory}/receive.json"
+        with open(config, "w", encoding="utf-8") as file:
+            json.dump({
+                "workers": {"cpus": [arguments.cpu], "idle": "spin"},
+                "memory": {"buffers": 32768, "hugepages": arguments.hugepages},
+                "control": {"socket": self.socket},
+                "native": {"udp_port": 0},
+                "failover": {"enabled": False},
+                "ports": [{"name": "in", "driver": "xdp", "interface": NEAR}],
+                "streams": [{"name": "flows", "match": {"udp_port": 4739}, "key": "ipfix"}],
+            }, file)
+        super().__init__(["weir", "--config", config], f"{arguments.directory}/receive.log")
+
+    def sent(self):
+        """Packets that the port has received."""
+        done = subprocess.run(["weirctl", "--socket", self.socket, "-j", "port", "list"],
+                              capture_output=True, timeout=10, check=False)
+        if done.returncode != 0:
+            raise Failed(f"weirctl: {done.stderr.decode().strip()}")
+        return json.loads(done.stdout)["ports"][0]["device"]["rx_packets"]
+
+
+def source(arguments, seconds):
+    """The sender, on a CPU that the worker does not have."""
+    cpu = next(one for one in sorted(os.sched_getaffinity(0)) if one != arguments.cpu)
+    process = subprocess.Popen(["taskset", "-c", str(cpu), "xdp_ends", "send", FAR, str(seconds)],
+                               stdin=subprocess.PIPE)
+    process.stdin.write(capture.frame(FRAME, 1))
+    process.stdin.close()
+    return process
+
+
+def received(arguments):
+    sender = source(arguments, arguments.seconds + LEAD_S)
+    try:
+        with Receiver(arguments) as receiver:
+            time.sleep(SETTLE_S)
+            begin = receiver.sample()
+            time.sleep(arguments.seconds)
+            end = receiver.sample()
+    finally:
+        sender.terminate()
+        sender.wait()
+    return (end[1] - begin[1]) / (end[0] - begin[0])
+
+
+def dropped(arguments):
+    sender = source(arguments, arguments.seconds + LEAD_S)
+    try:
+        done = subprocess.run(["xdp_ends", "drop", NEAR, str(arguments.seconds)], check=True,
+                              capture_output=True, timeout=arguments.seconds + 30)
+    finally:
+        sender.terminate()
+        sender.wait()
+    return float(done.stdout)
+
+
+def receive(arguments, noisy):
+    """A result of alternating runs."""
+    make_wire()
+    pairs = []
+    for number in range(arguments.pairs):
+        order = (received, dropped) if number % 2 == 0 else (dropped, received)
+        rates = {how: how(arguments) for how in order}
+        pairs.append((rates[received], rates[dropped]))
+        print(f"afxdp_rx: pair {number + 1} of {arguments.pairs}: "
+              f"{rates[received] / rates[dropped]:.3f}", file=sys.stderr)
+    ratios = [ours / peer for ours, peer in pairs]
+    ratio = statistics.median(ratios)
+    spread = (max(ratios) - min(ratios)) / ratio
+    ours = round(statistics.median(pair[0] for pair in pairs))
+    peer = round(statistics.median(pair[1] for pair in pairs))
+    return {
+        "name": "afxdp_rx", "ratio": round(ratio, 4), "ours": ours, "peer": PEER,
+        "peer_value": peer, "unit": "packets/s", "spread": round(spread, 4),
+        "noisy": spread > noisy, "ours_clock": ours, "peer_clock": peer,
+        "ratios": [round(one, 4) for one in ratios],
+    }

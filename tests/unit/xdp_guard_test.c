@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <CUnit/Basic.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "xdp/guard.h"
+
+/* One queue's guard on a state in plain memory; what the program would do is done by hand. */
+
+static struct weir_xdp_queue_state state __attribute__((aligned(64)));
+static struct weir_guard guard;
+
+static void open_guard(void)
+{
+	memset(&state, 0, sizeof(state));
+	CU_ASSERT_EQUAL_FATAL(weir_guard_open(&guard, &state), 0);
+}
+
+static void beat(bool is_empty)
+{
+	weir_guard_beat_now(&guard, rte_rdtsc(), is_empty);
+}
+
+static void arm(void)
+{
+	weir_guard_set(&guard, true);
+	beat(true);
+	CU_ASSERT_NOT_EQUAL_FATAL(state.armed, 0);
+}
+
+static void program_trips(uint32_t reason)
+{
+	state.trip_reason = reason;
+	state.tripped = state.armed;
+}
+
+/* Beats until the queue is armed with another number, or for as long as a trip is waited out. */
+static bool is_armed_again(bool is_empty)
+{
+	uint32_t before = state.armed;
+
+	for (int i = 0; i < 3; i++) {
+		beat(is_empty);
+		guard.arm_after = rte_rdtsc();
+	}
+	return state.armed > before;
+}
+
+static void test_nothing_is_armed_before_it_is_asked_for(void)
+{
+	open_guard();
+	beat(true);
+	CU_ASSERT_EQUAL(state.armed, 0);
+	CU_ASSERT_NOT_EQUAL(state.heartbeat_ns, 0);
+	arm();
+	weir_guard_set(&guard, false);
+	beat(true);
+	CU_ASSERT_EQUAL(state.armed, 0);
+	weir_guard_close(&guard);
+}
+
+static void test_an_arming_is_above_all_that_a_predecessor_used(void)
+{
+	memset(&state, 0, sizeof(state));
+	state.armed = 7;
+	state.tripped = 9;
+	state.redirected = 1000;
+	state.consumed = 990;
+	CU_ASSERT_EQUAL_FATAL(weir_guard_open(&guard, &state), 0);
+	CU_ASSERT_EQUAL(state.armed, 0);
+	arm();
+	CU_ASSERT_EQUAL(state.armed, 10);
+	/* What the predecessor left in its socket is no backlog of ours. */
+	CU_ASSERT_EQUAL(state.consumed, 1000);
+	weir_guard_consumed(&guard, 5);
+	CU_ASSERT_EQUAL(state.consumed, 1005);
+	weir_guard_close(&guard);
+}
+
+static void test_a_tripped_queue_is_armed_again_when_its_socket_is_empty(void)
+{
+	open_guard();
+	arm();
+	CU_ASSERT_FALSE(weir_guard_is_tripped(&guard));
+	program_trips(WEIR_XDP_TRIP_BACKLOG);
+	CU_ASSERT_TRUE(weir_guard_is_tripped(&guard));
+	CU_ASSERT_FALSE(is_armed_again(false));
+	state.redirected = 20;
+	CU_ASSERT_TRUE(is_armed_again(true));
+	CU_ASSERT_FALSE(weir_guard_is_tripped(&guard));
+	CU_ASSERT_EQUAL(state.consumed, state.redirected);
+	weir_guard_close(&guard);
+}
+
+static void test_an_operators_trip_holds_until_the_operator_arms(void)
+{
+	open_guard();
+	arm();
+	weir_guard_trip(&guard);
+	CU_ASSERT_TRUE(weir_guard_is_tripped(&guard));
+	CU_ASSERT_EQUAL(state.trips, 1);
+	CU_ASSERT_FALSE(is_armed_again(true));
+	weir_guard_set(&guard, true);
+	CU_ASSERT_TRUE(is_armed_again(true));
+	weir_guard_close(&guard);
+}
+
+static void test_what_was_taken_before_a_trip_is_stale_until_the_worker_saw_it(void)
+{
+	open_guard();
+	arm();
+	CU_ASSERT_FALSE(weir_guard_has_stale());
+	program_trips(WEIR_XDP_TRIP_HEARTBEAT);
+	CU_ASSERT_TRUE(weir_guard_has_stale());
+	beat(true);
+	CU_ASSERT_FALSE(weir_guard_has_stale());
+	weir_guard_close(&guard);
+}
+
+static void *worker(void *context)
+{
+	(void)context;
+	arm();
+	CU_ASSERT_NOT_EQUAL(state.owner & WEIR_XDP_OWNER_MASK, 0);
+	return NULL;
+}
+
+/* The kernel's doing: the word that the program looks at. */
+static void test_the_end_of_the_workers_thread_is_in_the_state(void)
+{
+	pthread_t thread;
+
+	open_guard();
+	CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, worker, NULL), 0);
+	pthread_join(thread, NULL);
+	CU_ASSERT_NOT_EQUAL(state.armed, 0);
+	CU_ASSERT_EQUAL(state.owner & WEIR_XDP_OWNER_MASK, 0);
+	weir_guard_close(&guard);
+}
+
+int main(void)
+{
+	CU_TestInfo tests[] = {
+		{"the end of the worker's thread is in the state",
+			test_the_end_of_the_workers_thread_is_in_the_state},
+		{"nothing is armed before it is asked for",
+			test_nothing_is_armed_before_it_is_asked_for},
+		{"an arming is above all that a predecessor used",
+			test_an_arming_is_above_all_that_a_predecessor_used},
+		{"a tripped queue is armed again when its socket is empty",
+			test_a_tripped_queue_is_armed_again_when_its_socket_is_empty},
+		{"an operator's trip holds until the operator arms",
+			test_an_operators_trip_holds_until_the_operator_arms},
+		{"what was taken before a trip is stale until the worker saw it",
+			test_what_was_taken_before_a_trip_is_stale_until_the_worker_saw_it},
+		CU_TEST_INFO_NULL,
+	};
+	CU_SuiteInfo suites[] = {{"guard", NULL, NULL, NULL, NULL, tests}, CU_SUITE_INFO_NULL};
+
+	if (CU_initialize_registry() != CUE_SUCCESS || CU_register_suites(suites) != CUE_SUCCESS)
+		return 1;
+	CU_basic_run_tests();
+	return CU_get_number_of_failures() != 0;
+}
