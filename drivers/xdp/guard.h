@@ -39,12 +39,10 @@ int weir_guard_open(struct weir_guard *guard, struct weir_xdp_queue_state *state
 /* Worker: look and say that the loop runs; `is_empty`: nothing is in the socket. */
 void weir_guard_beat_now(struct weir_guard *guard, uint64_t now, bool is_empty);
 
-static inline void weir_guard_beat(struct weir_guard *guard, bool is_empty)
+/* Worker: it is time to. */
+static inline bool weir_guard_is_due(const struct weir_guard *guard)
 {
-	uint64_t now = rte_rdtsc();
-
-	if (unlikely((int64_t)(now - guard->next_beat) >= 0))
-		weir_guard_beat_now(guard, now, is_empty);
+	return (int64_t)(rte_rdtsc() - guard->next_beat) >= 0;
 }
 
 /* Worker: the program has taken over, so what is in the socket comes too late. */

@@ -29,6 +29,7 @@
 #define LINK_OVERHEAD 22  /* Ethernet with two tags */
 #define SEND_BUFFER   (16 << 20)
 #define RECONCILE_MS  1
+#define TELL_PACKETS  64 /* far fewer than any gate */
 
 static uint32_t frame_bytes_for(uint16_t mtu)
 {
@@ -112,22 +113,32 @@ static void discard(struct weir_xdp_queue *queue, uint32_t index, uint32_t count
 	xsk_ring_cons__release(&queue->rx, count);
 }
 
+/* In front of the program's eyes, which reads it for each packet: as seldom as the gate allows. */
+static void tell(struct weir_xdp_queue *queue)
+{
+	if (queue->taken == queue->told)
+		return;
+	queue->told = queue->taken;
+	weir_guard_consumed(&queue->guard, queue->taken);
+}
+
 /*
  * The kernel may drop what the program has handed to the socket. Where the two differ for that
- * reason the backlog would look longer than it is.
+ * reason the backlog would look longer than it is. Seldom: to read the program's line takes it away
+ * from the CPU that writes it for each packet.
  */
 static void reconcile(struct weir_xdp_queue *queue)
 {
 	volatile struct weir_xdp_queue_state *state = queue->guard.state;
-	uint64_t now;
+	uint64_t now = rte_rdtsc();
 
-	if (state->redirected == state->consumed)
-		return;
-	now = rte_rdtsc();
 	if ((int64_t)(now - queue->next_reconcile) < 0)
 		return;
 	queue->next_reconcile = now + rte_get_tsc_hz() / 1000 * RECONCILE_MS;
+	if (state->redirected == state->consumed)
+		return;
 	queue->guard.lost = weir_xdp_queue_missed(queue);
+	weir_guard_consumed(&queue->guard, queue->taken);
 }
 
 static uint32_t fill_mbufs(struct weir_xdp_queue *queue, uint32_t index, uint32_t count,
@@ -170,7 +181,10 @@ uint16_t weir_xdp_receive(void *handle, struct rte_mbuf **packets, uint16_t coun
 	uint32_t index = 0;
 	uint32_t found = xsk_ring_cons__peek(&queue->rx, RTE_MIN(count, BURST), &index);
 
-	weir_guard_beat(&queue->guard, found == 0);
+	if (unlikely(weir_guard_is_due(&queue->guard))) {
+		tell(queue);
+		weir_guard_beat_now(&queue->guard, rte_rdtsc(), found == 0);
+	}
 	if (found == 0) {
 		wake_driver(queue);
 		reconcile(queue);
@@ -183,7 +197,8 @@ uint16_t weir_xdp_receive(void *handle, struct rte_mbuf **packets, uint16_t coun
 	}
 	found = fill_mbufs(queue, index, found,
 		rte_pktmbuf_alloc_bulk(queue->pool, fresh, found) == 0 ? fresh : NULL, packets);
-	weir_guard_consumed(&queue->guard, queue->taken);
+	if (queue->taken - queue->told >= TELL_PACKETS)
+		tell(queue);
 	return (uint16_t)found;
 }
 

@@ -40,6 +40,7 @@ struct weir_xdp_queue {
 	struct rte_mbuf *partial; /* the beginning of a packet whose rest is to come */
 	bool is_skipping;         /* the rest of a packet that is dropped */
 	uint64_t taken;           /* packets, of any fate */
+	uint64_t told;            /* of them, the program knows */
 	uint64_t next_reconcile;  /* TSC */
 	uint64_t rx_packets;
 	uint64_t rx_bytes;
