@@ -100,19 +100,13 @@ static bool is_possible(const struct weir_xdp_queue *queue, const struct rte_mbu
 	       (packet->pkt_len <= queue->frame_bytes || queue->has_fragments);
 }
 
-uint16_t weir_xdp_transmit(void *handle, struct rte_mbuf **packets, uint16_t count)
+/* What fits of so many packets goes into the ring; returns how many were taken. */
+static uint16_t submit(struct weir_xdp_queue *queue, struct rte_mbuf **packets, uint16_t count)
 {
-	struct weir_xdp_queue *queue = handle;
 	uint32_t frames = 0;
-	uint64_t bytes = 0;
 	uint16_t sent;
 
 	reclaim(queue);
-	if (unlikely(weir_guard_has_stale())) {
-		rte_pktmbuf_free_bulk(packets, count);
-		queue->tx_errors += count;
-		return count;
-	}
 	for (sent = 0; sent < count; sent++) {
 		struct rte_mbuf *packet = packets[sent];
 		uint32_t needed = frames_of(queue, packet), index;
@@ -126,15 +120,38 @@ uint16_t weir_xdp_transmit(void *handle, struct rte_mbuf **packets, uint16_t cou
 			break;
 		put(queue, packet, index);
 		frames += needed;
-		bytes += packet->pkt_len;
+		queue->tx_bytes += packet->pkt_len;
 		queue->tx_packets++;
 	}
-	for (uint16_t i = 0; i < sent; i++)
-		rte_pktmbuf_free(packets[i]);
+	rte_pktmbuf_free_bulk(packets, sent);
 	if (frames != 0)
 		xsk_ring_prod__submit(&queue->tx, frames);
-	queue->tx_bytes += bytes;
 	/* What an earlier call left in the ring needs one too. */
 	kick(queue, frames);
+	return sent;
+}
+
+/*
+ * As many at a time as the kernel sends in one call, so that of a worker that is halted here no
+ * more than these come behind what the program has delivered meanwhile.
+ */
+uint16_t weir_xdp_transmit(void *handle, struct rte_mbuf **packets, uint16_t count)
+{
+	struct weir_xdp_queue *queue = handle;
+	uint16_t sent = 0;
+
+	while (sent < count) {
+		uint16_t part = RTE_MIN((uint16_t)(count - sent), (uint16_t)KERNEL_BATCH), taken;
+
+		if (unlikely(weir_guard_has_stale())) {
+			rte_pktmbuf_free_bulk(packets + sent, count - sent);
+			queue->tx_errors += (uint16_t)(count - sent);
+			return count;
+		}
+		taken = submit(queue, packets + sent, part);
+		sent += taken;
+		if (taken < part)
+			break;
+	}
 	return sent;
 }
