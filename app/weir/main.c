@@ -11,6 +11,7 @@
 #include "control/quarantine.h"
 #include "control/reach.h"
 #include "control/sessions.h"
+#include "control/takeover.h"
 #include "control/twins.h"
 #include "control/versions.h"
 #include "dpdk/driver.h"
@@ -27,6 +28,7 @@ struct program {
 	struct weir_config *config; /* the data plane's, once applied */
 	struct weir_gateway gateway;
 	struct weir_port *ports[WEIR_MAX_PORTS];
+	struct weir_takeover_peer *peer; /* the gateway that is taken over from; NULL: none */
 	bool has_eal;
 };
 
@@ -58,24 +60,38 @@ static int open_loop(struct program *program, struct weir_error *error)
 	return 0;
 }
 
-static int open_ports(struct program *program, struct weir_error *error)
+static int create_dataplane(struct program *program, uint16_t largest_mtu, struct weir_error *error)
+{
+	struct weir_gateway *gateway = &program->gateway;
+	int result =
+		weir_dataplane_create(program->config, largest_mtu, &gateway->dataplane, error);
+
+	if (result < 0)
+		return result;
+	gateway->dataplane->is_crowded = weir_eal_is_crowded(program->config);
+	gateway->dataplane->numbers_by_clock = true;
+	return 0;
+}
+
+static int find_ports(struct program *program, uint16_t *largest_mtu, struct weir_error *error)
 {
 	const struct weir_config *config = program->config;
-	struct weir_gateway *gateway = &program->gateway;
-	uint16_t largest = 1500;
 	int result = weir_ports_prepare(config, error);
 
 	for (unsigned int i = 0; result == 0 && i < config->port_count; i++) {
 		result = weir_port_find(config, i, &program->ports[i], error);
-		if (result == 0 && program->ports[i]->mtu > largest)
-			largest = program->ports[i]->mtu;
+		if (result == 0 && program->ports[i]->mtu > *largest_mtu)
+			*largest_mtu = program->ports[i]->mtu;
 	}
-	if (result == 0)
-		result = weir_dataplane_create(config, largest, &gateway->dataplane, error);
-	if (result == 0) {
-		gateway->dataplane->is_crowded = weir_eal_is_crowded(config);
-		gateway->dataplane->numbers_by_clock = true;
-	}
+	return result;
+}
+
+static int start_ports(struct program *program, struct weir_error *error)
+{
+	const struct weir_config *config = program->config;
+	struct weir_gateway *gateway = &program->gateway;
+	int result = 0;
+
 	for (unsigned int i = 0; result == 0 && i < config->port_count; i++)
 		result = weir_port_start(
 			program->ports[i], config, gateway->dataplane->buffers, error);
@@ -85,7 +101,20 @@ static int open_ports(struct program *program, struct weir_error *error)
 	return result;
 }
 
-static int open_control(struct program *program, struct weir_error *error)
+static void close_ports(void *context)
+{
+	struct program *program = context;
+
+	for (unsigned int i = 0; i < WEIR_MAX_PORTS; i++) {
+		weir_port_close(program->ports[i]);
+		program->ports[i] = NULL;
+	}
+	if (program->gateway.dataplane != NULL)
+		program->gateway.dataplane->port_count = 0;
+}
+
+/* Rings, groups and positions as the configuration and the checkpoint say. */
+static int apply_config(struct program *program, struct weir_error *error)
 {
 	struct weir_gateway *gateway = &program->gateway;
 	int result = weir_host_open(weir_gateway_host_changed, gateway, &gateway->host, error);
@@ -97,21 +126,37 @@ static int open_control(struct program *program, struct weir_error *error)
 		return result;
 	gateway->dataplane->positions = weir_checkpoint_positions(gateway->checkpoint);
 	result = weir_dataplane_apply(gateway->dataplane, program->config, error);
+	if (result == 0)
+		program->config = NULL;
+	return result;
+}
+
+static int open_control(struct program *program, struct weir_error *error)
+{
+	struct weir_gateway *gateway = &program->gateway;
+	int result = weir_twins_create(gateway, &gateway->twins, error);
+
 	if (result < 0)
 		return result;
-	program->config = NULL;
-	result = weir_twins_create(gateway, &gateway->twins, error);
-	if (result < 0)
-		return result;
+	gateway->close_ports = close_ports;
+	gateway->close_context = program;
 	if (weir_sessions_create(gateway, &gateway->sessions) < 0 ||
+		weir_takeover_create(gateway, &gateway->takeover) < 0 ||
 		weir_reach_create(gateway, &gateway->reach) < 0 ||
 		weir_quarantine_create(&gateway->quarantine) < 0 ||
 		weir_health_create(gateway, &gateway->health) < 0 ||
-		(gateway->checkpoint != NULL &&
-			weir_checkpoint_start(gateway->checkpoint, gateway) < 0) ||
-		weir_versions_start(gateway->versions, gateway) < 0 ||
 		weir_gateway_start_timers(gateway) < 0)
 		return weir_error_set(error, -1, "", "", "the control thread could not be set up");
+	return 0;
+}
+
+/* From here on positions and versions are written. */
+static int start_state(struct program *program, struct weir_error *error)
+{
+	struct weir_gateway *gateway = &program->gateway;
+
+	if (gateway->checkpoint != NULL && weir_checkpoint_start(gateway->checkpoint, gateway) < 0)
+		return weir_error_set(error, -1, "", "", "the checkpoint could not be set up");
 	return 0;
 }
 
@@ -130,10 +175,66 @@ static int open_socket(struct program *program, struct weir_error *error)
 		weir_methods_worker_register(gateway) < 0 ||
 		weir_methods_failover_register(gateway) < 0 ||
 		weir_methods_stats_register(gateway) < 0 ||
-		weir_methods_quarantine_register(gateway) < 0)
+		weir_methods_quarantine_register(gateway) < 0 ||
+		weir_methods_takeover_register(gateway) < 0)
 		return weir_error_set(error, -1, "", "", "the methods could not be registered");
 	return weir_server_open(
 		&gateway->server, gateway->loop, gateway->rpc, config->control_socket, error);
+}
+
+static int prepare(struct program *program, struct weir_error *error)
+{
+	uint16_t largest_mtu = 1500;
+	int result = weir_eal_init(program->config, true, error);
+
+	program->has_eal = result == 0;
+	if (result == 0)
+		result = find_ports(program, &largest_mtu, error);
+	if (result == 0)
+		result = create_dataplane(program, largest_mtu, error);
+	if (result == 0)
+		result = start_ports(program, error);
+	if (result == 0)
+		result = apply_config(program, error);
+	if (result == 0)
+		result = open_control(program, error);
+	return result;
+}
+
+/* The same, but the ports are a running gateway's until the last moment. */
+static int prepare_takeover(struct program *program, struct weir_error *error)
+{
+	struct weir_gateway *gateway = &program->gateway;
+	const struct weir_config *config = program->config;
+	int result = weir_eal_can_add_devices(config, error);
+	uint16_t mtu = 1500;
+
+	if (result == 0)
+		result = weir_takeover_connect(config->control_socket, &program->peer, error);
+	if (result == 0)
+		result = weir_eal_init(config, false, error);
+	program->has_eal = result == 0;
+	if (result == 0)
+		result = create_dataplane(program, program->peer->mtu, error);
+	if (result == 0)
+		result = weir_takeover_release(program->peer, error);
+	if (result == 0)
+		result = weir_eal_add_devices(config, error);
+	if (result == 0)
+		result = find_ports(program, &mtu, error);
+	if (result == 0)
+		result = start_ports(program, error);
+	if (result == 0) {
+		gateway->dataplane->slots = &program->peer->slots;
+		result = apply_config(program, error);
+	}
+	if (result == 0)
+		result = open_control(program, error);
+	if (result == 0) {
+		weir_takeover_inherit(program->peer, gateway);
+		weir_takeover_finish(program->peer);
+	}
+	return result;
 }
 
 static int start(struct program *program, struct weir_error *error)
@@ -143,15 +244,14 @@ static int start(struct program *program, struct weir_error *error)
 	if (result == 0)
 		result = weir_versions_open(&program->config, &program->gateway.versions, error);
 	if (result == 0)
-		result = weir_eal_init(program->config, error);
-	program->has_eal = result == 0;
+		result = program->options.takes_over ? prepare_takeover(program, error)
+						     : prepare(program, error);
 	if (result == 0)
-		result = open_ports(program, error);
-	if (result == 0)
-		result = open_control(program, error);
+		result = start_state(program, error);
 	if (result == 0)
 		result = weir_dataplane_start(program->gateway.dataplane, error);
 	if (result == 0) {
+		weir_takeover_report(program->peer);
 		weir_gateway_sync(&program->gateway);
 		weir_gateway_take_ports(&program->gateway);
 		program->gateway.started_ns = weir_loop_clock_ns();
@@ -160,11 +260,15 @@ static int start(struct program *program, struct weir_error *error)
 	return result;
 }
 
-static void stop(struct program *program)
+/* What another gateway has taken over is its own to end. */
+static void stop_delivery(struct program *program)
 {
 	struct weir_gateway *gateway = &program->gateway;
 
-	weir_server_close(gateway->server);
+	if (weir_takeover_is_done(gateway->takeover)) {
+		weir_checkpoint_abandon(gateway->checkpoint);
+		return;
+	}
 	if (gateway->sessions != NULL)
 		weir_sessions_leave_all(gateway->sessions);
 	if (gateway->dataplane != NULL) {
@@ -173,17 +277,26 @@ static void stop(struct program *program)
 		weir_dataplane_stop(gateway->dataplane, DRAIN_MS);
 		weir_gateway_report_rest(gateway);
 	}
-	weir_health_destroy(gateway->health);
 	weir_checkpoint_close(gateway->checkpoint);
 	weir_versions_close(gateway->versions);
+}
+
+static void stop(struct program *program)
+{
+	struct weir_gateway *gateway = &program->gateway;
+
+	weir_server_close(gateway->server);
+	weir_health_destroy(gateway->health);
+	stop_delivery(program);
 	weir_quarantine_destroy(gateway->quarantine);
 	weir_reach_destroy(gateway->reach);
 	weir_sessions_destroy(gateway->sessions);
 	weir_twins_destroy(gateway->twins);
+	weir_takeover_destroy(gateway->takeover);
+	weir_takeover_close(program->peer);
 	weir_rpc_destroy(gateway->rpc);
 	weir_host_close(gateway->host);
-	for (unsigned int i = 0; i < WEIR_MAX_PORTS; i++)
-		weir_port_close(program->ports[i]);
+	close_ports(program);
 	weir_dataplane_destroy(gateway->dataplane);
 	weir_config_free(program->config);
 	if (program->has_eal)
@@ -226,7 +339,8 @@ int main(int argc, char **argv)
 	if (status == 0) {
 		weir_log_notice("weir", "version %s is running with %u workers", WEIR_VERSION,
 			program->gateway.dataplane->worker_count);
-		status = weir_loop_run(program->gateway.loop) < 0;
+		status = weir_loop_run(program->gateway.loop) < 0 ||
+			 weir_takeover_has_failed(program->gateway.takeover);
 	}
 	stop(program);
 	free(program);

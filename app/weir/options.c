@@ -7,7 +7,7 @@
 #include "base/log.h"
 
 static const char help[] =
-	"Usage: weir --config FILE [--check | --unload] [--log-level LEVEL]\n"
+	"Usage: weir --config FILE [--check | --takeover | --unload] [--log-level LEVEL]\n"
 	"\n"
 	"Take UDP streams from the ports in FILE and deliver them to their consumers,\n"
 	"until SIGINT or SIGTERM. weirctl(1) watches and changes the running gateway.\n"
@@ -15,6 +15,8 @@ static const char help[] =
 	"  -c, --config FILE      configuration, JSON (default /etc/weir/weir.json)\n"
 	"  -C, --check            check FILE, print what is wrong with it, and what the\n"
 	"                         machine lacks for its ports, and exit\n"
+	"  -t, --takeover         take ports, held messages and sessions over from the gateway\n"
+	"                         that runs on FILE's control socket, which then ends\n"
 	"  -U, --unload           take the XDP program off the interfaces, with all that\n"
 	"                         is pinned where FILE says, and exit\n"
 	"  -l, --log-level LEVEL  error, warning, notice (default), info or debug\n"
@@ -38,6 +40,7 @@ int weir_options_parse(int argc, char **argv, struct weir_options *options, int 
 	static const struct option list[] = {
 		{"config", required_argument, NULL, 'c'},
 		{"check", no_argument, NULL, 'C'},
+		{"takeover", no_argument, NULL, 't'},
 		{"unload", no_argument, NULL, 'U'},
 		{"log-level", required_argument, NULL, 'l'},
 		{"version", no_argument, NULL, 'V'},
@@ -48,14 +51,18 @@ int weir_options_parse(int argc, char **argv, struct weir_options *options, int 
 
 	options->config = "/etc/weir/weir.json";
 	options->check_only = false;
+	options->takes_over = false;
 	options->unload = false;
-	while ((option = getopt_long(argc, argv, "c:CUl:Vh", list, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "c:CtUl:Vh", list, NULL)) != -1) {
 		switch (option) {
 		case 'c':
 			options->config = optarg;
 			break;
 		case 'C':
 			options->check_only = true;
+			break;
+		case 't':
+			options->takes_over = true;
 			break;
 		case 'U':
 			options->unload = true;

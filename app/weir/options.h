@@ -8,6 +8,7 @@ struct weir_options {
 	const char *config;
 	bool check_only;
 	bool unload; /* remove what is pinned, and end */
+	bool takes_over;
 };
 
 /*

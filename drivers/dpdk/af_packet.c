@@ -6,6 +6,9 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/time.h>
+
+#define FLUSH_MS 20
 
 static bool is_bound_to(int fd, int ifindex)
 {
@@ -48,4 +51,14 @@ uint64_t weir_af_packet_drops(const int *fds, unsigned int count)
 			drops += stats.tp_drops;
 	}
 	return drops;
+}
+
+void weir_af_packet_flush(const int *fds, unsigned int count)
+{
+	const struct timeval patience = {.tv_usec = FLUSH_MS * 1000};
+
+	for (unsigned int i = 0; i < count; i++) {
+		setsockopt(fds[i], SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+		sendto(fds[i], NULL, 0, 0, NULL, 0);
+	}
 }

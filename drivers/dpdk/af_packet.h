@@ -4,11 +4,18 @@
 #include <stdint.h>
 
 /*
- * What net_af_packet does not tell: packets that the kernel dropped because the receive ring of its
- * socket was full. The sockets are this process's own, so they can be asked all the same.
+ * What net_af_packet does not tell or do, asked of its sockets, which are this process's own:
+ * packets that the kernel dropped because a receive ring was full, and frames left in a transmit
+ * ring.
  */
 
 /* The process's packet sockets bound to an interface; returns how many, at most `most`. */
 unsigned int weir_af_packet_sockets(int ifindex, int *fds, unsigned int most);
 /* Packets dropped since the last call. */
 uint64_t weir_af_packet_drops(const int *fds, unsigned int count);
+/*
+ * Send what is still in the transmit rings. The device asks the kernel to send without waiting;
+ * what does not fit the socket's buffer then stays in the ring until it sends again, which it does
+ * not when it closes.
+ */
+void weir_af_packet_flush(const int *fds, unsigned int count);

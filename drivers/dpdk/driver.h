@@ -15,9 +15,13 @@
 /*
  * Initialise the EAL: the calling thread becomes lcore 0, worker n is lcore n + 1 on its CPU.
  * Without enough huge pages it goes on with ordinary ones and logs what that costs. Once per
- * process. `error` names the part of the configuration at fault.
+ * process. `error` names the part of the configuration at fault. Without devices, which another
+ * gateway still holds, weir_eal_add_devices() brings them later.
  */
-int weir_eal_init(const struct weir_config *config, struct weir_error *error);
+int weir_eal_init(const struct weir_config *config, bool with_devices, struct weir_error *error);
+/* -ENOTSUP for a PCI device, which cannot change hands between two running processes. */
+int weir_eal_can_add_devices(const struct weir_config *config, struct weir_error *error);
+int weir_eal_add_devices(const struct weir_config *config, struct weir_error *error);
 void weir_eal_cleanup(void);
 
 /* Whether some worker's CPU is one that the scheduler also gives to others: not isolated. */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <rte_common.h>
+#include <rte_dev.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_log.h>
@@ -205,7 +206,42 @@ static int check_cpus(const struct weir_config *config, struct weir_error *error
 	return 0;
 }
 
-int weir_eal_init(const struct weir_config *config, struct weir_error *error)
+int weir_eal_can_add_devices(const struct weir_config *config, struct weir_error *error)
+{
+	for (unsigned int i = 0; i < config->port_count; i++) {
+		char path[40];
+
+		snprintf(path, sizeof(path), "$.ports[%u].driver", i);
+		if (config->ports[i].driver == WEIR_DRIVER_PCI)
+			return weir_error_set(error, -ENOTSUP, path,
+				"stop the running gateway, then start this one",
+				"a PCI device cannot be taken over from a running gateway");
+	}
+	return 0;
+}
+
+int weir_eal_add_devices(const struct weir_config *config, struct weir_error *error)
+{
+	for (unsigned int i = 0; i < config->port_count; i++) {
+		char text[1024];
+		char path[32];
+		int result;
+
+		if (config->ports[i].driver == WEIR_DRIVER_XDP)
+			continue;
+		result = weir_device_argument(config, i, text, sizeof(text));
+		snprintf(path, sizeof(path), "$.ports[%u]", i);
+		if (result == 0)
+			result = rte_dev_probe(text);
+		if (result < 0)
+			return weir_error_set(error, result, path,
+				"the lines above name what is at fault",
+				"the port's device could not be made: %s", rte_strerror(-result));
+	}
+	return 0;
+}
+
+int weir_eal_init(const struct weir_config *config, bool with_devices, struct weir_error *error)
 {
 	int result = check_cpus(config, error);
 
@@ -216,7 +252,10 @@ int weir_eal_init(const struct weir_config *config, struct weir_error *error)
 	add_memory(config);
 	add("--log-level");
 	add(weir_log_get_level() == WEIR_LOG_DEBUG ? "*:info" : "*:error");
-	result = add_devices(config, error);
+	if (with_devices)
+		result = add_devices(config, error);
+	else
+		add("--no-pci");
 	if (result == 0 && arguments.failed)
 		result = weir_error_set(
 			error, -ENOMEM, "", "free some memory", "no memory for the DPDK arguments");

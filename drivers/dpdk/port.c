@@ -330,6 +330,7 @@ void weir_dpdk_port_close(struct weir_port *port)
 	if (port == NULL)
 		return;
 	device = port->driver;
+	weir_af_packet_flush(device->sockets, device->socket_count);
 	if (device->is_started)
 		rte_eth_dev_stop(device->id);
 	rte_eth_dev_close(device->id);

@@ -7,9 +7,9 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "dataplane/estate.h"
 #include "dataplane/positions.h"
 #include "state/file.h"
-#include "wire/hash.h"
 
 #define END_MS        5000                /* how long the disk is waited for at the end */
 #define GIVEN_PER_MS  UINT64_C(5000)      /* messages of one partition: more than a worker takes */
@@ -38,24 +38,13 @@ static uint64_t wall_ns(void)
 	return (uint64_t)now.tv_sec * WEIR_S_NS + (uint64_t)now.tv_nsec;
 }
 
-/* With another key the same number would be another message. */
-static uint64_t key_digest(const struct weir_stream *stream)
-{
-	const uint8_t *bytes = (const uint8_t *)&stream->key;
-	uint64_t hash = WEIR_HASH_START;
-
-	for (size_t i = 0; i < sizeof(stream->key); i++)
-		hash = weir_hash_word(hash, bytes[i]);
-	return weir_hash_finish(hash);
-}
-
 static const struct weir_state_stream *find(
 	const struct weir_checkpoint *checkpoint, const struct weir_stream *stream)
 {
 	if (checkpoint->found == NULL)
 		return NULL;
-	return weir_state_find_stream(
-		checkpoint->found, stream->name, stream->partition_count, key_digest(stream));
+	return weir_state_find_stream(checkpoint->found, stream->name, stream->partition_count,
+		weir_stream_key_digest(stream));
 }
 
 static uint64_t stream_position(void *context, const struct weir_stream *stream, uint16_t partition)
@@ -171,7 +160,7 @@ static void fill_stream(void *context, const struct weir_stream *stream)
 	filling->stream = NULL;
 	if (filling->result == 0)
 		filling->result = weir_state_set_stream(filling->state, stream->name,
-			stream->partition_count, key_digest(stream), &filling->stream);
+			stream->partition_count, weir_stream_key_digest(stream), &filling->stream);
 	for (uint16_t i = 0; filling->stream != NULL && i < stream->partition_count; i++)
 		filling->stream->heads[i] = weir_stream_head(stream, i);
 }
@@ -277,6 +266,22 @@ bool weir_checkpoint_report(
 uint64_t weir_checkpoint_incarnation(const struct weir_checkpoint *checkpoint)
 {
 	return checkpoint != NULL ? checkpoint->incarnation : 0;
+}
+
+void weir_checkpoint_suspend(struct weir_checkpoint *checkpoint)
+{
+	if (checkpoint != NULL && checkpoint->writer != NULL)
+		weir_loop_timer_cancel(checkpoint->gateway->loop, &checkpoint->timer);
+}
+
+void weir_checkpoint_abandon(struct weir_checkpoint *checkpoint)
+{
+	if (checkpoint == NULL)
+		return;
+	if (checkpoint->writer != NULL)
+		weir_state_writer_stop(checkpoint->writer, END_MS, NULL);
+	weir_state_free(checkpoint->found);
+	free(checkpoint);
 }
 
 void weir_checkpoint_close(struct weir_checkpoint *checkpoint)

@@ -30,5 +30,9 @@ bool weir_checkpoint_report(
 	const struct weir_checkpoint *checkpoint, struct weir_state_report *report);
 /* Which start of the gateway this is; 0 without a checkpoint. */
 uint64_t weir_checkpoint_incarnation(const struct weir_checkpoint *checkpoint);
+/* Write no more: the file is another gateway's from now on, or until _close() if it never came. */
+void weir_checkpoint_suspend(struct weir_checkpoint *checkpoint);
+/* Free, and write nothing. NULL is allowed. */
+void weir_checkpoint_abandon(struct weir_checkpoint *checkpoint);
 /* Write the end's positions, when workers have ended, and free. NULL is allowed. */
 void weir_checkpoint_close(struct weir_checkpoint *checkpoint);

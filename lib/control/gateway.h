@@ -22,6 +22,7 @@ struct weir_checkpoint;
 struct weir_versions;
 struct weir_quarantine;
 struct weir_health;
+struct weir_takeover;
 
 struct weir_gateway {
 	struct weir_loop *loop;
@@ -36,6 +37,9 @@ struct weir_gateway {
 	struct weir_versions *versions;     /* of the configuration */
 	struct weir_health *health;         /* how consumers fare */
 	struct weir_quarantine *quarantine; /* what could not be delivered */
+	struct weir_takeover *takeover;     /* by another gateway */
+	void (*close_ports)(void *context); /* app's: another gateway wants them */
+	void *close_context;
 	uint64_t started_ns;                /* weir_loop_clock_ns at start */
 	uint64_t followed;                  /* the data plane's changes that ports were told of */
 	struct weir_loop_timer reclaim;     /* frees what workers have let go */

@@ -184,3 +184,8 @@ int weir_rpc_add_capability(struct weir_rpc *rpc, const char *capability)
 {
 	return json_array_append_new(rpc->capabilities, json_string(capability)) < 0 ? -ENOMEM : 0;
 }
+
+void weir_rpc_restrict(struct weir_rpc *rpc, const char *prefix)
+{
+	rpc->prefix = prefix;
+}

@@ -112,6 +112,8 @@ void weir_rpc_destroy(struct weir_rpc *rpc);
  */
 int weir_rpc_register(
 	struct weir_rpc *rpc, const struct weir_rpc_method *methods, size_t count, void *context);
+/* From now on refuse every method whose name does not begin with `prefix`, which is lent. */
+void weir_rpc_restrict(struct weir_rpc *rpc, const char *prefix);
 /* A word that `version` lists, for clients to test for. */
 int weir_rpc_add_capability(struct weir_rpc *rpc, const char *capability);
 /*

@@ -109,6 +109,11 @@ static int call(const struct weir_rpc *rpc, const json_t *request, const struct 
 
 	if (entry == NULL)
 		return refuse_method(rpc, name, error);
+	if (rpc->prefix != NULL && strncmp(name, rpc->prefix, strlen(rpc->prefix)) != 0) {
+		weir_error_set(error, -EBUSY, "", "ask again in a moment",
+			"this gateway only answers the one that takes over from it");
+		return WEIR_RPC_BUSY;
+	}
 	if (entry->method->role > peer->role) {
 		weir_error_set(error, -EPERM, "$.method", "be root or a member of group weir",
 			"%s changes the gateway, and uid %d may only read", name, (int)peer->uid);

@@ -13,6 +13,7 @@ struct weir_rpc {
 	struct weir_rpc_entry *entries; /* sorted by name */
 	size_t count;
 	json_t *capabilities; /* array of strings */
+	const char *prefix;   /* only methods that begin so are served; NULL: all */
 };
 
 /* rpc.c */

@@ -109,10 +109,16 @@ void weir_server_close(struct weir_server *server)
 	while (!weir_list_is_empty(&server->clients))
 		weir_server_client_remove(
 			weir_list_entry(server->clients.next, struct weir_server_client, node));
-	weir_loop_timer_cancel(server->loop, &server->retry);
-	weir_loop_remove_fd(server->loop, server->socket.fd);
-	weir_socket_close(&server->socket);
+	weir_server_retire(server);
 	free(server);
+}
+
+void weir_server_retire(struct weir_server *server)
+{
+	weir_loop_timer_cancel(server->loop, &server->retry);
+	if (server->socket.fd >= 0)
+		weir_loop_remove_fd(server->loop, server->socket.fd);
+	weir_socket_close(&server->socket);
 }
 
 size_t weir_server_client_count(const struct weir_server *server)

@@ -29,4 +29,6 @@ int weir_server_open(struct weir_server **server, struct weir_loop *loop, struct
 	const char *path, struct weir_error *error);
 /* Drop the clients and remove the socket; NULL is fine. Not from a method's handler. */
 void weir_server_close(struct weir_server *server);
+/* Accept nobody any more and let go of the path; whoever is connected stays. From anywhere. */
+void weir_server_retire(struct weir_server *server);
 size_t weir_server_client_count(const struct weir_server *server);

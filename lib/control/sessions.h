@@ -9,6 +9,7 @@
  */
 struct weir_sessions;
 struct weir_gateway;
+struct weir_estate_session;
 
 struct weir_sessions_counters {
 	uint64_t hellos;
@@ -23,6 +24,17 @@ struct weir_sessions_counters {
 };
 
 int weir_sessions_create(struct weir_gateway *gateway, struct weir_sessions **sessions);
+/* Tells producers and agents, whose sessions do not go on in another gateway, that this one stops.
+ */
+void weir_sessions_leave_guests(struct weir_sessions *sessions);
+/* Another gateway has the sessions: end none of them for being silent. */
+void weir_sessions_freeze(struct weir_sessions *sessions);
+/* What another gateway must know to go on with the consumers' sessions; the caller frees. */
+int weir_sessions_describe(
+	struct weir_sessions *sessions, struct weir_estate_session **list, uint32_t *count);
+/* Go on with a session of another gateway. -ENOENT, -EEXIST, -EUSERS, -ENOMEM: it has ended. */
+int weir_sessions_adopt(struct weir_sessions *sessions, const struct weir_estate_session *estate,
+	const char (*names)[WEIR_NAME_SIZE]);
 /* Tells every client that the gateway stops; workers must still be running to send it. */
 void weir_sessions_leave_all(struct weir_sessions *sessions);
 void weir_sessions_destroy(struct weir_sessions *sessions);

@@ -359,6 +359,20 @@ void weir_worker_purge(struct weir_worker *worker)
 		for_own_partitions(worker, snapshot->streams[i].stream, purge_each, &shutdown);
 }
 
+void weir_worker_halt(struct weir_worker *worker)
+{
+	static const enum weir_reason shutdown = WEIR_REASON_SHUTDOWN;
+	const struct weir_snapshot *snapshot = worker->snapshot;
+
+	weir_tx_discard(worker);
+	weir_produce_purge(worker);
+	/* Nobody asks for what an earlier configuration has left. */
+	for (uint32_t i = 0; i < snapshot->stream_count; i++)
+		if (snapshot->streams[i].is_draining)
+			for_own_partitions(
+				worker, snapshot->streams[i].stream, purge_each, &shutdown);
+}
+
 /* What the attachment's lanes on this worker have not passed yet. */
 static uint64_t count_held(
 	const struct weir_worker *worker, const struct weir_attachment *attachment)

@@ -144,6 +144,16 @@ static int append(struct weir_model_group *group, struct weir_consumer *consumer
 	return 0;
 }
 
+/* -EEXIST when the slot of a session that goes on is taken. */
+static int choose_slot(struct weir_dataplane *dataplane, const struct weir_session_spec *spec)
+{
+	uint16_t slot = (uint16_t)spec->number;
+
+	if (spec->number == 0)
+		return weir_model_free_consumer_slot(dataplane, dataplane->model, NULL);
+	return weir_model_has_consumer_slot(dataplane->model, slot) ? -EEXIST : slot;
+}
+
 int weir_session_prepare(struct weir_dataplane *dataplane, const struct weir_session_spec *spec,
 	struct weir_consumer **out)
 {
@@ -159,14 +169,15 @@ int weir_session_prepare(struct weir_dataplane *dataplane, const struct weir_ses
 		return -EUSERS;
 	if (is_name_taken(dataplane, spec->name))
 		return -EEXIST;
-	slot = weir_model_free_consumer_slot(dataplane, model, NULL);
+	slot = choose_slot(dataplane, spec);
 	if (slot < 0)
 		return slot;
 	consumer = weir_consumer_create(
 		dataplane, spec->name, WEIR_CLASS_NATIVE, (uint16_t)slot, group->slot);
 	if (consumer == NULL)
 		return -ENOMEM;
-	consumer->session = (spec->random & ~0xffffull) | (uint16_t)slot;
+	consumer->session =
+		spec->number != 0 ? spec->number : (spec->random & ~0xffffull) | (uint16_t)slot;
 	consumer->peer = spec->peer;
 	consumer->peer_port = spec->peer_port;
 	consumer->local = spec->local;

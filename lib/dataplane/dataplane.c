@@ -308,25 +308,20 @@ static void free_mesh(struct weir_dataplane *dataplane)
 		}
 }
 
-void weir_dataplane_stop(struct weir_dataplane *dataplane, uint32_t drain_ms)
+static void join_workers(struct weir_dataplane *dataplane, uint32_t drain_ms)
 {
 	uint64_t until = rte_rdtsc() + rte_get_tsc_hz() / 1000 * drain_ms;
 
-	if (!dataplane->is_running)
-		return;
 	for (uint32_t id = 0; id < dataplane->worker_count; id++) {
 		atomic_store(&dataplane->workers[id].drain_until, until);
 		atomic_store(&dataplane->workers[id].stop, true);
 	}
 	for (uint32_t id = 0; id < dataplane->worker_count; id++)
 		rte_eal_wait_lcore(dataplane->workers[id].lcore);
-	free_mesh(dataplane);
-	/* A partition may have been passed on to a worker that had ended. */
-	for (uint32_t id = 0; id < dataplane->worker_count; id++) {
-		weir_transit_purge(&dataplane->workers[id]);
-		weir_worker_census(&dataplane->workers[id]);
-	}
-	dataplane->moves.count = 0;
+}
+
+static void free_rings(struct weir_dataplane *dataplane)
+{
 	for (uint32_t id = 0; id < dataplane->worker_count; id++) {
 		free_ring(dataplane->workers[id].to_control);
 		free_ring(dataplane->workers[id].from_control);
@@ -335,5 +330,59 @@ void weir_dataplane_stop(struct weir_dataplane *dataplane, uint32_t drain_ms)
 		for (uint32_t i = 0; i < dataplane->workers[id].handoff_count; i++)
 			free_ring(dataplane->workers[id].handoffs[i]);
 	}
+}
+
+void weir_dataplane_stop(struct weir_dataplane *dataplane, uint32_t drain_ms)
+{
+	if (!dataplane->is_running)
+		return;
+	join_workers(dataplane, drain_ms);
+	free_mesh(dataplane);
+	/* A partition may have been passed on to a worker that had ended. */
+	for (uint32_t id = 0; id < dataplane->worker_count; id++) {
+		weir_transit_purge(&dataplane->workers[id]);
+		weir_worker_census(&dataplane->workers[id]);
+	}
+	dataplane->moves.count = 0;
+	free_rings(dataplane);
 	dataplane->is_running = false;
+}
+
+/* What is between workers goes into the rings: there is nobody else who could. */
+static void settle_mesh(struct weir_dataplane *dataplane)
+{
+	for (uint32_t id = 0; id < dataplane->worker_count; id++)
+		weir_mesh_flush(&dataplane->workers[id]);
+	for (uint32_t id = 0; id < dataplane->worker_count; id++)
+		while (weir_mesh_poll(&dataplane->workers[id]) != 0)
+			;
+	weir_transit_settle(dataplane);
+	dataplane->moves.count = 0;
+	for (uint32_t id = 0; id < dataplane->worker_count; id++)
+		weir_worker_census(&dataplane->workers[id]);
+}
+
+void weir_dataplane_halt(struct weir_dataplane *dataplane, uint32_t drain_ms)
+{
+	if (!dataplane->is_running)
+		return;
+	atomic_store(&dataplane->leaves_estate, true);
+	join_workers(dataplane, drain_ms);
+	settle_mesh(dataplane);
+	free_rings(dataplane);
+	dataplane->is_running = false;
+}
+
+int weir_dataplane_resume(struct weir_dataplane *dataplane, struct weir_error *error)
+{
+	/* Partitions that were to move are told so again. */
+	if (weir_dataplane_republish(dataplane) < 0)
+		return weir_error_set(
+			error, -ENOMEM, "", "", "not enough memory to go on");
+	atomic_store(&dataplane->leaves_estate, false);
+	for (uint32_t id = 0; id < dataplane->worker_count; id++) {
+		atomic_store(&dataplane->workers[id].stop, false);
+		dataplane->workers[id].is_draining = false;
+	}
+	return weir_dataplane_start(dataplane, error);
 }

@@ -31,6 +31,7 @@ struct weir_snapshot;
 struct weir_retired;
 struct weir_stream;
 struct weir_producers;
+struct weir_slot_plan;
 
 /* Marks a packet from a worker, in its mbuf's hash.usr field. mbuf->port is the port's index. */
 enum weir_to_control {
@@ -101,6 +102,8 @@ struct weir_dataplane {
 	bool is_running;
 	uint64_t changes; /* of snapshot, routes and closed bits: whoever copies them compares */
 	const struct weir_token_store *tokens; /* a driver's; NULL: consumers have their own */
+	const struct weir_slot_plan *slots; /* the caller's, while it takes over; else NULL */
+	_Atomic bool leaves_estate;         /* set before the workers' `stop` */
 };
 
 /*
@@ -117,6 +120,10 @@ int weir_dataplane_attach(struct weir_dataplane *dataplane, struct weir_port **p
 int weir_dataplane_start(struct weir_dataplane *dataplane, struct weir_error *error);
 /* Stop receiving, deliver for up to `drain_ms`, drop the rest as `shutdown`, join. */
 void weir_dataplane_stop(struct weir_dataplane *dataplane, uint32_t drain_ms);
+/* The same, but what is not delivered then is kept: for weir_estate_write(), or _resume(). */
+void weir_dataplane_halt(struct weir_dataplane *dataplane, uint32_t drain_ms);
+/* After _halt(): go on as before. */
+int weir_dataplane_resume(struct weir_dataplane *dataplane, struct weir_error *error);
 
 /*
  * Go over to a configuration, which the data plane takes over on success. On failure nothing has
@@ -174,6 +181,7 @@ struct weir_session_spec {
 	bool is_reliable; /* asks for it: granted if the group is */
 	bool may_seek;
 	uint64_t random; /* for the session's number */
+	uint64_t number; /* of a session that goes on, with its consumer's slot; 0: a new one */
 };
 /*
  * Make its consumer, which nobody knows yet: -ENOENT no such native group, -EUSERS group full,

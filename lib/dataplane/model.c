@@ -159,7 +159,7 @@ static int add_stream(struct weir_dataplane *dataplane, const struct weir_model 
 
 	stream->object = find_stream(old, config);
 	if (stream->object == NULL) {
-		int slot = weir_model_free_stream_slot(dataplane, old, model);
+		int slot = weir_model_free_stream_slot(dataplane, old, model, config->name);
 
 		if (slot < 0)
 			return slot;

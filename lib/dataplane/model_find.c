@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "dataplane/dataplane.h"
+#include "dataplane/estate.h"
 
 const struct weir_model_group *weir_model_find_group(
 	const struct weir_model *model, const char *name)
@@ -101,16 +102,45 @@ int weir_model_free_consumer_slot(struct weir_dataplane *dataplane, const struct
 
 	mark_consumers(old, used);
 	mark_consumers(model, used);
+	for (uint32_t i = 0; dataplane->slots != NULL && i < WEIR_MAX_CONSUMERS; i++)
+		used[i] |= dataplane->slots->consumers[i];
 	return next_free(dataplane, used, WEIR_MAX_CONSUMERS);
 }
 
+bool weir_model_has_consumer_slot(const struct weir_model *model, uint16_t slot)
+{
+	uint8_t used[WEIR_MAX_CONSUMERS] = {0};
+
+	mark_consumers(model, used);
+	return used[slot];
+}
+
+/* The slot that the gateway which is taken over from gave the stream; marks those of its others. */
+static int planned_slot(const struct weir_slot_plan *plan, const char *name, uint8_t *used)
+{
+	int found = -ENOENT;
+
+	for (uint32_t i = 0; plan != NULL && i < plan->stream_count; i++) {
+		uint16_t slot = plan->streams[i].slot;
+
+		if (strcmp(plan->streams[i].name, name) == 0 && !used[slot])
+			found = slot;
+		used[slot] = 1;
+	}
+	return found;
+}
+
 int weir_model_free_stream_slot(struct weir_dataplane *dataplane, const struct weir_model *old,
-	const struct weir_model *model)
+	const struct weir_model *model, const char *name)
 {
 	uint8_t used[WEIR_MAX_STREAMS] = {0};
+	int planned;
 
 	mark_streams(old, used);
 	mark_streams(model, used);
+	planned = planned_slot(dataplane->slots, name, used);
+	if (planned >= 0)
+		return planned;
 	return next_free(dataplane, used, WEIR_MAX_STREAMS);
 }
 

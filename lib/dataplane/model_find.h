@@ -20,7 +20,8 @@ bool weir_model_has_stream(const struct weir_model *model, const struct weir_str
 int weir_model_free_consumer_slot(struct weir_dataplane *dataplane, const struct weir_model *old,
 	const struct weir_model *model);
 int weir_model_free_stream_slot(struct weir_dataplane *dataplane, const struct weir_model *old,
-	const struct weir_model *model);
+	const struct weir_model *model, const char *name);
+bool weir_model_has_consumer_slot(const struct weir_model *model, uint16_t slot);
 uint16_t weir_model_free_group_slot(const struct weir_model *old, const struct weir_model *model);
 
 /* Nothing of it is in rings or between workers any more. */

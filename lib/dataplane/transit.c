@@ -327,24 +327,68 @@ void weir_limbo_keep(
 	worker->limbo[worker->limbo_count++] = (struct weir_limbo){*message, only};
 }
 
-void weir_transit_purge(struct weir_worker *worker)
+/* Workers have ended: what is on its way to or from this one is its own. NULL: no more. */
+static struct weir_partition *take_next(struct weir_worker *worker)
 {
 	struct weir_taking taking;
 
-	if (worker->takings == NULL)
-		return;
-	while (!weir_list_is_empty(&worker->leaving)) {
+	if (!weir_list_is_empty(&worker->leaving)) {
 		taking.partition =
 			weir_list_entry(worker->leaving.next, struct weir_partition, sweep);
 		taking.from = worker->id;
 		weir_list_remove(&taking.partition->sweep);
-		take(worker, &taking);
-		weir_partition_purge(worker, taking.partition, WEIR_REASON_SHUTDOWN);
+	} else if (rte_ring_sc_dequeue_elem(worker->takings, &taking, sizeof(taking)) != 0) {
+		return NULL;
 	}
-	while (rte_ring_sc_dequeue_elem(worker->takings, &taking, sizeof(taking)) == 0) {
-		take(worker, &taking);
-		weir_partition_purge(worker, taking.partition, WEIR_REASON_SHUTDOWN);
+	take(worker, &taking);
+	return taking.partition;
+}
+
+/* Into the ring, whoever has it. */
+static void empty_limbo(struct weir_worker *worker)
+{
+	struct weir_dataplane *dataplane = worker->dataplane;
+
+	for (uint32_t i = 0; i < worker->limbo_count; i++) {
+		struct weir_limbo *limbo = &worker->limbo[i];
+		struct weir_stream *stream = stream_of(worker, &limbo->message);
+		uint16_t owner = worker->id;
+
+		if (stream != NULL && limbo->message.partition < stream->partition_count)
+			owner = weir_stream_owner(stream, limbo->message.partition);
+		if (limbo->only != 0)
+			weir_return_append(
+				&dataplane->workers[owner], &limbo->message, limbo->only);
+		else
+			weir_mesh_append(&dataplane->workers[owner], &limbo->message);
 	}
+	worker->limbo_count = 0;
+}
+
+void weir_transit_settle(struct weir_dataplane *dataplane)
+{
+	if (dataplane->worker_count == 1)
+		return;
+	for (uint32_t id = 0; id < dataplane->worker_count; id++) {
+		struct weir_worker *worker = &dataplane->workers[id];
+
+		while (take_next(worker) != NULL)
+			;
+		worker->transit_phase = WEIR_TRANSIT_NONE;
+		worker->transit_generation = 0;
+	}
+	for (uint32_t id = 0; id < dataplane->worker_count; id++)
+		empty_limbo(&dataplane->workers[id]);
+}
+
+void weir_transit_purge(struct weir_worker *worker)
+{
+	struct weir_partition *partition;
+
+	if (worker->takings == NULL)
+		return;
+	while ((partition = take_next(worker)) != NULL)
+		weir_partition_purge(worker, partition, WEIR_REASON_SHUTDOWN);
 	for (uint32_t i = 0; i < worker->limbo_count; i++)
 		drop(worker, &worker->limbo[i].message, worker->limbo[i].only,
 			WEIR_REASON_NO_OWNER);

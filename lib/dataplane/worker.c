@@ -159,9 +159,18 @@ static void drain(struct weir_worker *worker)
 		loop_once(worker);
 		rte_rcu_qsbr_quiescent(worker->dataplane->qsbr, worker->id);
 	} while (worker->now < until && !is_empty(worker));
-	weir_worker_purge(worker);
+	if (atomic_load(&worker->dataplane->leaves_estate))
+		weir_worker_halt(worker);
+	else
+		weir_worker_purge(worker);
 	/* The census must see it: the counters are final now. */
 	weir_worker_census(worker);
+}
+
+void weir_worker_begin(struct weir_worker *worker)
+{
+	look_at_clock(worker);
+	look_at_control(worker);
 }
 
 int weir_worker_main(void *argument)

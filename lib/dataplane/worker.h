@@ -250,10 +250,14 @@ void weir_partition_purge(
 void weir_worker_apply(struct weir_worker *worker, const struct weir_snapshot *next);
 /* Before the thread ends: everything still held is dropped as `shutdown`. */
 void weir_worker_purge(struct weir_worker *worker);
+/* The same, but that what the rings hold stays there for the next gateway (estate.h). */
+void weir_worker_halt(struct weir_worker *worker);
 void weir_worker_census(struct weir_worker *worker);
 
 /* idle.c: after an empty loop. */
 void weir_worker_idle(struct weir_worker *worker);
 
-/* worker.c: the thread; argument is the worker. */
+/* worker.c: before the thread begins, take the configuration over. Control thread. */
+void weir_worker_begin(struct weir_worker *worker);
+/* The thread; argument is the worker. */
 int weir_worker_main(void *argument);

@@ -167,6 +167,15 @@ void weir_delivery_give_up(
 	delivery->settled++;
 }
 
+bool weir_delivery_is_gone(
+	const struct weir_delivery *delivery, uint64_t seq, enum weir_gap_reason *reason)
+{
+	const struct weir_delivery_record *record = record_at(delivery, seq);
+
+	*reason = record_reason(record);
+	return record_state(record) == WEIR_DELIVERY_GONE;
+}
+
 void weir_delivery_skip_gone(struct weir_delivery *delivery)
 {
 	uint64_t end = delivery->done + delivery->mask + 1;

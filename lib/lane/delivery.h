@@ -134,9 +134,15 @@ static inline uint16_t weir_delivery_length(const struct weir_delivery *delivery
 void weir_delivery_resent(struct weir_delivery *delivery, uint64_t seq, uint64_t now_us);
 /* True when the message has been sent as often as the rules allow. */
 bool weir_delivery_is_exhausted(const struct weir_delivery *delivery, uint64_t seq);
-/* A message between done and next will not be sent (again). Not for one RECEIVED or GONE. */
+/*
+ * A message at or above done will not be sent (again): above next too, before anything was sent,
+ * for what an earlier holder of the lane had given up. Not for one RECEIVED or GONE.
+ */
 void weir_delivery_give_up(
 	struct weir_delivery *delivery, uint64_t seq, enum weir_gap_reason reason);
+/* True when the message was given up and is not settled yet. */
+bool weir_delivery_is_gone(
+	const struct weir_delivery *delivery, uint64_t seq, enum weir_gap_reason *reason);
 
 /*
  * What a client said. -EINVAL when it speaks of what was never sent: nothing has changed. Frames

@@ -64,6 +64,16 @@ void weir_seal_start(struct weir_seal *seal, const uint8_t tx_key[WEIR_SEAL_KEY_
 	seal->is_on = true;
 }
 
+void weir_seal_resume(struct weir_seal *seal, const uint8_t tx_key[WEIR_SEAL_KEY_SIZE],
+	const uint8_t rx_key[WEIR_SEAL_KEY_SIZE], uint64_t tx_number, uint64_t rx_window,
+	uint64_t rx_floor)
+{
+	weir_seal_start(seal, tx_key, rx_key);
+	atomic_store(&seal->tx_number, tx_number);
+	atomic_store(&seal->rx_window, rx_window);
+	atomic_store(&seal->rx_floor, rx_floor);
+}
+
 void weir_seal_stop(struct weir_seal *seal)
 {
 	sodium_memzero(seal, sizeof(*seal));

@@ -39,6 +39,10 @@ struct weir_seal {
 /* Begin with fresh keys. Before any other thread sees the seal. */
 void weir_seal_start(struct weir_seal *seal, const uint8_t tx_key[WEIR_SEAL_KEY_SIZE],
 	const uint8_t rx_key[WEIR_SEAL_KEY_SIZE]);
+/* Go on with the keys and numbers of a seal of another process. Before any thread sees it. */
+void weir_seal_resume(struct weir_seal *seal, const uint8_t tx_key[WEIR_SEAL_KEY_SIZE],
+	const uint8_t rx_key[WEIR_SEAL_KEY_SIZE], uint64_t tx_number, uint64_t rx_window,
+	uint64_t rx_floor);
 /* Wipe the keys; the seal is off. After all other threads have left it. */
 void weir_seal_stop(struct weir_seal *seal);
 

@@ -167,7 +167,10 @@ struct plane *plane_open_with(
 	require(result == 0, error.reason);
 	plane->worker = &plane->dataplane->workers[0];
 	set_clock(plane, rte_rdtsc());
-	follow(plane);
+	if (options->estate != NULL)
+		weir_estate_inherit(options->estate, plane->dataplane, &plane->inheritance);
+	else
+		follow(plane);
 	return plane;
 }
 

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "dataplane/estate.h"
 #include "dataplane/report.h"
 #include "dataplane/partition.h"
 #include "dataplane/worker.h"
@@ -23,8 +24,9 @@ struct plane {
 	struct weir_port ports[2];
 	struct rte_mbuf *sent[PLANE_SENT]; /* by the port "out" */
 	uint32_t sent_count;
-	uint32_t accepts;  /* packets that the port takes until told otherwise */
-	uint64_t sessions; /* joined so far: each has a number of its own */
+	uint32_t accepts;                    /* packets that the port takes until told otherwise */
+	uint64_t sessions;                   /* joined so far: each has a number of its own */
+	struct weir_inheritance inheritance; /* of the estate, with one */
 };
 
 struct plane_options {
@@ -32,6 +34,7 @@ struct plane_options {
 	const char *more;   /* further members of the configuration, with a comma at the end */
 	bool multi_segment; /* the port takes chained mbufs */
 	uint32_t workers;   /* 0: one; or two */
+	const struct weir_estate *estate;       /* of an earlier plane; NULL: none */
 	const struct weir_positions *positions; /* NULL: nothing is known; outlives the plane */
 };
 

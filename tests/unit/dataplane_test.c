@@ -25,6 +25,7 @@ int main(void)
 		{"out of quarantine", NULL, NULL, NULL, NULL, dataplane_requeue_tests},
 		{"partitions that move", NULL, NULL, NULL, NULL, dataplane_transit_tests},
 		{"hot keys and partitions", NULL, NULL, NULL, NULL, dataplane_hot_tests},
+		{"taking over", NULL, NULL, NULL, NULL, dataplane_estate_tests},
 		CU_SUITE_INFO_NULL,
 	};
 	unsigned int failures;

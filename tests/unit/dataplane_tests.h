@@ -23,6 +23,7 @@ extern CU_TestInfo dataplane_shed_tests[];
 extern CU_TestInfo dataplane_requeue_tests[];
 extern CU_TestInfo dataplane_transit_tests[];
 extern CU_TestInfo dataplane_hot_tests[];
+extern CU_TestInfo dataplane_estate_tests[];
 
 /* Parts of configurations that many tests use. */
 #define CONSUMER(name, address) "{'name':'" name "','address':'" address "','port':9995}"
