@@ -40,11 +40,11 @@ struct weir_gateway {
 	struct weir_takeover *takeover;     /* by another gateway */
 	void (*close_ports)(void *context); /* app's: another gateway wants them */
 	void *close_context;
-	uint64_t started_ns;                /* weir_loop_clock_ns at start */
-	uint64_t followed;                  /* the data plane's changes that ports were told of */
-	struct weir_loop_timer reclaim;     /* frees what workers have let go */
-	struct weir_loop_timer watch;       /* names workers that are stalled */
-	uint64_t stalled;                   /* bit a worker that was named */
+	uint64_t started_ns;            /* weir_loop_clock_ns at start */
+	uint64_t followed;              /* the data plane's changes that ports were told of */
+	struct weir_loop_timer reclaim; /* frees what workers have let go */
+	struct weir_loop_timer watch;   /* names workers that are stalled */
+	uint64_t stalled;               /* bit a worker that was named */
 };
 
 /*

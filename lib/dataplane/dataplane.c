@@ -377,8 +377,7 @@ int weir_dataplane_resume(struct weir_dataplane *dataplane, struct weir_error *e
 {
 	/* Partitions that were to move are told so again. */
 	if (weir_dataplane_republish(dataplane) < 0)
-		return weir_error_set(
-			error, -ENOMEM, "", "", "not enough memory to go on");
+		return weir_error_set(error, -ENOMEM, "", "", "not enough memory to go on");
 	atomic_store(&dataplane->leaves_estate, false);
 	for (uint32_t id = 0; id < dataplane->worker_count; id++) {
 		atomic_store(&dataplane->workers[id].stop, false);

@@ -102,8 +102,8 @@ struct weir_dataplane {
 	bool is_running;
 	uint64_t changes; /* of snapshot, routes and closed bits: whoever copies them compares */
 	const struct weir_token_store *tokens; /* a driver's; NULL: consumers have their own */
-	const struct weir_slot_plan *slots; /* the caller's, while it takes over; else NULL */
-	_Atomic bool leaves_estate;         /* set before the workers' `stop` */
+	const struct weir_slot_plan *slots;    /* the caller's, while it takes over; else NULL */
+	_Atomic bool leaves_estate;            /* set before the workers' `stop` */
 };
 
 /*

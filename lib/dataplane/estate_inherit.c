@@ -128,7 +128,8 @@ static bool fits(const struct heir *heir, const struct weir_partition *partition
 	const struct holding *holding)
 {
 	const struct weir_stream *stream = heir->model->object;
-	const struct weir_stream_local *local = &stream->local[weir_stream_owner(stream, partition->index)];
+	const struct weir_stream_local *local =
+		&stream->local[weir_stream_owner(stream, partition->index)];
 	uint64_t count = holding->record->head - holding->record->tail;
 	struct weir_estate_cursor cursor = holding->messages;
 	uint32_t room = rte_pktmbuf_data_room_size(heir->dataplane->buffers) - RTE_PKTMBUF_HEADROOM;

@@ -69,8 +69,9 @@ static inline struct weir_message_slot *weir_transit_place(
 }
 
 /*
- * Workers have ended, and what they held is kept: what is on its way goes where it was last, or where
- * it had come to, and what waits for it into its ring. Moves begin again with the next snapshot.
+ * Workers have ended, and what they held is kept: what is on its way goes where it was last, or
+ * where it had come to, and what waits for it into its ring. Moves begin again with the next
+ * snapshot.
  */
 void weir_transit_settle(struct weir_dataplane *dataplane);
 /* At the end: what is on its way to or from this worker is dropped as `shutdown`. */

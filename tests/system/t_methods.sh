@@ -103,6 +103,9 @@ answers quarantine_drop group=g1 '.dropped == 0'
 answers log_set_level debug '.level == "debug"'
 answers log_get_level '.level == "debug"'
 answers log_set_level notice '.level == "notice"'
+answers takeover_begin '.pid > 0 and .mtu == 1500 and (.streams | map(.name) == ["flows"])'
+asked[takeover_done]=1 asked[takeover_release]=1 # t_takeover lets it happen
+assert_fails ctl takeover "done"
 for method in consumer_pause consumer_resume; do
 	answers $method c1 '.name == "c1"'
 done
