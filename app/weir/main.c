@@ -155,8 +155,10 @@ static int start_state(struct program *program, struct weir_error *error)
 {
 	struct weir_gateway *gateway = &program->gateway;
 
-	if (gateway->checkpoint != NULL && weir_checkpoint_start(gateway->checkpoint, gateway) < 0)
-		return weir_error_set(error, -1, "", "", "the checkpoint could not be set up");
+	if ((gateway->checkpoint != NULL &&
+		    weir_checkpoint_start(gateway->checkpoint, gateway) < 0) ||
+		weir_versions_start(gateway->versions, gateway) < 0)
+		return weir_error_set(error, -1, "", "", "the state could not be set up");
 	return 0;
 }
 
