@@ -3,7 +3,7 @@
 #
 # The hosts of the quickstart and what runs on them. Every host is a namespace on one switch:
 #
-#	netflow 10.0.0.11, ipfix .31    softflowd, watching an interface towards `traffic`
+#	netflow 10.0.0.11, ipfix .33    softflowd, watching an interface towards `traffic`
 #	gateway .2                      this namespace
 #	nfcapd-1 .21, nfcapd-2 .22      the group "balanced"
 #	slow .23                        the group "slow"
@@ -16,7 +16,7 @@ slow_rate=20 # packets/s, about two thirds of what the exporters send
 flows=1000   # at a time, for each exporter
 
 exporters=(netflow ipfix)
-declare -A number_of=([netflow]=11 [ipfix]=31) # whose partitions are of different collectors
+declare -A number_of=([netflow]=11 [ipfix]=33) # whose partitions are of different collectors
 declare -A pid_of=()
 
 write_config() {
