@@ -89,14 +89,15 @@ static unsigned int parse_flags(const struct weir_port *port, const struct rte_m
 	return 0;
 }
 
-static void fill_message(struct weir_message_slot *message, struct weir_worker *worker,
-	struct rte_mbuf *packet, const struct weir_packet *headers, uint8_t flags)
+static inline void fill_message(struct weir_message_slot *message, struct weir_worker *worker,
+	struct rte_mbuf *packet, const struct weir_packet *headers, uint16_t stream, uint8_t flags)
 {
 	message->mbuf = packet;
 	message->ingest = worker->now;
 	message->time_left_us = 0;
 	message->payload_length = headers->payload_length;
 	message->l4_offset = headers->l4_offset;
+	message->stream = stream;
 	message->l3_offset = (uint8_t)headers->l3_offset;
 	message->flags = headers->ip_version == 6 ? flags | WEIR_SLOT_IPV6 : flags;
 	if ((packet->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD)
@@ -104,12 +105,33 @@ static void fill_message(struct weir_message_slot *message, struct weir_worker *
 	message->reserved = 0;
 }
 
+static void stream_drop(
+	struct weir_stream_stats *stats, struct rte_mbuf *packet, enum weir_reason reason)
+{
+	stats->dropped[reason]++;
+	rte_pktmbuf_free(packet);
+}
+
+static __rte_noinline void to_other(struct weir_worker *worker, const struct weir_stream_view *view,
+	uint16_t index, struct rte_mbuf *packet, const struct weir_packet headers, uint8_t flags)
+{
+	struct weir_message_slot *message = weir_transit_place(worker, view, index);
+
+	if (unlikely(message == NULL)) {
+		rte_pktmbuf_free(packet);
+		return;
+	}
+	fill_message(message, worker, packet, &headers, view->stream->slot, flags);
+	message->partition = index;
+}
+
 /*
  * The message is written where it will stay, field by field: built on the stack and copied, its
  * narrow stores would stall the wide loads of the copy.
  */
-static void to_stream(struct weir_worker *worker, const struct weir_stream_view *view,
-	struct rte_mbuf *packet, const struct weir_packet *headers)
+static __rte_always_inline void to_stream(struct weir_worker *worker,
+	const struct weir_stream_view *view, struct rte_mbuf *packet,
+	const struct weir_packet *headers)
 {
 	struct weir_stream *stream = view->stream;
 	const uint8_t *frame = rte_pktmbuf_mtod(packet, const uint8_t *);
@@ -124,15 +146,13 @@ static void to_stream(struct weir_worker *worker, const struct weir_stream_view 
 
 	stats->received++;
 	stats->received_bytes += headers->payload_length;
-	if (unlikely(worker->shed.is_on) && weir_shed_drops(&worker->shed, view->tier)) {
-		stats->dropped[WEIR_REASON_SHED]++;
-		rte_pktmbuf_free(packet);
+	if (unlikely(weir_shed_drops(&worker->shed, view->tier))) {
+		stream_drop(stats, packet, WEIR_REASON_SHED);
 		return;
 	}
 	reason = weir_key_hash(&stream->key, frame, frame + packet->data_len, headers, &hash);
 	if (unlikely(reason != WEIR_REASON_NONE)) {
-		stats->dropped[reason]++;
-		rte_pktmbuf_free(packet);
+		stream_drop(stats, packet, reason);
 		return;
 	}
 	if (unlikely(--local->sample_left == 0))
@@ -143,14 +163,7 @@ static void to_stream(struct weir_worker *worker, const struct weir_stream_view 
 			frame + headers->l4_offset + 8, headers->payload_length)))
 		flags = WEIR_SLOT_TEMPLATES;
 	if (unlikely(weir_stream_owner(stream, index) != worker->id)) {
-		message = weir_transit_place(worker, view, index);
-		if (unlikely(message == NULL)) {
-			rte_pktmbuf_free(packet);
-			return;
-		}
-		fill_message(message, worker, packet, headers, flags);
-		message->stream = stream->slot;
-		message->partition = index;
+		to_other(worker, view, index, packet, *headers, flags);
 		return;
 	}
 	partition = &stream->partitions[index];
@@ -159,8 +172,7 @@ static void to_stream(struct weir_worker *worker, const struct weir_stream_view 
 		rte_pktmbuf_free(packet);
 		return;
 	}
-	fill_message(message, worker, packet, headers, flags);
-	message->stream = stream->slot;
+	fill_message(message, worker, packet, headers, stream->slot, flags);
 	weir_partition_commit(worker, local, partition, message);
 }
 
@@ -178,51 +190,83 @@ static bool is_own_address(const struct weir_snapshot *snapshot, const uint8_t *
 }
 
 /* Returns 1 when the packet is a stream's. */
-static inline uint32_t classify_one(
-	struct weir_worker *worker, struct weir_port *port, struct rte_mbuf *packet)
+static __rte_always_inline uint32_t to_owner(struct weir_worker *worker, struct weir_port *port,
+	struct rte_mbuf *packet, const struct weir_packet *headers)
 {
-	const uint8_t *frame = rte_pktmbuf_mtod(packet, const uint8_t *);
-	struct weir_port_stats *stats = &worker->port_stats[port->index];
 	const struct weir_snapshot *snapshot = worker->snapshot;
-	enum weir_reason reason = WEIR_REASON_NONE;
-	struct weir_packet headers;
-	enum weir_parse_result result;
+	const uint8_t *frame = rte_pktmbuf_mtod(packet, const uint8_t *);
 	uint16_t rule;
 
-	result = weir_parse_frame(frame, frame + packet->data_len, packet->pkt_len,
-		parse_flags(port, packet), &headers, &reason);
-	if (likely(result == WEIR_PARSE_UDP)) {
-		if (unlikely(nic_found_bad_checksum(port, packet, &reason))) {
-			port_drop(stats, packet, reason);
-			return 0;
-		}
-		if (unlikely(packet->nb_segs != 1)) {
-			port_drop(stats, packet, WEIR_REASON_SEGMENTED);
-			return 0;
-		}
-		if (unlikely(headers.destination_port == snapshot->native_port) &&
-			is_own_address(snapshot, frame, &headers)) {
-			stats->native++;
-			weir_native_receive(worker, port, packet, &headers);
-			return 0;
-		}
-		rule = weir_match_lookup(snapshot->match, frame, &headers);
-		if (likely(rule != WEIR_MATCH_NONE)) {
-			to_stream(worker, &snapshot->streams[rule], packet, &headers);
-			return 1;
-		}
-	} else if (result == WEIR_PARSE_DROP) {
-		port_drop(stats, packet, reason);
+	if (unlikely(headers->destination_port == snapshot->native_port) &&
+		is_own_address(snapshot, frame, headers)) {
+		struct weir_packet copy = *headers;
+
+		worker->port_stats[port->index].native++;
+		weir_native_receive(worker, port, packet, &copy);
 		return 0;
+	}
+	rule = weir_match_lookup(snapshot->match, frame, headers);
+	if (likely(rule != WEIR_MATCH_NONE)) {
+		to_stream(worker, &snapshot->streams[rule], packet, headers);
+		return 1;
 	}
 	to_kernel(worker, port, packet);
 	return 0;
+}
+
+/* One that is not plain. */
+static __rte_noinline uint32_t classify_any(
+	struct weir_worker *worker, struct weir_port *port, struct rte_mbuf *packet)
+{
+	struct weir_port_stats *stats = &worker->port_stats[port->index];
+	const uint8_t *frame = rte_pktmbuf_mtod(packet, const uint8_t *);
+	enum weir_reason reason = WEIR_REASON_NONE;
+	struct weir_packet headers;
+	enum weir_parse_result result;
+
+	result = weir_parse_frame(frame, frame + packet->data_len, packet->pkt_len,
+		parse_flags(port, packet), &headers, &reason);
+	if (result == WEIR_PARSE_UDP && nic_found_bad_checksum(port, packet, &reason))
+		result = WEIR_PARSE_DROP;
+	if (result == WEIR_PARSE_UDP && packet->nb_segs != 1) {
+		reason = WEIR_REASON_SEGMENTED;
+		result = WEIR_PARSE_DROP;
+	}
+	if (result == WEIR_PARSE_UDP)
+		return to_owner(worker, port, packet, &headers);
+	if (result == WEIR_PARSE_DROP)
+		port_drop(stats, packet, reason);
+	else
+		to_kernel(worker, port, packet);
+	return 0;
+}
+
+/*
+ * The same for what nearly every packet is: here the compiler knows that it is IPv4, and has what
+ * was learned of it in registers.
+ */
+static __rte_always_inline uint32_t classify_one(struct weir_worker *worker, struct weir_port *port,
+	struct rte_mbuf *packet, uint64_t suspicious, uint64_t good)
+{
+	const uint8_t *frame = rte_pktmbuf_mtod(packet, const uint8_t *);
+	struct weir_packet headers;
+	unsigned int flags = packet->ol_flags & good ? WEIR_PARSE_IP_CHECKSUM_DONE : 0;
+
+	if (likely((packet->ol_flags & suspicious) == 0 && packet->nb_segs == 1 &&
+		    weir_parse_plain_at(frame, frame + packet->data_len, packet->data_len,
+			    WEIR_ETHER_SIZE, flags, &headers)))
+		return to_owner(worker, port, packet, &headers);
+	return classify_any(worker, port, packet);
 }
 
 void weir_classify(struct weir_worker *worker, struct weir_port *port, struct rte_mbuf **packets,
 	uint32_t count)
 {
 	struct weir_port_stats *stats = &worker->port_stats[port->index];
+	/* Found bad by the NIC, or not understood: classify_any knows which. */
+	uint64_t suspicious = (port->can_ip_checksum ? RTE_MBUF_F_RX_IP_CKSUM_BAD : 0) |
+			      (port->can_udp_checksum ? RTE_MBUF_F_RX_L4_CKSUM_BAD : 0);
+	uint64_t good = port->can_ip_checksum ? RTE_MBUF_F_RX_IP_CKSUM_GOOD : 0;
 	uint64_t bytes = 0;
 	uint32_t matched = 0;
 
@@ -232,7 +276,7 @@ void weir_classify(struct weir_worker *worker, struct weir_port *port, struct rt
 		if (i + PREFETCH_AHEAD < count)
 			rte_prefetch0(rte_pktmbuf_mtod(packets[i + PREFETCH_AHEAD], void *));
 		bytes += packets[i]->pkt_len;
-		matched += classify_one(worker, port, packets[i]);
+		matched += classify_one(worker, port, packets[i], suspicious, good);
 	}
 	stats->matched += matched;
 	stats->received += count;

@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <rte_branch_prediction.h>
+
 #include "config/config.h"
 
 /*
@@ -21,7 +23,7 @@
 #define WEIR_SHED_ALL 256 /* share: all of the tier */
 
 struct weir_shed {
-	bool is_on; /* some share is not 0: looked at for each packet */
+	bool is_on; /* some share is not 0 */
 	uint32_t share[WEIR_TIERS];
 	uint32_t due[WEIR_TIERS];      /* collects shares; one is dropped when it is full */
 	uint32_t loops;                /* of this millisecond */
@@ -42,6 +44,8 @@ static inline void weir_shed_note(struct weir_shed *shed, uint32_t packets)
 /* One packet of that tier: true when it is to be dropped. */
 static inline bool weir_shed_drops(struct weir_shed *shed, uint8_t tier)
 {
+	if (likely(shed->share[tier] == 0))
+		return false;
 	shed->due[tier] += shed->share[tier];
 	if (shed->due[tier] < WEIR_SHED_ALL)
 		return false;

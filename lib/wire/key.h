@@ -300,7 +300,7 @@ WEIR_INLINE enum weir_reason weir_key_bytes(
  * The hash of the datagram's key. `packet` is what the parser filled in for [data, end). NONE
  * and *hash is set, or why there is no key: KEY_TRUNCATED, KEY_VERSION, KEY_MALFORMED.
  */
-static inline enum weir_reason weir_key_hash(const struct weir_key_spec *spec, const uint8_t *data,
+WEIR_INLINE enum weir_reason weir_key_hash(const struct weir_key_spec *spec, const uint8_t *data,
 	const uint8_t *end, const struct weir_packet *packet, uint64_t *hash)
 {
 	const uint8_t *ip = data + WEIR_BOUND(packet->l3_offset);

@@ -12,6 +12,7 @@
  * flow classification. Each field of the packet is mapped to its class (all its values that no
  * rule tells apart) by one table; then tables indexed by pairs of classes give the class of both
  * together, until the last gives the rule. A field in which no rule differs is not looked at.
+ * Where the port alone decides, as it does for most streams, one table has the rule of each port.
  *
  * Rules that leave out different fields can make the pair tables explode; they are then put in
  * several planes, one for each set of fields, each with its own pair tables, and the lowest
@@ -19,6 +20,7 @@
  */
 
 #define WEIR_MATCH_NONE       0xffff
+#define WEIR_MATCH_MORE       0xfffe /* of a port: other fields have a say */
 #define WEIR_MATCH_PLANES_MAX 32
 
 enum weir_match_field {
@@ -46,6 +48,7 @@ struct weir_match_plane {
 
 struct weir_match {
 	uint32_t plane_count;
+	uint16_t *port_rules; /* [65536]: the rule, NONE, or MORE */
 	/* Class of each value; NULL where there is only one class. */
 	uint16_t *port_classes;        /* [65536] */
 	uint16_t *vlan_classes;        /* [4096] */
@@ -72,11 +75,8 @@ static inline uint32_t weir_match_plane_lookup(
 	return result;
 }
 
-/*
- * Index of the first rule that the datagram matches, or WEIR_MATCH_NONE. `packet` is what the
- * parser filled in for the frame at `data`.
- */
-static inline uint16_t weir_match_lookup(
+/* By all fields; see weir_match_lookup. */
+static inline uint16_t weir_match_lookup_all(
 	const struct weir_match *match, const uint8_t *data, const struct weir_packet *packet)
 {
 	const uint8_t *ip = data + packet->l3_offset;
@@ -101,4 +101,16 @@ static inline uint16_t weir_match_lookup(
 		best = rule < best ? rule : best;
 	}
 	return (uint16_t)best;
+}
+
+/*
+ * Index of the first rule that the datagram matches, or WEIR_MATCH_NONE. `packet` is what the
+ * parser filled in for the frame at `data`.
+ */
+static inline uint16_t weir_match_lookup(
+	const struct weir_match *match, const uint8_t *data, const struct weir_packet *packet)
+{
+	uint16_t rule = match->port_rules[packet->destination_port];
+
+	return rule != WEIR_MATCH_MORE ? rule : weir_match_lookup_all(match, data, packet);
 }

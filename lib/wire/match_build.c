@@ -11,6 +11,7 @@
 /* One plane for all is best while its tables stay in cache; beyond that, one a set of fields. */
 #define ONE_PLANE_CELLS (1u << 20)
 #define SHAPES          (1u << WEIR_MATCH_FIELDS)
+#define PORTS           65536
 
 /* The fields that the rule looks at, as bits. */
 static unsigned int rule_shape(const struct weir_match_rule *rule)
@@ -75,7 +76,8 @@ static uint64_t class_table_bytes(const struct weir_match *match)
 {
 	uint64_t bytes = sizeof(*match) + WEIR_MATCH_PLANES_MAX * sizeof(*match->planes);
 
-	bytes += match->port_classes != NULL ? 65536 * sizeof(uint16_t) : 0;
+	bytes += PORTS * sizeof(*match->port_rules);
+	bytes += match->port_classes != NULL ? PORTS * sizeof(uint16_t) : 0;
 	bytes += match->vlan_classes != NULL ? 4096 * sizeof(uint16_t) : 0;
 	bytes += match->outer_vlan_classes != NULL ? 4096 * sizeof(uint16_t) : 0;
 	bytes += (uint64_t)match->destinations.count * sizeof(*match->destinations.nodes);
@@ -83,11 +85,45 @@ static uint64_t class_table_bytes(const struct weir_match *match)
 	return bytes;
 }
 
+/* What the first rule of those with this port says: itself, or that it wants to see more. */
+static uint16_t port_rule(const struct weir_match_input *input, uint32_t class)
+{
+	const uint64_t *bitmap = weir_classes_bitmap(&input->classes[WEIR_MATCH_PORT], class);
+	int first = weir_bits_first(bitmap, NULL, input->words);
+
+	if (first < 0)
+		return WEIR_MATCH_NONE;
+	if ((rule_shape(&input->rules[first]) & ~(1u << WEIR_MATCH_PORT)) != 0)
+		return WEIR_MATCH_MORE;
+	return (uint16_t)first;
+}
+
+static int build_ports(const struct weir_match_input *input, struct weir_match *match)
+{
+	uint32_t count = input->classes[WEIR_MATCH_PORT].count;
+	uint16_t *rules = calloc(count, sizeof(*rules));
+
+	match->port_rules = malloc(PORTS * sizeof(*match->port_rules));
+	if (rules == NULL || match->port_rules == NULL) {
+		free(rules);
+		return -ENOMEM;
+	}
+	for (uint32_t class = 0; class < count; class ++)
+		rules[class] = port_rule(input, class);
+	for (uint32_t port = 0; port < PORTS; port++)
+		match->port_rules[port] =
+			rules[match->port_classes != NULL ? match->port_classes[port] : 0];
+	free(rules);
+	return 0;
+}
+
 static int build(struct weir_match_input *input, struct weir_match *match)
 {
 	uint64_t *members = calloc(input->words, sizeof(*members));
 	int status = members == NULL ? -ENOMEM : weir_match_classify(input, match);
 
+	if (status == 0)
+		status = build_ports(input, match);
 	if (status == 0) {
 		match->bytes = class_table_bytes(match);
 		status = match->bytes > WEIR_MATCH_BYTES_MAX ? -E2BIG
@@ -134,6 +170,7 @@ void weir_match_free(struct weir_match *match)
 	if (match->planes != NULL)
 		free_planes(match);
 	free(match->planes);
+	free(match->port_rules);
 	free(match->port_classes);
 	free(match->vlan_classes);
 	free(match->outer_vlan_classes);

@@ -10,72 +10,89 @@
  * [data, end).
  *
  * What nearly every packet looks like (one VLAN tag or none, IPv4 without options, UDP, nothing
- * wrong) is decided here, with one branch for all that could be wrong; any other packet is
+ * wrong) is decided here, with few branches for all that could be wrong; any other packet is
  * parsed again from its start by the patient walk in parse_headers.h, which finds the reason.
  */
 
-/* RFC 1071 sum of an IPv4 header without options: all ones when its checksum is right. */
-WEIR_INLINE int weir_parse_ipv4_sum_is_right(const uint8_t *ip)
+/* RFC 1071 sum of an IPv4 header without options, given as words of 8, 8 and 4 bytes. */
+WEIR_INLINE int weir_parse_ipv4_sum_is_right(uint64_t first, uint64_t second, uint32_t third)
 {
-	uint64_t first = weir_load64(ip);
-	uint64_t sum = first + weir_load64(ip + 8);
+	uint64_t sum = first + second;
 	uint32_t half;
 
 	sum += sum < first;
-	sum += weir_load32(ip + 16);
-	sum += sum < weir_load32(ip + 16);
+	sum += third;
+	sum += sum < third;
 	/* Adding a number to itself with its halves swapped leaves the end-around sum on top. */
 	half = (uint32_t)((sum + (sum << 32 | sum >> 32)) >> 32);
 	return (uint16_t)((half + (half << 16 | half >> 16)) >> 16) == 0xffff;
 }
 
-/* Whether the 28 bytes at `ip`, of `room` in the frame, are a flawless IPv4 and UDP header. */
-WEIR_INLINE int weir_parse_ipv4_is_plain(const uint8_t *ip, uint32_t room, unsigned int flags)
+/*
+ * Whether the frame is a flawless IPv4 header without options, and a UDP header, at `l3_offset`,
+ * behind a tag when that is not 14; `packet` is filled then. The headers are read as four words,
+ * whose fields are compared many at once. The other arguments as for weir_parse_frame.
+ */
+WEIR_INLINE int weir_parse_plain_at(const uint8_t *data, const uint8_t *end, uint32_t length,
+	uint16_t l3_offset, unsigned int flags, struct weir_packet *packet)
 {
-	uint32_t total = weir_load16be(ip + 2);
-	uint32_t udp_length = weir_load16be(ip + WEIR_IPV4_SIZE + 4);
-	int plain = ip[0] == 0x45;
+	const uint8_t *ip = data + l3_offset;
+	uint64_t first, second, udp, odd;
+	int32_t total, udp_length;
+	uint32_t octet;
 
-	plain &= ip[9] == WEIR_PROTOCOL_UDP;
-	plain &= (weir_load16be(ip + 6) & WEIR_IPV4_FRAGMENT_BITS) == 0;
-	plain &= total <= room;
-	plain &= udp_length >= WEIR_UDP_SIZE;
-	plain &= udp_length + WEIR_IPV4_SIZE <= total;
-	plain &= !weir_parse_ipv4_is_martian(ip);
-	if (!(flags & WEIR_PARSE_IP_CHECKSUM_DONE))
-		plain &= weir_parse_ipv4_sum_is_right(ip);
-	return plain;
+	if (ip + WEIR_IPV4_SIZE + WEIR_UDP_SIZE > end ||
+		weir_load16be(ip - 2) != WEIR_ETHERTYPE_IPV4)
+		return 0;
+	first = weir_load64be(ip);      /* version, size, TOS, length, id, fragment */
+	second = weir_load64be(ip + 8); /* TTL, protocol, checksum, source */
+	udp = weir_load64be(ip + WEIR_IPV4_SIZE);
+	odd = (first ^ 0x45ull << 56) & (0xffull << 56 | WEIR_IPV4_FRAGMENT_BITS);
+	odd |= (second ^ (uint64_t)WEIR_PROTOCOL_UDP << 48) & 0xffull << 48;
+	total = (int32_t)(first >> 32 & 0xffff);
+	udp_length = (int32_t)(udp >> 16 & 0xffff);
+	/* A length that is too short, or promises more than there is, makes one of these negative.
+	 */
+	if (odd != 0 ||
+		(((int32_t)(length - l3_offset) - total) | (total - WEIR_IPV4_SIZE - udp_length) |
+			(udp_length - WEIR_UDP_SIZE)) < 0)
+		return 0;
+	octet = second >> 24 & 0xff; /* as weir_parse_ipv4_is_martian */
+	if (octet - 1 >= 223 || octet == 127)
+		return 0;
+	if (!(flags & WEIR_PARSE_IP_CHECKSUM_DONE) &&
+		!weir_parse_ipv4_sum_is_right(first, second, weir_load32be(ip + 16)))
+		return 0;
+	packet->l3_offset = l3_offset;
+	packet->l4_offset = (uint16_t)(l3_offset + WEIR_IPV4_SIZE);
+	packet->payload_length = (uint16_t)(udp_length - WEIR_UDP_SIZE);
+	packet->vlan = 0;
+	packet->outer_vlan = 0;
+	packet->source_port = (uint16_t)(udp >> 48);
+	packet->destination_port = (uint16_t)(udp >> 32);
+	packet->ip_version = 4;
+	return 1;
+}
+
+/* The same behind one tag. */
+WEIR_INLINE int weir_parse_plain_tagged(const uint8_t *data, const uint8_t *end, uint32_t length,
+	unsigned int flags, struct weir_packet *packet)
+{
+	if (data + WEIR_ETHER_SIZE + WEIR_VLAN_SIZE > end ||
+		weir_load16be(data + WEIR_ETHER_SIZE - 2) != WEIR_ETHERTYPE_VLAN ||
+		!weir_parse_plain_at(
+			data, end, length, WEIR_ETHER_SIZE + WEIR_VLAN_SIZE, flags, packet))
+		return 0;
+	packet->vlan = weir_load16be(data + WEIR_ETHER_SIZE) & WEIR_VLAN_VID;
+	return 1;
 }
 
 /* True: the frame is as nearly all are, nothing in it is wrong, and `packet` is filled. */
 WEIR_INLINE int weir_parse_plain(const uint8_t *data, const uint8_t *end, uint32_t length,
 	unsigned int flags, struct weir_packet *packet)
 {
-	const uint8_t *ip = data + WEIR_ETHER_SIZE;
-	uint16_t type, vlan = 0;
-
-	if (ip + WEIR_IPV4_SIZE + WEIR_UDP_SIZE > end)
-		return 0;
-	type = weir_load16be(ip - 2);
-	if (type == WEIR_ETHERTYPE_VLAN) {
-		vlan = weir_load16be(ip) & WEIR_VLAN_VID;
-		ip += WEIR_VLAN_SIZE;
-		type = weir_load16be(ip - 2);
-		if (ip + WEIR_IPV4_SIZE + WEIR_UDP_SIZE > end)
-			return 0;
-	}
-	if (type != WEIR_ETHERTYPE_IPV4 ||
-		!weir_parse_ipv4_is_plain(ip, length - (uint32_t)(ip - data), flags))
-		return 0;
-	packet->l3_offset = (uint16_t)(ip - data);
-	packet->l4_offset = (uint16_t)(ip - data + WEIR_IPV4_SIZE);
-	packet->payload_length = (uint16_t)(weir_load16be(ip + WEIR_IPV4_SIZE + 4) - WEIR_UDP_SIZE);
-	packet->vlan = vlan;
-	packet->outer_vlan = 0;
-	packet->source_port = weir_load16be(ip + WEIR_IPV4_SIZE);
-	packet->destination_port = weir_load16be(ip + WEIR_IPV4_SIZE + 2);
-	packet->ip_version = 4;
-	return 1;
+	return weir_parse_plain_at(data, end, length, WEIR_ETHER_SIZE, flags, packet) ||
+	       weir_parse_plain_tagged(data, end, length, flags, packet);
 }
 
 /*
