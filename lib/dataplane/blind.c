@@ -37,13 +37,10 @@ static void read_headers(const struct weir_route *route, const struct weir_messa
 	old->changed = (uint16_t)~weir_load16(udp + 2);
 	old->changed += complement32(source + length, length);
 	if (is_ipv6) {
-		old->ip.tos = (uint8_t)(rte_be_to_cpu_32(weir_load32(ip)) >> 20);
-		old->ip.id = 0;
-		old->ip.fragment = rte_cpu_to_be_16(0x4000);
+		old->ip.kept = WEIR_IPV4_DONT_SPLIT |
+			       WEIR_IPV4_TOS(rte_be_to_cpu_32(weir_load32(ip)) >> 20 & 0xff);
 	} else {
-		old->ip.tos = ip[1];
-		old->ip.id = weir_load16(ip + 4);
-		old->ip.fragment = weir_load16(ip + 6) & rte_cpu_to_be_16(0x4000);
+		old->ip.kept = WEIR_IPV4_KEPT(weir_load64(ip));
 		old->ip.source = weir_load32(source);
 	}
 	if (route->keep_source) {

@@ -38,9 +38,16 @@ static inline uint16_t weir_blind_checksum(
 	return sum != 0 ? sum : 0xffff;
 }
 
-static inline struct rte_mbuf *weir_blind_rewrite(
-	const struct weir_route *route, const struct weir_message_slot *slot, uint8_t *frame)
+static inline bool weir_blind_has_headroom(const struct weir_message_slot *slot)
 {
+	return slot->mbuf->data_off + slot->l4_offset + 8 >= WEIR_ROUTE_HEADER;
+}
+
+/* In place: nobody else wants the message, and it is IPv4 to IPv4. */
+static inline struct rte_mbuf *weir_blind_rewrite(
+	const struct weir_route *route, const struct weir_message_slot *slot)
+{
+	uint8_t *frame = rte_pktmbuf_mtod(slot->mbuf, uint8_t *);
 	const uint8_t *ip = frame + slot->l3_offset;
 	uint8_t *udp = frame + slot->l4_offset;
 	uint32_t source = weir_load32(ip + 12);
@@ -49,13 +56,11 @@ static inline struct rte_mbuf *weir_blind_rewrite(
 	uint64_t changed =
 		(uint64_t)(uint32_t)~weir_load32(ip + 16) + (uint16_t)~weir_load16(udp + 2);
 	struct weir_ipv4_fields fields = {
-		.id = weir_load16(ip + 4),
-		.fragment = weir_load16(ip + 6) & RTE_BE16(0x4000),
+		.kept = WEIR_IPV4_KEPT(weir_load64(ip)),
 		.source = source,
-		.tos = ip[1],
 	};
 	struct rte_mbuf *packet = slot->mbuf;
-	uint8_t *start = weir_route_write(route, udp + 8, slot->payload_length, &fields);
+	uint8_t *start = weir_route_write_ipv4(route, udp + 8, slot->payload_length, &fields);
 
 	if (route->keep_source)
 		weir_store16(udp, source_port);
@@ -77,11 +82,8 @@ static inline struct rte_mbuf *weir_blind_rewrite(
 static inline struct rte_mbuf *weir_blind_make(struct weir_worker *worker,
 	const struct weir_route *route, const struct weir_message_slot *slot, bool last)
 {
-	uint8_t *frame = rte_pktmbuf_mtod(slot->mbuf, uint8_t *);
-	uint8_t *payload = frame + slot->l4_offset + 8;
-
 	if (likely(last && route->ip_version == 4 && !(slot->flags & WEIR_SLOT_IPV6) &&
-		    payload - (uint8_t *)slot->mbuf->buf_addr >= WEIR_ROUTE_HEADER))
-		return weir_blind_rewrite(route, slot, frame);
+		    weir_blind_has_headroom(slot)))
+		return weir_blind_rewrite(route, slot);
 	return weir_blind_make_any(worker, route, slot, last);
 }

@@ -155,8 +155,11 @@ static __rte_always_inline void to_stream(struct weir_worker *worker,
 		stream_drop(stats, packet, reason);
 		return;
 	}
-	if (unlikely(--local->sample_left == 0))
-		local->sample_left = weir_hot_sample(worker, stream, hash, frame, headers);
+	if (unlikely(--local->sample_left == 0)) {
+		struct weir_packet copy = *headers; /* so that the original need not be in memory */
+
+		local->sample_left = weir_hot_sample(worker, stream, hash, frame, &copy);
+	}
 	index = weir_key_partition(hash, stream->partition_count);
 	if (stream->template_bytes != 0 &&
 		unlikely(weir_template_is_present(

@@ -14,7 +14,7 @@ static inline uint8_t *weir_native_payload(struct rte_mbuf *packet)
 static inline void weir_native_headers(
 	struct rte_mbuf *packet, const struct weir_route *route, uint32_t length)
 {
-	static const struct weir_ipv4_fields fields = {.fragment = RTE_BE16(0x4000)};
+	static const struct weir_ipv4_fields fields = {.kept = WEIR_IPV4_DONT_SPLIT};
 	uint8_t *payload = weir_native_payload(packet);
 	uint8_t *start = weir_route_write(route, payload, (uint16_t)length, &fields);
 

@@ -75,15 +75,22 @@ static inline void weir_partition_commit(struct weir_worker *worker,
 	}
 }
 
+/* So many slots have been freed, and have no mbuf any more, with so many bytes in all. */
+static inline void weir_partition_free_slots(struct weir_worker *worker,
+	struct weir_partition *partition, uint32_t count, uint64_t bytes)
+{
+	partition->buffers -= count;
+	partition->bytes -= bytes;
+	partition->stream->local[worker->id].held -= count;
+	while (partition->tail != partition->head &&
+		weir_slot(partition, partition->tail)->mbuf == NULL)
+		partition->tail++;
+}
+
 /* The slot's mbuf was taken by the last lane: the slot is free. */
 static inline void weir_partition_advance(struct weir_worker *worker,
 	struct weir_partition *partition, struct weir_message_slot *slot)
 {
 	slot->mbuf = NULL;
-	partition->buffers--;
-	partition->bytes -= slot->payload_length;
-	partition->stream->local[worker->id].held--;
-	while (partition->tail != partition->head &&
-		weir_slot(partition, partition->tail)->mbuf == NULL)
-		partition->tail++;
+	weir_partition_free_slots(worker, partition, 1, slot->payload_length);
 }

@@ -44,7 +44,7 @@ enum weir_reason weir_produce_build(struct weir_worker *worker,
 	const struct weir_producer_view *view, const struct weir_produce_arrival *arrival,
 	struct weir_message_slot *slot, uint64_t *hash)
 {
-	static const struct weir_ipv4_fields fields = {.fragment = RTE_BE16(0x4000)};
+	static const struct weir_ipv4_fields fields = {.kept = WEIR_IPV4_DONT_SPLIT};
 	const struct weir_route *route = &view->producer->built;
 	const struct weir_produce_item *item = arrival->item;
 	struct rte_mbuf *packet = rte_pktmbuf_alloc(worker->dataplane->buffers);

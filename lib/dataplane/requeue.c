@@ -85,7 +85,8 @@ static void choose_destination(const struct weir_dataplane *dataplane, struct we
 static int build(const struct weir_dataplane *dataplane, const struct weir_quarantined *note,
 	const uint8_t *payload, struct weir_message_slot *message)
 {
-	const struct weir_ipv4_fields fields = {.fragment = RTE_BE16(0x4000), .tos = note->tos};
+	const struct weir_ipv4_fields fields = {
+		.kept = WEIR_IPV4_DONT_SPLIT | WEIR_IPV4_TOS(note->tos)};
 	struct weir_route_spec spec = {.mtu = UINT16_MAX,
 		.source_port = note->source_port,
 		.destination_port = dataplane->model->config->native.udp_port};

@@ -81,7 +81,7 @@ int weir_route_build(const struct weir_route_spec *spec, struct weir_route *rout
 	put_ethernet(&at, spec, is_ipv4 ? ETHER_TYPE_IPV4 : ETHER_TYPE_IPV6);
 	put_ip(&at, spec);
 	if (is_ipv4)
-		for (uint32_t i = 0; i < 20; i += 2)
+		for (uint32_t i = 8; i < 20; i += 2)
 			route->ip_sum += weir_load16(at - 20 + i);
 	put16(&at, spec->keep_source ? 0 : spec->source_port);
 	put16(&at, spec->destination_port);

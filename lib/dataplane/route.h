@@ -29,7 +29,7 @@ struct weir_route {
 	bool keep_source;
 	uint16_t port;        /* index of the egress port */
 	uint16_t max_payload; /* UDP payload that fits the egress MTU */
-	uint32_t ip_sum;      /* of the constant IPv4 header words, network order */
+	uint32_t ip_sum;      /* of the IPv4 header's constant words behind the first 8 bytes */
 	uint64_t address_sum; /* of the constant addresses and ports */
 };
 
@@ -78,13 +78,55 @@ static inline uint64_t weir_sum_address(const uint8_t *address, uint32_t length)
 	return sum;
 }
 
+/* Of the first 8 bytes of an IPv4 header: TOS, id, and the flag against fragments. */
+#define WEIR_IPV4_KEPT(bytes)  ((bytes)&RTE_BE64(0x00ff0000ffff4000))
+#define WEIR_IPV4_DONT_SPLIT   RTE_BE64(0x4000)
+#define WEIR_IPV4_TOS(tos)     rte_cpu_to_be_64((uint64_t)(tos) << 48)
+#define WEIR_IPV4_TOS_OF(kept) ((uint8_t)(rte_be_to_cpu_64(kept) >> 48))
+
 /* IPv4 fields that vary from packet to packet, network order. */
 struct weir_ipv4_fields {
-	uint16_t id;
-	uint16_t fragment; /* flags; offset is 0 */
-	uint32_t source;   /* with keep_source */
-	uint8_t tos;
+	uint64_t kept;   /* of the first 8 bytes; the others are 0 */
+	uint32_t source; /* with keep_source */
 };
+
+static inline uint8_t *weir_route_write_ipv4(const struct weir_route *route, uint8_t *payload,
+	uint16_t payload_length, const struct weir_ipv4_fields *fields)
+{
+	uint8_t *udp = payload - 8;
+	uint8_t *ip = udp - 20;
+	uint32_t udp_length = payload_length + 8u;
+	uint64_t first = fields->kept | RTE_BE64(0x4500000000000000) |
+			 rte_cpu_to_be_64((uint64_t)(udp_length + 20) << 32);
+	uint64_t sum = (uint64_t)route->ip_sum + (uint32_t)first + (first >> 32);
+
+	/* A fixed length is a few wide stores. */
+	memcpy(payload - WEIR_ROUTE_SHORT, route->header + WEIR_ROUTE_HEADER - WEIR_ROUTE_SHORT,
+		WEIR_ROUTE_SHORT);
+	memcpy(ip, &first, sizeof(first));
+	weir_store16(udp + 4, rte_cpu_to_be_16((uint16_t)udp_length));
+	if (route->keep_source) {
+		weir_store32(ip + 12, fields->source);
+		sum += fields->source;
+	}
+	weir_store16(ip + 10, (uint16_t)~weir_sum_fold(sum));
+	return payload - route->header_length;
+}
+
+static inline uint8_t *weir_route_write_ipv6(const struct weir_route *route, uint8_t *payload,
+	uint16_t payload_length, const struct weir_ipv4_fields *fields)
+{
+	uint8_t *udp = payload - 8;
+	uint8_t *ip = udp - 40;
+	uint16_t udp_length = rte_cpu_to_be_16((uint16_t)(payload_length + 8));
+
+	memcpy(payload - WEIR_ROUTE_HEADER, route->header, WEIR_ROUTE_HEADER);
+	weir_store16(udp + 4, udp_length);
+	weir_store32(
+		ip, rte_cpu_to_be_32(0x60000000u | (uint32_t)WEIR_IPV4_TOS_OF(fields->kept) << 20));
+	weir_store16(ip + 4, udp_length);
+	return payload - route->header_length;
+}
 
 /*
  * Put the route's headers in front of `payload`, which has WEIR_ROUTE_HEADER writable bytes
@@ -94,39 +136,9 @@ struct weir_ipv4_fields {
 static inline uint8_t *weir_route_write(const struct weir_route *route, uint8_t *payload,
 	uint16_t payload_length, const struct weir_ipv4_fields *fields)
 {
-	uint8_t *udp = payload - 8;
-	uint16_t udp_length = (uint16_t)(payload_length + 8);
-
-	/* A fixed length is a few wide stores; most headers fit the shorter. */
-	if (likely(route->header_length <= WEIR_ROUTE_SHORT))
-		memcpy(payload - WEIR_ROUTE_SHORT,
-			route->header + WEIR_ROUTE_HEADER - WEIR_ROUTE_SHORT, WEIR_ROUTE_SHORT);
-	else
-		memcpy(payload - WEIR_ROUTE_HEADER, route->header, WEIR_ROUTE_HEADER);
-	weir_store16(udp + 4, rte_cpu_to_be_16(udp_length));
-	if (route->ip_version == 4) {
-		uint8_t *ip = udp - 20;
-		uint16_t total = rte_cpu_to_be_16((uint16_t)(udp_length + 20));
-		uint64_t sum = route->ip_sum;
-
-		ip[1] = fields->tos;
-		weir_store16(ip + 2, total);
-		weir_store16(ip + 4, fields->id);
-		weir_store16(ip + 6, fields->fragment);
-		sum += rte_cpu_to_be_16(fields->tos) + (uint32_t)total + fields->id +
-		       fields->fragment;
-		if (route->keep_source) {
-			weir_store32(ip + 12, fields->source);
-			sum += fields->source;
-		}
-		weir_store16(ip + 10, (uint16_t)~weir_sum_fold(sum));
-	} else {
-		uint8_t *ip = udp - 40;
-
-		weir_store32(ip, rte_cpu_to_be_32(0x60000000u | ((uint32_t)fields->tos << 20)));
-		weir_store16(ip + 4, rte_cpu_to_be_16(udp_length));
-	}
-	return payload - route->header_length;
+	return route->ip_version == 4
+		       ? weir_route_write_ipv4(route, payload, payload_length, fields)
+		       : weir_route_write_ipv6(route, payload, payload_length, fields);
 }
 
 /* UDP checksum over a payload behind the route's headers as written; never 0. */

@@ -5,6 +5,7 @@
 #include "dataplane/partition.h"
 #include "dataplane/reliable.h"
 #include "dataplane/replay.h"
+#include "dataplane/run.h"
 #include "dataplane/schedule.h"
 #include "wire/match.h"
 
@@ -289,6 +290,7 @@ static uint32_t lane_turn(struct weir_worker *worker, struct weir_queue *queue,
 	struct weir_partition *partition = lane->partition;
 	struct weir_tx *tx = &worker->tx[route->port];
 	bool is_native = outlet->consumer->class == WEIR_CLASS_NATIVE;
+	bool may_run = weir_run_may(lane, route);
 	uint32_t taken = 0;
 
 	if (weir_gate_is_paused(outlet->consumer, partition->stream)) {
@@ -299,8 +301,16 @@ static uint32_t lane_turn(struct weir_worker *worker, struct weir_queue *queue,
 		struct weir_message_slot *slot = weir_slot(partition, lane->cursor);
 		uint32_t payload = slot->payload_length;
 		uint32_t l3_bytes = weir_message_l3_bytes(slot);
-		enum weir_reason reason = lane_check(worker, lane, slot);
+		enum weir_reason reason;
 
+		if (may_run && likely(!lane->wants_templates)) {
+			uint32_t sent = weir_run_send(worker, queue, lane, route, most - taken);
+
+			taken += sent;
+			if (likely(sent != 0))
+				continue;
+		}
+		reason = lane_check(worker, lane, slot);
 		queue->oldest = slot->ingest;
 		if (reason == WEIR_REASON_NONE)
 			reason = is_native ? weir_native_check(outlet, route, slot)
