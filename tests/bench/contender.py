@@ -16,10 +16,16 @@ import time
 START_S = 20
 TRIES = 5
 PORT = "out"
+BUFFERS = 32768
 
 
 class Failed(Exception):
     """The contender did not start or did not forward."""
+
+
+def buffers(shape):
+    """Beside those that net_pcap keeps the capture in."""
+    return BUFFERS + shape.keys
 
 
 class Contender:
@@ -82,29 +88,40 @@ class Contender:
         raise NotImplementedError
 
 
-class Gateway(Contender):
-    """Weir with one stream, 1,000 keys in 16 partitions, and one blind consumer."""
+def group(name, stream, first, count):
+    """A group of blind consumers with addresses of their own."""
+    return {"name": name, "streams": [stream], "consumers": [
+        {"name": f"{name}-{number}", "address": f"10.{1 + number // 65536}.{number // 256 % 256}."
+         f"{number % 256}", "port": 9995, "source": "keep", "egress": PORT,
+         "mac": "02:00:00:00:00:09"} for number in range(first, first + count)]}
 
-    def __init__(self, capture, cpu, hugepages, directory):
-        self.socket = f"{directory}/weir.sock"
-        config = f"{directory}/weir.json"
-        consumer = {"name": "consumer", "address": "10.0.0.9", "port": 9995, "source": "keep",
-                    "egress": PORT, "mac": "02:00:00:00:00:09"}
+
+class Gateway(Contender):
+    """Weir with one stream that comes in, for as many groups of one blind consumer as asked for."""
+
+    def __init__(self, capture, shape, run):
+        self.socket = f"{run.directory}/weir.sock"
+        config = f"{run.directory}/weir.json"
+        streams = [{"name": "flows", "match": {"udp_port": 4739}, "key": "ipfix",
+                    "partitions": shape.partitions}]
+        groups = [group(f"group{number}", "flows", number, 1) for number in range(shape.groups)]
+        if shape.idle_consumers != 0:
+            streams.append({"name": "idle", "match": {"udp_port": 514}, "key": "syslog"})
+            groups.append(group("idle", "idle", 256, shape.idle_consumers))
         with open(config, "w", encoding="utf-8") as file:
             json.dump({
-                "workers": {"cpus": [cpu], "idle": "spin"},
-                "memory": {"buffers": 32768, "hugepages": hugepages},
+                "workers": {"cpus": [run.cpu], "idle": "spin"},
+                "memory": {"buffers": buffers(shape), "hugepages": run.hugepages},
                 "control": {"socket": self.socket},
                 "native": {"udp_port": 0},
                 "ports": [
                     {"name": "in", "driver": "pcap", "rx_file": capture, "loop": True},
                     {"name": PORT, "driver": "null"},
                 ],
-                "streams": [{"name": "flows", "match": {"udp_port": 4739}, "key": "ipfix",
-                             "partitions": 16}],
-                "groups": [{"name": "group", "streams": ["flows"], "consumers": [consumer]}],
+                "streams": streams,
+                "groups": groups,
             }, file)
-        super().__init__(["weir", "--config", config], f"{directory}/weir.log")
+        super().__init__(["weir", "--config", config], f"{run.directory}/weir.log")
 
     def sent(self):
         command = ["weirctl", "--socket", self.socket, "-j", "port", "list"]
@@ -122,9 +139,10 @@ class Gateway(Contender):
 class Testpmd(Contender):
     """DPDK's own forwarder: it exchanges MACs, addresses and ports, and looks nothing up."""
 
-    def __init__(self, capture, cpu, hugepages, directory):
+    def __init__(self, capture, shape, run):
+        cpu = run.cpu
         main = next(other for other in sorted(os.sched_getaffinity(0)) if other != cpu)
-        memory = ["--in-memory"] if hugepages else ["--no-huge", "-m", "512"]
+        memory = ["--in-memory"] if run.hugepages else ["--no-huge", "-m", "1024"]
         self.telemetry = None
         for stale in glob.glob("/var/run/dpdk/*/dpdk_telemetry.v2*"):
             os.unlink(stale)
@@ -132,8 +150,8 @@ class Testpmd(Contender):
             ["dpdk-testpmd", *memory, "--no-pci", "-l", f"{main},{cpu}", "--main-lcore", str(main),
              "--vdev", f"net_pcap0,rx_pcap={capture},infinite_rx=1",
              "--vdev", "net_null0,no-rx=1", "--",
-             "--forward-mode=5tswap", "--total-num-mbufs=32768", "--nb-cores=1"],
-            f"{directory}/testpmd.log")
+             "--forward-mode=5tswap", f"--total-num-mbufs={buffers(shape)}", "--nb-cores=1"],
+            f"{run.directory}/testpmd.log")
 
     def __exit__(self, *exception):
         if self.telemetry is not None:

@@ -7,10 +7,10 @@
 # shellcheck source=tests/system/_init.sh
 . "$(dirname "$0")/_init.sh"
 
-/usr/bin/python3 "$weir_root/tests/bench/forward.py" --pairs 1 --seconds 0.3 --directory "$tmp" \
-	--no-hugepages --json "$tmp/bench.json" >"$tmp/shown"
-assert_json "$tmp/bench.json" '[.results[].name] == ["forward_64", "forward_512", "forward_1400",
-	"afxdp_rx"]'
+cases=(forward_64 forward_512 forward_1400 groups_4 partitions_4096 afxdp_rx)
+/usr/bin/python3 "$weir_root/tests/bench/bench.py" --pairs 1 --seconds 0.3 --directory "$tmp" \
+	--no-hugepages --json "$tmp/bench.json" "${cases[@]/#/--case=}" >"$tmp/shown"
+assert_eq "$(jq -r '[.results[].name] | join(" ")' "$tmp/bench.json")" "${cases[*]}" "cases"
 assert_json "$tmp/bench.json" 'all(.results[]; .ratio > 0 and .ours > 0 and .peer_value > 0 and
 	.spread == 0 and (.peer | length) > 0 and (.unit | length) > 0)'
 # The ratio is that of the two values when there is one pair.
@@ -19,9 +19,9 @@ assert_eq "$(grep -c '^| forward_' "$tmp/shown")" 3 "rows of the table"
 
 # Frames are of the size that their name says, less the FCS, sound, and of 1,000 keys.
 for size in 64 512 1400; do
-	assert_eq "$(tshark -r "$tmp/$size.pcap" -o ip.check_checksum:TRUE -o udp.check_checksum:TRUE \
+	assert_eq "$(tshark -r "$tmp/$size-1000.pcap" -o ip.check_checksum:TRUE -o udp.check_checksum:TRUE \
 		-Y 'ip.checksum.status == 1 && udp.checksum.status == 1' -T fields -e frame.len \
 		2>/dev/null | sort | uniq -c | tr -s ' ')" " 1000 $((size - 4))" "frames of $size bytes"
-	assert_eq "$(tshark -r "$tmp/$size.pcap" -T fields -e cflow.od_id 2>/dev/null | sort -u |
+	assert_eq "$(tshark -r "$tmp/$size-1000.pcap" -T fields -e cflow.od_id 2>/dev/null | sort -u |
 		wc -l)" 1000 "keys"
 done

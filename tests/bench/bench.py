@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """
-Packets per second of the gateway's whole blind path on one worker, beside testpmd on the same
-devices, and what a port of driver xdp receives (receive.py). Runs alternate in pairs; the result is the median of the pairs' ratios. Packets are
-counted per second of the worker's CPU time, which other programs on the machine change least;
-the rates per second of the clock are printed beside.
+Packets per second of the gateway's whole blind path on one worker, beside a peer: testpmd on the
+same devices, or the gateway in a plainer shape; and what a port of driver xdp receives (receive.py).
+Runs alternate in pairs; the result is the median of the pairs' ratios. Packets are counted per
+second of the worker's CPU time, which other programs on the machine change least; the rates per
+second of the clock are printed beside.
 """
 
 import argparse
@@ -17,19 +18,23 @@ import time
 
 import capture
 import receive
+from cases import CASES
+from committed import compare
 from contender import Failed, Gateway, Testpmd
 
-SIZES = (64, 512, 1400)  # bytes of a frame, its FCS included
-KEYS = 1000
 SETTLE_S = 0.3
 NOISY = 0.15  # a spread above it is said to be one
+RECEIVE = "afxdp_rx"
 UNIT = "packets/s of CPU time"
 PEER = "dpdk-testpmd --forward-mode=5tswap"
 
 
-def measure(kind, path, arguments):
+def measure(kind, shape, arguments):
     """One run: packets per second of CPU time, and of the clock."""
-    with kind(path, arguments.cpu, arguments.hugepages, arguments.directory) as contender:
+    path = f"{arguments.directory}/{shape.size}-{shape.keys}.pcap"
+    if not os.path.exists(path):
+        capture.write(path, shape.size, shape.keys)
+    with kind(path, shape, arguments) as contender:
         time.sleep(SETTLE_S)
         begin = contender.sample()
         time.sleep(arguments.seconds)
@@ -44,23 +49,23 @@ def median(pairs, which, how):
     return statistics.median(pair[which][how] for pair in pairs)
 
 
-def forward(size, arguments):
-    """A result of alternating runs with frames of one size."""
-    path = f"{arguments.directory}/{size}.pcap"
-    capture.write(path, size, KEYS)
+def run(case, arguments):
+    """A result of alternating runs."""
+    sides = [(Gateway, case.shape), (Gateway, case.peer) if case.peer else (Testpmd, case.shape)]
     pairs = []
     for number in range(arguments.pairs):
-        order = (Gateway, Testpmd) if number % 2 == 0 else (Testpmd, Gateway)
-        rates = {kind: measure(kind, path, arguments) for kind in order}
-        pairs.append((rates[Gateway], rates[Testpmd]))
-        print(f"forward_{size}: pair {number + 1} of {arguments.pairs}: "
-              f"{rates[Gateway][0] / rates[Testpmd][0]:.3f}", file=sys.stderr)
+        rates = [None, None]
+        for side in (0, 1) if number % 2 == 0 else (1, 0):
+            rates[side] = measure(*sides[side], arguments)
+        pairs.append(rates)
+        print(f"{case.name}: pair {number + 1} of {arguments.pairs}: "
+              f"{rates[0][0] / rates[1][0]:.3f}", file=sys.stderr)
     ratios = [ours[0] / peer[0] for ours, peer in pairs]
     ratio = statistics.median(ratios)
     spread = (max(ratios) - min(ratios)) / ratio
     return {
-        "name": f"forward_{size}", "ratio": round(ratio, 4),
-        "ours": round(median(pairs, 0, 0)), "peer": PEER,
+        "name": case.name, "ratio": round(ratio, 4),
+        "ours": round(median(pairs, 0, 0)), "peer": f"weir, {case.peer}" if case.peer else PEER,
         "peer_value": round(median(pairs, 1, 0)), "unit": UNIT, "spread": round(spread, 4),
         "noisy": spread > NOISY,
         "ours_clock": round(median(pairs, 0, 1)), "peer_clock": round(median(pairs, 1, 1)),
@@ -91,15 +96,32 @@ def table(results):
     return "\n".join(rows)
 
 
+def write(path, results, arguments, before):
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump({"results": results, "pairs": arguments.pairs, "seconds": arguments.seconds,
+                   "hugepages": arguments.hugepages, "machine": before}, file, indent=2)
+        file.write("\n")
+
+
 def parse():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--quick", action="store_true",
+                        help="fewer cases and shorter runs; fails when one got slower")
+    parser.add_argument("--pairs", type=int)
+    parser.add_argument("--seconds", type=float)
+    parser.add_argument("--case", action="append", choices=[case.name for case in CASES] + [RECEIVE])
     parser.add_argument("--directory", required=True, help="for files while it runs")
     parser.add_argument("--json", help="file for the results")
     parser.add_argument("--hugepages", action=argparse.BooleanOptionalAction, default=True)
     arguments = parser.parse_args()
     arguments.cpu = max(os.sched_getaffinity(0))
+    pairs, seconds = (5, 0.6) if arguments.quick else (7, 3)
+    arguments.pairs = arguments.pairs or pairs
+    arguments.seconds = arguments.seconds or seconds
+    arguments.cases = [case for case in CASES
+                       if case.name in (arguments.case or [case.name])
+                       and (case.quick or not arguments.quick or arguments.case)]
+    arguments.receives = RECEIVE in (arguments.case or ([] if arguments.quick else [RECEIVE]))
     return arguments
 
 
@@ -109,9 +131,14 @@ def main():
     if len(os.sched_getaffinity(0)) < 2:
         print("bench: two CPUs are needed", file=sys.stderr)
         return 1
+    slower = []
     try:
-        results = [forward(size, arguments) for size in SIZES]
-        results.append(receive.receive(arguments, NOISY))
+        results = [run(case, arguments) for case in arguments.cases]
+        if arguments.receives:
+            results.append(receive.receive(arguments, NOISY))
+        if arguments.quick:
+            results, slower = compare(results, before, lambda name: run(
+                next(case for case in CASES if case.name == name), arguments))
     except Failed as failure:
         print(f"bench: {failure}", file=sys.stderr)
         return 1
@@ -123,12 +150,8 @@ def main():
     if not arguments.hugepages:
         print("\nWithout hugepages: both are slower than they can be.")
     if arguments.json:
-        with open(arguments.json, "w", encoding="utf-8") as file:
-            json.dump({"results": results, "pairs": arguments.pairs,
-                       "seconds": arguments.seconds, "hugepages": arguments.hugepages,
-                       "machine": before}, file, indent=2)
-            file.write("\n")
-    return 0
+        write(arguments.json, results, arguments, before)
+    return 1 if slower else 0
 
 
 if __name__ == "__main__":
