@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# measures time
 #
 # What holds a consumer back shows in its health: each state is reached by what should cause it,
 # and by nothing else, for native and for blind consumers.

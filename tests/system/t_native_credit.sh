@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# measures time
 #
 # A native consumer is never sent one message more than it gave credit for, however slow it is;
 # what waits is held by the gateway, and comes whole and in order.

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # time limit: 240
+# measures time
 #
 # Whoever of gateway and consumer dies and comes back: nothing is lost that the gateway held, what
 # it no longer holds is told as a gap, nothing comes twice to an application that lived, and a
