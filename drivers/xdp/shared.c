@@ -130,7 +130,7 @@ void weir_xdp_shared_route(struct weir_xdp_shared *shared, uint16_t slot,
 		entry->keeps_source = route->keep_source;
 		entry->port = route->port;
 		entry->max_payload = route->max_payload;
-		entry->ip_sum = route->ip_sum;
+		entry->ip_sum = weir_xdp_ip_sum(route);
 		entry->address_sum = route->address_sum;
 	}
 	end(entry);

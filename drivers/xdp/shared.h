@@ -52,3 +52,9 @@ int weir_xdp_shared_stream(const struct weir_xdp_shared *shared, uint32_t slot,
 int weir_xdp_shared_group(const struct weir_xdp_shared *shared, uint32_t slot,
 	struct weir_xdp_group_counters *counters);
 int weir_xdp_shared_drops(const struct weir_xdp_shared *shared, uint32_t reason, uint64_t *count);
+
+/* The program's sum of constant header words has the version and header length too. */
+static inline uint32_t weir_xdp_ip_sum(const struct weir_route *route)
+{
+	return route->ip_sum + (route->ip_version == 4 ? RTE_BE16(0x4500) : 0);
+}

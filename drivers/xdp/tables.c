@@ -193,7 +193,8 @@ static bool is_same(const struct weir_xdp_consumer *entry, const struct weir_rou
 	return entry->class == class && entry->header_length == route->header_length &&
 	       entry->ip_version == route->ip_version && entry->ifindex == ifindex &&
 	       entry->port == route->port && entry->keeps_source == route->keep_source &&
-	       entry->max_payload == route->max_payload && entry->ip_sum == route->ip_sum &&
+	       entry->max_payload == route->max_payload &&
+	       entry->ip_sum == weir_xdp_ip_sum(route) &&
 	       entry->address_sum == route->address_sum && !(entry->version & 1) &&
 	       memcmp(entry->header, route->header + WEIR_ROUTE_HEADER - route->header_length,
 		       route->header_length) == 0;
