@@ -10,7 +10,7 @@
  *
  *   the new one                      the running one
  *   takeover_begin             ->    slots of streams and sessions, largest MTU
- *   (memory, configuration, rings)   goes on
+ *   (memory, buffers)                goes on
  *   takeover_release           ->    stops, leaves its estate (dataplane/estate.h), lets go of
  *   ports, sessions, rings           ports, twins and socket; answers nothing else any more
  *   takeover_done              ->    ends
