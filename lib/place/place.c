@@ -7,6 +7,7 @@
 #define BOUND    1.25 /* of a fair share */
 #define NEWCOMER 1.1  /* of a fair share that one that joins may be given */
 #define HEAVY    4    /* times the usual load: placed before the others */
+#define LIKELY   4    /* so many draws are looked at first: one time in fifty they are not enough */
 
 /* A member while a plan is made. */
 struct seat {
@@ -32,6 +33,11 @@ struct plan {
 	struct seat *seats;
 	struct candidate *candidates;
 	uint32_t candidate_count;
+	/* Those whose draws are compared, side by side: nearly all draws end with their keys. */
+	uint64_t *keys;
+	uint32_t *entrants;
+	uint32_t entrant_count;
+	double entrants_weight;
 	double total;
 	double most_weight;
 	uint32_t moved;
@@ -116,54 +122,58 @@ static void give(struct plan *plan, uint32_t partition, uint32_t member)
 	plan->moved++;
 }
 
-/* First in the partition's ranking that has room; few draws are low enough to be looked at. */
-static uint32_t best_with_room(const struct plan *plan, uint32_t partition)
+/* Of those with a draw below the limit; `most` is of a share, and 0 for an orphan. */
+static uint32_t best_below(
+	const struct plan *plan, uint32_t partition, uint64_t limit, double most, double *best_cost)
 {
-	uint64_t key = partition_key(partition), limit = UINT64_MAX;
+	uint64_t key = partition_key(partition);
+	double load = load_of(plan, partition);
 	uint32_t best = WEIR_PLACE_NONE;
-	double best_cost = INFINITY;
 
-	for (uint32_t i = 0; i < plan->request->member_count; i++) {
-		const struct seat *seat = &plan->seats[i];
-		uint64_t drawn = draw(seat->key, key);
+	*best_cost = INFINITY;
+	for (uint32_t i = 0; i < plan->entrant_count; i++) {
+		uint64_t drawn = draw(plan->keys[i], key);
+		const struct seat *seat;
 		double its_cost;
 
-		if (drawn > limit || !has_room(seat))
+		if (drawn > limit)
+			continue;
+		seat = &plan->seats[plan->entrants[i]];
+		if (most == 0 ? !has_room(seat)
+			      : !may_receive(plan, seat, load, most * seat->share))
 			continue;
 		its_cost = cost_of_draw(seat, drawn);
-		if (its_cost < best_cost) {
-			best = i;
-			best_cost = its_cost;
+		if (its_cost < *best_cost) {
+			best = plan->entrants[i];
+			*best_cost = its_cost;
 			limit = draw_limit(plan, its_cost);
 		}
 	}
 	return best;
 }
 
-/* Likewise among those that receive. */
-static uint32_t best_receiver(
+/* First in the partition's ranking that has room, or that receives. */
+static uint32_t best_entrant(
 	const struct plan *plan, uint32_t partition, double most, double *best_cost)
 {
-	uint64_t key = partition_key(partition), limit = UINT64_MAX;
-	double load = load_of(plan, partition);
-	uint32_t best = WEIR_PLACE_NONE;
+	uint64_t likely = draw_limit(plan, LIKELY / plan->entrants_weight);
+	uint32_t best = best_below(plan, partition, likely, most, best_cost);
 
-	*best_cost = INFINITY;
+	return best != WEIR_PLACE_NONE ? best
+				       : best_below(plan, partition, UINT64_MAX, most, best_cost);
+}
+
+static void enter(struct plan *plan, bool receivers_only)
+{
+	plan->entrant_count = 0;
+	plan->entrants_weight = 0;
 	for (uint32_t i = 0; i < plan->request->member_count; i++) {
-		const struct seat *seat = &plan->seats[i];
-		uint64_t drawn = draw(seat->key, key);
-		double its_cost;
-
-		if (drawn > limit || !may_receive(plan, seat, load, most * seat->share))
+		if (receivers_only && !plan->seats[i].receives)
 			continue;
-		its_cost = cost_of_draw(seat, drawn);
-		if (its_cost < *best_cost) {
-			best = i;
-			*best_cost = its_cost;
-			limit = draw_limit(plan, its_cost);
-		}
+		plan->keys[plan->entrant_count] = plan->seats[i].key;
+		plan->entrants[plan->entrant_count++] = i;
+		plan->entrants_weight += plan->seats[i].weight;
 	}
-	return best;
 }
 
 /* Heavy ones first: they find a place only while there is much room. */
@@ -176,10 +186,11 @@ static void place_orphans(struct plan *plan)
 		for (uint32_t p = 0; p < count; p++) {
 			bool is_heavy = load_of(plan, p) > heavy;
 			uint32_t member;
+			double ignored;
 
 			if (plan->owners[p] != WEIR_PLACE_NONE || is_heavy != (pass == 0))
 				continue;
-			member = best_with_room(plan, p);
+			member = best_entrant(plan, p, 0, &ignored);
 			/* Rounding aside there is always one. */
 			give(plan, p, member != WEIR_PLACE_NONE ? member : 0);
 		}
@@ -206,7 +217,7 @@ static void find_candidates(struct plan *plan, double most)
 		if (owner->load <= owner->share || owner->receives)
 			continue;
 		candidate->partition = p;
-		candidate->receiver = best_receiver(plan, p, most, &its_cost);
+		candidate->receiver = best_entrant(plan, p, most, &its_cost);
 		if (candidate->receiver == WEIR_PLACE_NONE)
 			continue;
 		candidate->gain = cost(owner, partition_key(p)) / its_cost;
@@ -237,7 +248,7 @@ static void take(struct plan *plan, double floor, double most)
 			continue;
 		if (!may_receive(
 			    plan, &plan->seats[receiver], load, most * plan->seats[receiver].share))
-			receiver = best_receiver(plan, partition, most, &ignored);
+			receiver = best_entrant(plan, partition, most, &ignored);
 		if (receiver == WEIR_PLACE_NONE)
 			continue;
 		if (makes_alike(owner, &plan->seats[receiver], load))
@@ -368,7 +379,7 @@ static void take_seats(struct plan *plan)
 
 size_t weir_place_scratch(uint32_t member_count, uint32_t partition_count)
 {
-	return (member_count + 1) * sizeof(struct seat) +
+	return (member_count + 1) * (sizeof(struct seat) + sizeof(uint64_t) + sizeof(uint32_t)) +
 	       (partition_count + 1) * sizeof(struct candidate);
 }
 
@@ -382,9 +393,13 @@ uint32_t weir_place_plan(const struct weir_place_request *request, uint32_t *own
 		return 0;
 	}
 	plan.candidates = (struct candidate *)(plan.seats + request->member_count + 1);
+	plan.keys = (uint64_t *)(plan.candidates + request->partition_count + 1);
+	plan.entrants = (uint32_t *)(plan.keys + request->member_count + 1);
 	take_seats(&plan);
+	enter(&plan, false);
 	place_orphans(&plan);
 	choose_receivers(&plan);
+	enter(&plan, true);
 	find_candidates(&plan, NEWCOMER);
 	take(&plan, BOUND, NEWCOMER);
 	if (request->goal != WEIR_PLACE_BOUND)
