@@ -12,6 +12,7 @@
 #define SESSION UINT64_C(0xa1b2c3d4e5f60003)
 #define THREADS 4
 #define EACH    5000 /* datagrams of a thread */
+#define MEET    64
 #define BUFFER  128
 
 struct datagram {
@@ -240,14 +241,17 @@ static void *seal_many(void *argument)
 static _Atomic unsigned int takes[THREADS * EACH]; /* by number */
 static _Atomic unsigned int arrived;
 
-/* Offer everything, in order, each at the same moment as the other thread. */
+/* Offer everything, in order, and at the same moment as the other thread: they meet at every 64th.
+ */
 static void *check_all(void *argument)
 {
 	(void)argument;
 	for (unsigned int i = 0; i < THREADS * EACH; i++) {
-		atomic_fetch_add(&arrived, 1);
-		while (atomic_load(&arrived) < 2 * (i + 1))
-			sched_yield();
+		if (i % MEET == 0) {
+			atomic_fetch_add(&arrived, 1);
+			while (atomic_load(&arrived) < 2 * (i / MEET + 1))
+				sched_yield();
+		}
 		if (check(&crowd[i % THREADS][i / THREADS]) == 0)
 			atomic_fetch_add(&takes[i], 1);
 	}
