@@ -68,7 +68,11 @@ static int items_grow(struct weir_client_lanes *lanes)
 	return 0;
 }
 
-/* The lane remembered by that name, or a new one. There is room. */
+/*
+ * The lane remembered by that name, or a new one. There is room. One that this session knows by
+ * another number is of a stream that was made anew under its name: what is on its way of the old
+ * one still goes to the old lane, and the new one is what is remembered.
+ */
 static struct weir_client_lane *lane_recall(
 	struct weir_client_lanes *lanes, uint16_t partition, uint16_t name, const char *stream)
 {
@@ -76,7 +80,7 @@ static struct weir_client_lane *lane_recall(
 	struct weir_client_lane_slot *slot = slot_find(&lanes->remembered, key);
 	struct weir_client_lane *lane;
 
-	if (slot->index_plus != 0)
+	if (slot->index_plus != 0 && !lanes->items[slot->index_plus - 1].is_known)
 		return &lanes->items[slot->index_plus - 1];
 	if (lanes->count == WEIR_CLIENT_LANES_MAX)
 		return NULL;
@@ -86,8 +90,8 @@ static struct weir_client_lane *lane_recall(
 		.name = name,
 		.partition = partition};
 	lanes->count++;
+	lanes->remembered.count += slot->index_plus == 0;
 	*slot = (struct weir_client_lane_slot){key, (uint32_t)lanes->count};
-	lanes->remembered.count++;
 	return lane;
 }
 
@@ -112,8 +116,7 @@ struct weir_client_lane *weir_client_lanes_enter(struct weir_client_lanes *lanes
 		items_grow(lanes) != 0)
 		return NULL;
 	lane = lane_recall(lanes, partition, name, stream);
-	/* Known already: two numbers for one name, which no gateway gives. */
-	if (lane == NULL || lane->is_known)
+	if (lane == NULL)
 		return NULL;
 	lane->is_known = true;
 	lane->stream_id = stream_id;

@@ -347,6 +347,17 @@ void weir_worker_apply(struct weir_worker *worker, const struct weir_snapshot *n
 	atomic_store_explicit(&worker->applied, next->generation, memory_order_release);
 }
 
+bool weir_worker_follow(struct weir_worker *worker)
+{
+	const struct weir_snapshot *newest =
+		atomic_load_explicit(&worker->dataplane->snapshot, memory_order_acquire);
+
+	if (likely(newest == worker->snapshot))
+		return false;
+	weir_worker_apply(worker, newest);
+	return true;
+}
+
 void weir_worker_purge(struct weir_worker *worker)
 {
 	static const enum weir_reason shutdown = WEIR_REASON_SHUTDOWN;

@@ -81,6 +81,9 @@ static void take_over(struct weir_worker *worker, const struct weir_message_slot
 {
 	const struct weir_stream *stream = worker->snapshot->by_slot[message->stream];
 
+	/* Of a stream that is not known here yet: the snapshot with it has been published. */
+	if (unlikely(stream == NULL) && weir_worker_follow(worker))
+		stream = worker->snapshot->by_slot[message->stream];
 	if (likely(stream == NULL || message->partition >= stream->partition_count ||
 		    weir_stream_owner(stream, message->partition) == worker->id))
 		weir_mesh_append(worker, message);

@@ -94,12 +94,9 @@ static void tick(struct weir_worker *worker)
 
 static void look_at_control(struct weir_worker *worker)
 {
-	const struct weir_snapshot *newest =
-		atomic_load_explicit(&worker->dataplane->snapshot, memory_order_acquire);
 	uint32_t wanted = atomic_load_explicit(&worker->census_wanted, memory_order_acquire);
 
-	if (unlikely(newest != worker->snapshot))
-		weir_worker_apply(worker, newest);
+	weir_worker_follow(worker);
 	if (unlikely(wanted != atomic_load_explicit(&worker->census_done, memory_order_relaxed))) {
 		weir_worker_census(worker);
 		atomic_store_explicit(&worker->census_done, wanted, memory_order_release);

@@ -246,6 +246,8 @@ void weir_partition_sync(struct weir_worker *worker, struct weir_partition *part
 /* Drop everything that the partition holds and take it off the worker's lists. */
 void weir_partition_purge(
 	struct weir_worker *worker, struct weir_partition *partition, enum weir_reason reason);
+/* Go on to the newest snapshot, if it is another than the worker's; true then. */
+bool weir_worker_follow(struct weir_worker *worker);
 /* Go on to a new snapshot. */
 void weir_worker_apply(struct weir_worker *worker, const struct weir_snapshot *next);
 /* Before the thread ends: everything still held is dropped as `shutdown`. */

@@ -105,7 +105,6 @@ static void test_a_lane_is_remembered_by_name_over_sessions(void)
 	CU_ASSERT_PTR_NOT_NULL_FATAL(lane);
 	lane->floor = 1000;
 	lane->next_seq = 1000;
-	CU_ASSERT_PTR_NULL(weir_client_lanes_enter(&lanes, 8, 3, 0, "a"));
 	weir_client_lanes_forget(&lanes);
 	CU_ASSERT_PTR_NULL(weir_client_lanes_find(&lanes, 7, 3));
 	lane = weir_client_lanes_enter(&lanes, 7, 3, 1, "b");
@@ -119,11 +118,37 @@ static void test_a_lane_is_remembered_by_name_over_sessions(void)
 	weir_client_lanes_close(&lanes);
 }
 
+/* A stream that is made anew keeps its name: its lanes are others until the old ones are over. */
+static void test_a_stream_made_anew_has_lanes_of_its_own(void)
+{
+	struct weir_client_lanes lanes = {0};
+	struct weir_client_lane *old, *new;
+
+	old = weir_client_lanes_enter(&lanes, 7, 3, 0, "a");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(old);
+	old->floor = 1000;
+	new = weir_client_lanes_enter(&lanes, 8, 3, 0, "a");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(new);
+	old = weir_client_lanes_find(&lanes, 7, 3);
+	CU_ASSERT_PTR_NOT_EQUAL(old, new);
+	CU_ASSERT_EQUAL(old->floor, 1000);
+	CU_ASSERT_EQUAL(new->floor, 0);
+	new->floor = 5000;
+	weir_client_lanes_forget(&lanes);
+	/* The next session goes on where the newest was. */
+	new = weir_client_lanes_enter(&lanes, 8, 3, 0, "a");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(new);
+	CU_ASSERT_EQUAL(new->floor, 5000);
+	weir_client_lanes_close(&lanes);
+}
+
 int main(void)
 {
 	CU_TestInfo tests[] = {
 		{"a window always fits and keeps its order",
 			test_a_window_always_fits_and_keeps_its_order},
+		{"a stream made anew has lanes of its own",
+			test_a_stream_made_anew_has_lanes_of_its_own},
 		{"what does not fit is refused and harms nothing",
 			test_what_does_not_fit_is_refused_and_harms_nothing},
 		{"every lane is found again", test_every_lane_is_found_again},

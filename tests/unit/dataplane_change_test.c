@@ -178,6 +178,28 @@ static void test_same_again(void)
 	plane_close(plane);
 }
 
+/* A worker that has gone over hands messages of a new stream to one that has not. */
+static void test_worker_behind_takes_what_is_new(void)
+{
+	const struct plane_options options = {.workers = 2};
+	struct plane *plane = plane_open_with(STREAM, "[" G "]", &options);
+	struct weir_worker *behind = &plane->dataplane->workers[1];
+
+	plane_publish(plane,
+		"[{'name':'s','match':{'udp_port':1}},{'name':'t','key':'source','partitions':8}]",
+		"[{'name':'g','streams':'t','consumers':[" CONSUMER("c", "198.51.100.7") "]}]");
+	CU_ASSERT_TRUE(weir_worker_follow(plane->worker));
+	CU_ASSERT_FALSE(weir_worker_follow(plane->worker));
+	for (uint8_t source = 1; source <= 40; source++)
+		plane_receive_numbered(plane, source, source * 10u, 10, 64);
+	plane_reach(plane, "c");
+	plane_deliver(plane);
+	CU_ASSERT_EQUAL(behind->stats.stray, 0);
+	CU_ASSERT_TRUE(behind->snapshot == plane->worker->snapshot);
+	CU_ASSERT_EQUAL(plane->sent_count, 400);
+	plane_close(plane);
+}
+
 /* A worker that does not answer is named, and the control thread goes on. */
 static void test_census_is_bounded(void)
 {
@@ -221,6 +243,7 @@ CU_TestInfo dataplane_change_tests[] = {
 	{"a stream with new rings delivers what the old ones hold", test_stream_drains},
 	{"what a change does not name goes on", test_unchanged_goes_on},
 	{"applying the same again is a new generation", test_same_again},
+	{"no message is lost to a worker that is behind", test_worker_behind_takes_what_is_new},
 	{"the control thread waits for a silent worker only so long", test_census_is_bounded},
 	{"a miscounted message breaks the law", test_law_bites},
 	CU_TEST_INFO_NULL,

@@ -211,13 +211,18 @@ void plane_close(struct plane *plane)
 	free(plane);
 }
 
-void plane_apply(struct plane *plane, const char *streams, const char *groups)
+void plane_publish(struct plane *plane, const char *streams, const char *groups)
 {
 	struct weir_error error = {0};
 
 	require(weir_dataplane_apply(plane->dataplane,
 			parse(streams, groups, "", plane->dataplane->worker_count), &error) == 0,
 		error.reason);
+}
+
+void plane_apply(struct plane *plane, const char *streams, const char *groups)
+{
+	plane_publish(plane, streams, groups);
 	follow(plane);
 }
 

@@ -49,6 +49,8 @@ struct plane *plane_open_with(
 void plane_close(struct plane *plane);
 /* Another configuration, taken over by the worker. */
 void plane_apply(struct plane *plane, const char *streams, const char *groups);
+/* The same, but no worker has gone over to it yet. */
+void plane_publish(struct plane *plane, const char *streams, const char *groups);
 
 /* A route by "out" to the blind consumer's configured address, and the consumer is reachable. */
 void plane_reach(struct plane *plane, const char *consumer);
