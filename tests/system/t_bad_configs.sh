@@ -115,12 +115,16 @@ assert_json "$tmp/r1.json" '.received > 1000 and .lost == 0 and .reordered == 0'
 assert_law
 weir_stop
 
-# At start: exit status 1 with path and hint; --check says the same.
+# At start: exit status 1 with path and hint; --check says the same, and goes the same way, so that
+# every fourth is enough for it.
 index=0
 while [ "$index" -lt "$(jq length "$tmp/bad.json")" ]; do
 	jq -j ".[$index].config" "$tmp/bad.json" >"$tmp/one.json"
 	path=$(jq -r ".[$index].path" "$tmp/bad.json")
 	for way in "" --check; do
+		if [ -n "$way" ] && [ $((index % 4)) -ne 0 ]; then
+			continue
+		fi
 		status=0
 		# shellcheck disable=SC2086 # no argument when empty
 		weir --config "$tmp/one.json" $way >"$tmp/out" 2>&1 || status=$?

@@ -17,7 +17,7 @@
 # shellcheck source=tests/system/_init.sh
 . "$(dirname "$0")/_init.sh"
 
-rounds=5
+rounds=3
 sizes=288
 lines=line
 paths=far

@@ -16,7 +16,7 @@
 
 rate=16000 # of all four
 seconds=2
-pairs=5
+pairs=3
 
 lan
 host exporter 1
