@@ -105,6 +105,8 @@ uint32_t weir_mesh_poll(struct weir_worker *worker)
 			worker->mesh_in[from], messages, sizeof(messages[0]), WEIR_BURST, NULL);
 		for (uint32_t i = 0; i < count; i++)
 			take_over(worker, &messages[i]);
+		if (count != 0)
+			weir_latency_note(worker, WEIR_LATENCY_RING, messages[0].ingest, count);
 		total += count;
 	}
 	return total;

@@ -131,8 +131,11 @@ void weir_reliable_ack(struct weir_worker *worker, struct weir_consumer *consume
 		return;
 	}
 	outlet->stats.acks++;
-	if (lane->delivery->sampled != sampled)
+	if (lane->delivery->sampled != sampled) {
 		weir_window_sample(&outlet->window, lane->delivery->rtt_us, flying, worker->now_us);
+		weir_latency_add(&worker->latencies[WEIR_LATENCY_ACKNOWLEDGE],
+			lane->delivery->rtt_us * 1000, 1);
+	}
 	take_landed(worker, lane);
 	settle(worker, lane);
 	if (was_silent && lane->delivery->probes == 0)

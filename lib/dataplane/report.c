@@ -293,6 +293,15 @@ void weir_pools_report(const struct weir_dataplane *dataplane, weir_pool_visit v
 	}
 }
 
+void weir_latencies_report(const struct weir_dataplane *dataplane, struct weir_latency *latencies)
+{
+	size_t size = WEIR_LATENCY_COUNT * sizeof(*latencies);
+
+	memset(latencies, 0, size);
+	for (uint32_t id = 0; id < dataplane->worker_count; id++)
+		add(latencies, dataplane->workers[id].latencies, size);
+}
+
 void weir_native_dropped(const struct weir_dataplane *dataplane, uint64_t *dropped)
 {
 	size_t size = WEIR_REASON_COUNT * sizeof(*dropped);

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "dataplane/dataplane.h"
+#include "dataplane/latency.h"
 #include "dataplane/port.h"
 #include "dataplane/shed.h"
 #include "dataplane/stats.h"
@@ -154,6 +155,8 @@ void weir_workers_report(
 	const struct weir_dataplane *dataplane, weir_worker_visit visit, void *context);
 void weir_pools_report(
 	const struct weir_dataplane *dataplane, weir_pool_visit visit, void *context);
+/* The stages' histograms, WEIR_LATENCY_COUNT of them, summed over workers as they run. */
+void weir_latencies_report(const struct weir_dataplane *dataplane, struct weir_latency *latencies);
 /* Stream-protocol frames refused, by reason; WEIR_REASON_COUNT numbers, as they run. */
 void weir_native_dropped(const struct weir_dataplane *dataplane, uint64_t *dropped);
 

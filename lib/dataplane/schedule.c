@@ -347,6 +347,7 @@ static uint32_t queue_turn(
 {
 	struct weir_outlet *outlet = queue->outlet;
 	const struct weir_route *route;
+	uint64_t before = outlet->l3_packets;
 	uint32_t taken = 0;
 
 	if (weir_gate_enter(worker, outlet, &route) != WEIR_GATE_OPEN)
@@ -365,6 +366,8 @@ static uint32_t queue_turn(
 			weir_list_add_tail(&queue->lanes, &lane->link);
 		}
 	}
+	weir_latency_note(worker, WEIR_LATENCY_SEND_CRITICAL + queue->tier, queue->oldest,
+		outlet->l3_packets - before);
 	if (outlet->limits != 0)
 		weir_gate_leave(outlet);
 	if (outlet->credit_extra != 0)

@@ -5,10 +5,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <rte_cycles.h>
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 
 #include "dataplane/dataplane.h"
+#include "dataplane/latency.h"
 #include "dataplane/port.h"
 #include "dataplane/shed.h"
 #include "dataplane/snapshot.h"
@@ -127,6 +129,7 @@ struct weir_worker {
 	struct weir_port_stats *port_stats;  /* by port index */
 	struct weir_port_stats *port_census; /* copied on request, read by control */
 	struct weir_worker_stats stats;
+	struct weir_latency latencies[WEIR_LATENCY_COUNT];
 	uint64_t native_dropped[WEIR_REASON_COUNT];
 
 	_Atomic uint64_t applied;       /* generation in use; control reads */
@@ -158,6 +161,22 @@ static inline bool weir_message_is_expired(const struct weir_worker *worker,
 		limit = limit == 0 ? own : RTE_MIN(limit, own);
 	}
 	return limit != 0 && (int64_t)(worker->now - slot->ingest - limit) > 0;
+}
+
+static inline uint64_t weir_worker_ns(const struct weir_worker *worker, uint64_t cycles)
+{
+	return (uint64_t)(((unsigned __int128)cycles * worker->us_per_cycle) >> 44) * 1000 >> 20;
+}
+
+/* So many messages have come to the end of a stage that began at `since` (TSC). */
+static inline void weir_latency_note(struct weir_worker *worker, enum weir_latency_id id,
+	uint64_t since, uint64_t messages)
+{
+	int64_t cycles = (int64_t)(rte_rdtsc() - since);
+
+	if (likely(messages != 0))
+		weir_latency_add(&worker->latencies[id],
+			weir_worker_ns(worker, cycles > 0 ? (uint64_t)cycles : 0), messages);
 }
 
 /* The consumer's lane of a partition that is this worker's, NULL when there is none. */

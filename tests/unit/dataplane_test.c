@@ -22,6 +22,7 @@ int main(void)
 		{"agents", NULL, NULL, NULL, NULL, dataplane_agent_tests},
 		{"producers", NULL, NULL, NULL, NULL, dataplane_produce_tests},
 		{"shedding", NULL, NULL, NULL, NULL, dataplane_shed_tests},
+		{"latency", NULL, NULL, NULL, NULL, dataplane_latency_tests},
 		{"out of quarantine", NULL, NULL, NULL, NULL, dataplane_requeue_tests},
 		{"partitions that move", NULL, NULL, NULL, NULL, dataplane_transit_tests},
 		{"hot keys and partitions", NULL, NULL, NULL, NULL, dataplane_hot_tests},
