@@ -12,6 +12,7 @@
 #include "control/reach.h"
 #include "control/sessions.h"
 #include "control/takeover.h"
+#include "control/telemetry.h"
 #include "control/twins.h"
 #include "control/versions.h"
 #include "dpdk/driver.h"
@@ -145,6 +146,7 @@ static int open_control(struct program *program, struct weir_error *error)
 		weir_reach_create(gateway, &gateway->reach) < 0 ||
 		weir_quarantine_create(&gateway->quarantine) < 0 ||
 		weir_health_create(gateway, &gateway->health) < 0 ||
+		weir_telemetry_create(gateway, &gateway->telemetry) < 0 ||
 		weir_gateway_start_timers(gateway) < 0)
 		return weir_error_set(error, -1, "", "", "the control thread could not be set up");
 	return 0;
@@ -178,7 +180,8 @@ static int open_socket(struct program *program, struct weir_error *error)
 		weir_methods_failover_register(gateway) < 0 ||
 		weir_methods_stats_register(gateway) < 0 ||
 		weir_methods_quarantine_register(gateway) < 0 ||
-		weir_methods_takeover_register(gateway) < 0)
+		weir_methods_takeover_register(gateway) < 0 ||
+		weir_methods_metric_register(gateway) < 0)
 		return weir_error_set(error, -1, "", "", "the methods could not be registered");
 	return weir_server_open(
 		&gateway->server, gateway->loop, gateway->rpc, config->control_socket, error);
@@ -288,6 +291,7 @@ static void stop(struct program *program)
 	struct weir_gateway *gateway = &program->gateway;
 
 	weir_server_close(gateway->server);
+	weir_telemetry_destroy(gateway->telemetry);
 	weir_health_destroy(gateway->health);
 	stop_delivery(program);
 	weir_quarantine_destroy(gateway->quarantine);
@@ -335,6 +339,7 @@ int main(int argc, char **argv)
 		free(program);
 		return status;
 	}
+	weir_gateway_follow_log(program->config);
 	status = 0;
 	if (start(program, &error) < 0)
 		status = report(&error);

@@ -52,6 +52,7 @@ enum weir_source_mode { WEIR_SOURCE_REWRITE, WEIR_SOURCE_KEEP };
 
 /* How a driver xdp port meets its interface. */
 enum weir_xdp_mode { WEIR_XDP_AUTO, WEIR_XDP_NATIVE, WEIR_XDP_GENERIC, WEIR_XDP_ZERO_COPY };
+enum weir_log_format { WEIR_LOG_TEXT, WEIR_LOG_JSON };
 
 enum weir_idle { WEIR_IDLE_AUTO, WEIR_IDLE_SPIN, WEIR_IDLE_SLEEP };
 
@@ -235,6 +236,21 @@ struct weir_config_reach {
 	uint32_t hold_ms;  /* unreachable for at least this long before a retry */
 };
 
+/* Metrics and the status page over HTTP. */
+struct weir_config_telemetry {
+	struct weir_address address; /* to listen on */
+	uint16_t port;               /* TCP; 0: no HTTP */
+	char token_file[256];        /* bearer token that /metrics asks for; "": none */
+	uint32_t interval_ms;        /* figures are taken this often */
+	uint32_t partitions;         /* at most so many have samples of their own */
+	uint32_t consumers;          /* likewise */
+};
+
+struct weir_config_log {
+	enum weir_log_format format;
+	uint32_t per_minute; /* lines of one kind; 0: no limit */
+};
+
 struct weir_config {
 	struct weir_config_workers workers;
 	struct weir_config_memory memory;
@@ -246,6 +262,8 @@ struct weir_config {
 	struct weir_config_quarantine quarantine;
 	struct weir_config_health health;
 	struct weir_config_failover failover;
+	struct weir_config_telemetry telemetry;
+	struct weir_config_log log;
 	struct weir_config_port *ports;
 	unsigned int port_count;
 	struct weir_config_stream *streams;

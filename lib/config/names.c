@@ -13,6 +13,7 @@ const char *const weir_class_names[] = {"blind", "assisted", "native", NULL};
 const char *const weir_source_mode_names[] = {"rewrite", "keep", NULL};
 const char *const weir_idle_names[] = {"auto", "spin", "sleep", NULL};
 const char *const weir_xdp_mode_names[] = {"auto", "native", "generic", "zero_copy", NULL};
+const char *const weir_log_format_names[] = {"text", "json", NULL};
 
 enum { LONGEST_NAME = 32 };
 

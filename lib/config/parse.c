@@ -20,6 +20,8 @@ static const struct weir_field config_fields[] = {
 	{WEIR_MEMBER(struct weir_config, quarantine), .read = weir_read_quarantine},
 	{WEIR_MEMBER(struct weir_config, health), .read = weir_read_health},
 	{WEIR_MEMBER(struct weir_config, failover), .read = weir_read_failover},
+	{WEIR_MEMBER(struct weir_config, telemetry), .read = weir_read_telemetry},
+	{WEIR_MEMBER(struct weir_config, log), .read = weir_read_log},
 	{.key = "ports",
 		.read = weir_read_ports,
 		.hint = "[{\"name\": \"up0\", \"driver\": \"af_packet\", \"interface\": \"eth0\"}]",
@@ -47,6 +49,12 @@ static const struct weir_config defaults = {
 	.quarantine = {.messages = 1024, .bytes = 16 * 1048576},
 	.health = {.throttled_percent = 50, .park_ms = 1000, .catch_up_ms = 1000},
 	.failover = {.enabled = true, .pins = "/sys/fs/bpf/weir", .heartbeat_ms = 50},
+	.telemetry = {.address = {4, {127, 0, 0, 1}},
+		.port = 9464,
+		.interval_ms = 1000,
+		.partitions = 1024,
+		.consumers = 1024},
+	.log = {.per_minute = 60},
 };
 
 /* Before the parser, which would recurse as deep as it is told to. */

@@ -19,6 +19,7 @@ extern const char *const weir_class_names[];
 extern const char *const weir_source_mode_names[];
 extern const char *const weir_idle_names[];
 extern const char *const weir_xdp_mode_names[];
+extern const char *const weir_log_format_names[];
 
 /* The tables that weir_config_needs_restart compares by. */
 extern const struct weir_field weir_workers_fields[];
@@ -44,6 +45,9 @@ int weir_read_quarantine(
 int weir_read_health(const struct weir_value *value, const struct weir_field *field, void *health);
 int weir_read_failover(
 	const struct weir_value *value, const struct weir_field *field, void *failover);
+int weir_read_telemetry(
+	const struct weir_value *value, const struct weir_field *field, void *telemetry);
+int weir_read_log(const struct weir_value *value, const struct weir_field *field, void *log);
 int weir_read_rate(const struct weir_value *value, const struct weir_field *field, void *rate);
 int weir_read_window(const struct weir_value *value, const struct weir_field *field, void *window);
 int weir_read_ports(const struct weir_value *value, const struct weir_field *field, void *config);

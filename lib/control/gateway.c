@@ -10,6 +10,7 @@
 #include "control/quarantine.h"
 #include "control/reach.h"
 #include "control/sessions.h"
+#include "control/telemetry.h"
 #include "control/twins.h"
 #include "dataplane/load.h"
 #include "dataplane/report.h"
@@ -203,6 +204,12 @@ void weir_gateway_release_ports(const struct weir_gateway *gateway)
 	}
 }
 
+void weir_gateway_follow_log(const struct weir_config *config)
+{
+	weir_log_set_json(config->log.format == WEIR_LOG_JSON);
+	weir_log_set_limit(config->log.per_minute);
+}
+
 void weir_gateway_sync(struct weir_gateway *gateway)
 {
 	weir_host_process(gateway->host);
@@ -213,6 +220,8 @@ void weir_gateway_sync(struct weir_gateway *gateway)
 	weir_quarantine_sync(gateway);
 	weir_checkpoint_sync(gateway->checkpoint);
 	follow_by_ports(gateway);
+	weir_telemetry_sync(gateway->telemetry);
+	weir_gateway_follow_log(weir_dataplane_config(gateway->dataplane));
 }
 
 int weir_gateway_apply(

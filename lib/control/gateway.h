@@ -23,6 +23,7 @@ struct weir_versions;
 struct weir_quarantine;
 struct weir_health;
 struct weir_takeover;
+struct weir_telemetry;
 
 struct weir_gateway {
 	struct weir_loop *loop;
@@ -38,6 +39,7 @@ struct weir_gateway {
 	struct weir_health *health;         /* how consumers fare */
 	struct weir_quarantine *quarantine; /* what could not be delivered */
 	struct weir_takeover *takeover;     /* by another gateway */
+	struct weir_telemetry *telemetry;   /* figures, and who asks for them */
 	void (*close_ports)(void *context); /* app's: another gateway wants them */
 	void *close_context;
 	uint64_t started_ns;            /* weir_loop_clock_ns at start */
@@ -61,6 +63,8 @@ void weir_gateway_sync(struct weir_gateway *gateway);
 void weir_gateway_take_ports(const struct weir_gateway *gateway);
 /* Workers still run: something else gets the packets from now on, where there is such a thing. */
 void weir_gateway_release_ports(const struct weir_gateway *gateway);
+/* Format and limit of the log as the configuration has them. */
+void weir_gateway_follow_log(const struct weir_config *config);
 /* Workers have ended: log what each group was not given any more. */
 void weir_gateway_report_rest(const struct weir_gateway *gateway);
 /* For weir_host_open; the context is the gateway. */
@@ -77,3 +81,4 @@ int weir_methods_port_register(struct weir_gateway *gateway);
 int weir_methods_stats_register(struct weir_gateway *gateway);
 int weir_methods_worker_register(struct weir_gateway *gateway);
 int weir_methods_quarantine_register(struct weir_gateway *gateway);
+int weir_methods_metric_register(struct weir_gateway *gateway);

@@ -18,6 +18,7 @@ struct entry {
 	uint64_t session;
 	struct weir_health_status status;
 	uint32_t held;        /* moving average of looks that found a gate closed */
+	uint64_t looked_ns;   /* 0: never */
 	uint64_t progress_ns; /* when something was last let through, or nothing waited */
 };
 
@@ -80,6 +81,11 @@ static void look_at(struct weir_health *health, struct entry *entry,
 {
 	bool is_held = backlog->waiting != 0 && backlog->gate != WEIR_GATE_OPEN;
 
+	/* Looked at ten times a second, a gate that closes and opens meanwhile counts by its share.
+	 */
+	if (is_held && entry->looked_ns != 0)
+		entry->status.limited_ns[backlog->gate] += now_ns - entry->looked_ns;
+	entry->looked_ns = now_ns;
 	if (backlog->waiting == 0 || backlog->moved != entry->status.backlog.moved)
 		entry->progress_ns = now_ns;
 	entry->held += ((is_held ? SHARE : 0) - (int32_t)entry->held) / AVERAGE;

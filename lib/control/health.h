@@ -36,6 +36,7 @@ struct weir_health_status {
 	const char *name;
 	uint64_t since_ns;                         /* weir_loop_clock_ns of the last change */
 	uint64_t entered[WEIR_HEALTH_STATE_COUNT]; /* times, by state */
+	uint64_t limited_ns[WEIR_GATE_COUNT];      /* something waited, and that gate was closed */
 	uint32_t held_percent; /* of the time of late, held back with something to send */
 	struct weir_backlog backlog;
 };

@@ -86,7 +86,7 @@ static int on_stats_get(
 	if (code < 0)
 		return code;
 	return weir_present_answer(
-		json_pack("{s:f, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+		json_pack("{s:f, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 			"uptime_s", uptime_s, "generation",
 			weir_present_count(gateway->dataplane->generation), "law",
 			present_law(gateway), "streams", weir_present_streams(gateway), "groups",
@@ -94,7 +94,8 @@ static int on_stats_get(
 			"ports", weir_present_ports(gateway), "native", present_native(gateway),
 			"workers", weir_present_workers(gateway), "pools", present_pools(gateway),
 			"quarantine", weir_present_quarantine(gateway), "health",
-			weir_present_entered(gateway), "checkpoint", present_checkpoint(gateway)),
+			weir_present_entered(gateway), "latency", weir_present_latency(gateway),
+			"checkpoint", present_checkpoint(gateway)),
 		result, error);
 }
 
@@ -102,7 +103,8 @@ static const struct weir_rpc_method methods[] = {
 	{"stats_get", "show every counter, and whether what was received is all accounted for",
 		WEIR_RPC_READ, NULL,
 		"law (holds, violations), streams, groups, consumers, ports, native, workers, "
-		"pools, quarantine, health (how often consumers came into each state), "
+		"pools, quarantine, health (how often consumers came into each state), latency (by "
+		"stage), "
 		"checkpoint",
 		on_stats_get},
 };

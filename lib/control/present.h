@@ -68,4 +68,6 @@ json_t *weir_present_producers(struct weir_gateway *gateway);
 json_t *weir_present_ports(struct weir_gateway *gateway);
 json_t *weir_present_workers(struct weir_gateway *gateway);
 json_t *weir_present_consumers(struct weir_gateway *gateway);
+/* methods_metric.c: how long messages take, by stage. */
+json_t *weir_present_latency(struct weir_gateway *gateway);
 json_t *weir_present_quarantine(struct weir_gateway *gateway);

@@ -18,16 +18,39 @@ static json_t *present_entered(const uint64_t *entered)
 	return object;
 }
 
+/* {gate: seconds that it held messages back} of those that did. */
+static json_t *present_limited(const uint64_t *limited_ns)
+{
+	static const char *const names[] = {
+#define X(id, name) [WEIR_GATE_##id] = name,
+		WEIR_GATES(X)
+#undef X
+	};
+	json_t *object = json_object();
+
+	for (int gate = 0; object != NULL && gate < WEIR_GATE_COUNT; gate++) {
+		if (limited_ns[gate] == 0)
+			continue;
+		if (json_object_set_new(object, names[gate],
+			    json_real((double)limited_ns[gate] / WEIR_S_NS)) < 0) {
+			json_decref(object);
+			return NULL;
+		}
+	}
+	return object;
+}
+
 json_t *weir_present_health(struct weir_gateway *gateway, const struct weir_consumer *consumer)
 {
 	struct weir_health_status status;
 
 	if (!weir_health_status(gateway->health, consumer, &status))
 		return json_null();
-	return json_pack("{s:s, s:I, s:o, s:i, s:I}", "state", status.name, "for_ms",
+	return json_pack("{s:s, s:I, s:o, s:i, s:I, s:o}", "state", status.name, "for_ms",
 		weir_present_count((weir_loop_clock_ns() - status.since_ns) / WEIR_MS_NS),
 		"entered", present_entered(status.entered), "held_percent",
-		(int)status.held_percent, "waiting", weir_present_count(status.backlog.waiting));
+		(int)status.held_percent, "waiting", weir_present_count(status.backlog.waiting),
+		"limited_s", present_limited(status.limited_ns));
 }
 
 /* What it says of itself, with each CREDIT. */

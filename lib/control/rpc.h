@@ -116,6 +116,8 @@ int weir_rpc_register(
 void weir_rpc_restrict(struct weir_rpc *rpc, const char *prefix);
 /* A word that `version` lists, for clients to test for. */
 int weir_rpc_add_capability(struct weir_rpc *rpc, const char *capability);
+/* Requests carried out, and refused. */
+void weir_rpc_counters(const struct weir_rpc *rpc, uint64_t *answered, uint64_t *refused);
 /*
  * Carry out one message, single or batch. `answer` becomes the text to send with its newline,
  * malloc'ed, or NULL when there is nothing to answer (notifications). 0 or -ENOMEM.

@@ -137,8 +137,8 @@ static int call(const struct weir_rpc *rpc, const json_t *request, const struct 
 }
 
 /* NULL: a notification, or no memory for the answer, which `rc` tells. */
-static json_t *answer_request(const struct weir_rpc *rpc, const json_t *request,
-	const struct weir_rpc_peer *peer, int *rc)
+static json_t *answer_request(
+	struct weir_rpc *rpc, const json_t *request, const struct weir_rpc_peer *peer, int *rc)
 {
 	struct weir_error error = {0};
 	const json_t *id = json_object_get(request, "id");
@@ -147,10 +147,13 @@ static json_t *answer_request(const struct weir_rpc *rpc, const json_t *request,
 	int code;
 
 	if (check_request(request, &error) < 0) {
+		rpc->refused++;
 		answer = weir_rpc_answer_error(
 			id != NULL && is_id(id) ? id : NULL, WEIR_RPC_INVALID_REQUEST, &error);
 	} else {
 		code = call(rpc, request, peer, &result, &error);
+		rpc->answered += code == 0;
+		rpc->refused += code != 0;
 		if (id == NULL) {
 			json_decref(result);
 			return NULL;
@@ -164,7 +167,7 @@ static json_t *answer_request(const struct weir_rpc *rpc, const json_t *request,
 }
 
 static json_t *answer_batch(
-	const struct weir_rpc *rpc, const json_t *batch, const struct weir_rpc_peer *peer, int *rc)
+	struct weir_rpc *rpc, const json_t *batch, const struct weir_rpc_peer *peer, int *rc)
 {
 	struct weir_error error = {0};
 	size_t count = json_array_size(batch);
@@ -233,6 +236,12 @@ int weir_rpc_handle(struct weir_rpc *rpc, const char *text, size_t length,
 				       : answer_request(rpc, message, peer, &rc);
 	json_decref(message);
 	return reply == NULL ? rc : print_bounded(reply, answer, answer_length);
+}
+
+void weir_rpc_counters(const struct weir_rpc *rpc, uint64_t *answered, uint64_t *refused)
+{
+	*answered = rpc->answered;
+	*refused = rpc->refused;
 }
 
 int weir_rpc_refuse(enum weir_rpc_code code, const struct weir_error *error, char **answer,

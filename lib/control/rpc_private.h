@@ -14,6 +14,8 @@ struct weir_rpc {
 	size_t count;
 	json_t *capabilities; /* array of strings */
 	const char *prefix;   /* only methods that begin so are served; NULL: all */
+	uint64_t answered;    /* requests, notifications included */
+	uint64_t refused;
 };
 
 /* rpc.c */

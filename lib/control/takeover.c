@@ -12,6 +12,7 @@
 #include "control/present.h"
 #include "control/reach.h"
 #include "control/sessions.h"
+#include "control/telemetry.h"
 #include "control/twins.h"
 #include "control/versions.h"
 #include "dataplane/model.h"
@@ -110,6 +111,7 @@ static void let_go(struct weir_takeover *takeover)
 	weir_gateway_report_rest(gateway);
 	weir_rpc_restrict(gateway->rpc, "takeover_");
 	weir_server_retire(gateway->server);
+	weir_telemetry_suspend(gateway->telemetry);
 	weir_checkpoint_suspend(gateway->checkpoint);
 	weir_versions_close(gateway->versions);
 	gateway->versions = NULL;

@@ -105,7 +105,7 @@ struct weir_queue {
 	uint8_t tier;
 	bool is_active;
 	bool is_behind;  /* catching up: goes into worker->behind */
-	uint64_t oldest; /* TSC; when the message was received that it looked at last */
+	uint64_t oldest; /* TSC; receive time of what it looked at last; of a run, of its first */
 };
 
 /* One worker's end of a consumer. All fields: that worker; `stats` is read by control. */

@@ -20,7 +20,6 @@ uint64_t weir_latency_quantile_ns(const struct weir_latency *latency, double sha
 		if (seen != 0 && (double)seen >= wanted)
 			return weir_latency_limit(i);
 	}
-	return seen == weir_latency_total(latency)
-		       ? 0
-		       : weir_latency_limit(WEIR_LATENCY_BUCKETS - 2);
+	return seen == weir_latency_total(latency) ? 0
+						   : weir_latency_limit(WEIR_LATENCY_BUCKETS - 2);
 }

@@ -140,6 +140,7 @@ static void report_partitions(const struct weir_dataplane *dataplane,
 
 		report.index = p;
 		report.owner = stream->object->routed[p];
+		report.is_last = p + 1u == stream->object->partition_count;
 		report.is_alone = weir_partition_is_alone(dataplane, stream->object, p);
 		report.messages_per_s = stream->object->loads[p].messages_per_s;
 		report.bytes_per_s = stream->object->loads[p].bytes_per_s;
@@ -174,6 +175,16 @@ int weir_partitions_report(const struct weir_dataplane *dataplane, const char *s
 		return 0;
 	}
 	return -ENOENT;
+}
+
+void weir_partitions_report_all(
+	const struct weir_dataplane *dataplane, weir_partition_visit visit, void *context)
+{
+	const struct weir_model *model = dataplane->model;
+
+	for (uint32_t i = 0; model != NULL && i < model->stream_count; i++)
+		report_partitions(dataplane, &model->streams[i], &dataplane->published->streams[i],
+			visit, context);
 }
 
 void weir_consumer_report(const struct weir_dataplane *dataplane,

@@ -72,6 +72,7 @@ struct weir_partition_report {
 	const char *stream;
 	uint16_t index;
 	uint16_t owner; /* worker */
+	bool is_last;   /* of its stream */
 	uint64_t head;
 	uint64_t tail;
 	uint64_t messages; /* that ever came in */
@@ -145,6 +146,9 @@ void weir_groups_report(
 /* -ENOENT: no such stream. */
 int weir_partitions_report(const struct weir_dataplane *dataplane, const char *stream,
 	weir_partition_visit visit, void *context);
+/* Every partition of every stream, stream by stream. */
+void weir_partitions_report_all(
+	const struct weir_dataplane *dataplane, weir_partition_visit visit, void *context);
 void weir_consumer_report(const struct weir_dataplane *dataplane,
 	const struct weir_consumer *consumer, struct weir_consumer_report *report);
 /* How many partitions each consumer has; `by_slot` has room for WEIR_MAX_CONSUMERS. */

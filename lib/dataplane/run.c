@@ -9,7 +9,8 @@ struct run {
 	uint32_t messages;
 	uint64_t bytes; /* of payload */
 	uint64_t l3_bytes;
-	uint32_t freed; /* messages that nobody holds any more */
+	uint64_t ingest; /* of the first */
+	uint32_t freed;  /* messages that nobody holds any more */
 	uint64_t freed_bytes;
 };
 
@@ -46,6 +47,7 @@ static void settle(struct weir_worker *worker, struct weir_queue *queue, struct 
 	outlet->l3_packets += run->messages;
 	outlet->l3_bytes += run->l3_bytes;
 	queue->deficit -= (int64_t)run->l3_bytes;
+	queue->oldest = run->ingest;
 	if (run->freed == 0)
 		return;
 	/* What lies beyond the cursor is held by this lane at least. */
@@ -63,7 +65,7 @@ uint32_t weir_run_send(struct weir_worker *worker, struct weir_queue *queue, str
 	uint64_t first = lane->cursor - partition->base;
 	uint32_t mask = partition->mask;
 	int64_t deficit = queue->deficit;
-	struct run run = {0};
+	struct run run = {.ingest = slots[first & mask].ingest};
 
 	most = RTE_MIN(most, count_places(worker, tx));
 	most = (uint32_t)RTE_MIN(partition->head - lane->cursor, (uint64_t)most);

@@ -169,8 +169,8 @@ static inline uint64_t weir_worker_ns(const struct weir_worker *worker, uint64_t
 }
 
 /* So many messages have come to the end of a stage that began at `since` (TSC). */
-static inline void weir_latency_note(struct weir_worker *worker, enum weir_latency_id id,
-	uint64_t since, uint64_t messages)
+static inline void weir_latency_note(
+	struct weir_worker *worker, enum weir_latency_id id, uint64_t since, uint64_t messages)
 {
 	int64_t cycles = (int64_t)(rte_rdtsc() - since);
 

@@ -95,6 +95,8 @@ answers stream_show flows '.stream.received == 1000 and .skew >= 0 and .hottest_
 answers stream_hotkeys flows '.samples < 1000 and (.keys | length) <= 10'
 answers stats_get '.law.holds and (.law.violations == []) and .uptime_s > 0 and
 	.streams[0].received == 1000 and (.pools | length) > 0'
+answers metric_list name=weir_stream_received '[.metrics[] | select(.labels.stream == "flows")] |
+	length == 2 and all(.[]; .type == "counter")'
 answers quarantine_list '.held == 0 and .quarantined == 0 and .messages == []'
 asked[quarantine_show]=1
 assert_fails ctl quarantine show 1

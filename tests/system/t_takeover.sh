@@ -71,6 +71,8 @@ assert_law
 grep -oE 'took over from.*' "$gateway_log" | tail -n 1
 grep -qE 'took over from pid [0-9]+: 4000 messages, 1 of 1 sessions' "$gateway_log" ||
 	fail "the log does not say what was taken over"
+# Who watches it finds the new one where the old one was.
+wait_for "curl -sf -m 2 http://127.0.0.1:9464/metrics | grep -q '^weir_group_delivered'"
 
 # Under load, again and again.
 in_ns_start exporter weirload send --to 10.0.0.2:4739 --keys 40 --size 100 --rate 5000 \

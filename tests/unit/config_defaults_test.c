@@ -64,6 +64,14 @@ static void test_sections_left_out_have_defaults(void)
 	CU_ASSERT_STRING_EQUAL(config->failover.pins, "/sys/fs/bpf/weir");
 	CU_ASSERT_EQUAL(config->failover.heartbeat_ms, 50);
 	CU_ASSERT_EQUAL(config->failover.gate, 0);
+	CU_ASSERT_EQUAL(config->telemetry.address.family, 4);
+	CU_ASSERT_EQUAL(config->telemetry.address.bytes[0], 127);
+	CU_ASSERT_EQUAL(config->telemetry.port, 9464);
+	CU_ASSERT_EQUAL(config->telemetry.interval_ms, 1000);
+	CU_ASSERT_EQUAL(config->telemetry.partitions, 1024);
+	CU_ASSERT_EQUAL(config->telemetry.consumers, 1024);
+	CU_ASSERT_EQUAL(config->log.format, WEIR_LOG_TEXT);
+	CU_ASSERT_EQUAL(config->log.per_minute, 60);
 	CU_ASSERT_EQUAL(config->stream_count, 0);
 	CU_ASSERT_EQUAL(config->group_count, 0);
 	weir_config_free(config);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "dataplane/latency.h"
 
+#include <rte_cycles.h>
+
 #include "dataplane_fixture.h"
 #include "dataplane_tests.h"
 
@@ -40,10 +42,10 @@ static void test_quantile_is_within_a_quarter(void)
 static void test_messages_are_counted_in_their_stage(void)
 {
 	static const uint8_t payload[64];
-	struct plane *plane = plane_open(
-		"[{'name':'s','match':{'udp_port':1001},'key':'source','tier':'bulk'}]",
-		"[{'name':'g','class':'blind','streams':['s'],'consumers':[" CONSUMER(
-			"c", "198.51.100.9") "]}]");
+	struct plane *plane =
+		plane_open("[{'name':'s','match':{'udp_port':1001},'key':'source','tier':'bulk'}]",
+			"[{'name':'g','class':'blind','streams':['s'],'consumers':[" CONSUMER(
+				"c", "198.51.100.9") "]}]");
 	struct frame_spec spec = {.version = 4,
 		.source = {4, {10, 0, 0, 1}},
 		.destination = {4, {192, 0, 2, 1}},
@@ -58,8 +60,11 @@ static void test_messages_are_counted_in_their_stage(void)
 		plane_receive(plane, &spec);
 	CU_ASSERT_EQUAL(weir_latency_total(&latencies[WEIR_LATENCY_RING]), 5);
 	CU_ASSERT_EQUAL(weir_latency_total(&latencies[WEIR_LATENCY_SEND_BULK]), 0);
+	rte_delay_us(2000);
 	plane_deliver(plane);
 	CU_ASSERT_EQUAL(weir_latency_total(&latencies[WEIR_LATENCY_SEND_BULK]), 5);
+	CU_ASSERT_TRUE(latencies[WEIR_LATENCY_SEND_BULK].sum_ns >= 5 * 2000000ull);
+	CU_ASSERT_TRUE(latencies[WEIR_LATENCY_SEND_BULK].sum_ns < 5 * 10000000000ull);
 	CU_ASSERT_EQUAL(weir_latency_total(&latencies[WEIR_LATENCY_SEND_STANDARD]), 0);
 	CU_ASSERT_EQUAL(weir_latency_total(&latencies[WEIR_LATENCY_ACKNOWLEDGE]), 0);
 	plane_forget_sent(plane);
