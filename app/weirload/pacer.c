@@ -20,6 +20,7 @@ void load_pacer_init(struct load_pacer *pacer, double rate, uint64_t burst, uint
 		.rate = rate,
 		.burst = burst == 0 ? natural : burst,
 		.start_ns = start_ns,
+		.catch_up_ns = LOAD_PACER_CATCH_UP_NS,
 	};
 }
 
@@ -32,8 +33,8 @@ uint64_t load_pacer_due(struct load_pacer *pacer, uint64_t now_ns)
 	next = load_pacer_next(pacer);
 	if (now_ns < next)
 		return 0;
-	if (now_ns - next > LOAD_PACER_CATCH_UP_NS) {
-		uint64_t slip = now_ns - next - LOAD_PACER_CATCH_UP_NS;
+	if (now_ns - next > pacer->catch_up_ns) {
+		uint64_t slip = now_ns - next - pacer->catch_up_ns;
 
 		pacer->start_ns += slip;
 		pacer->slipped_ns += slip;

@@ -8,12 +8,13 @@
  * thread that was stopped for long does not make up for it in one flood: the schedule slips, and
  * by how much is counted. Pure; one thread.
  */
-#define LOAD_PACER_CATCH_UP_NS 20000000 /* later than this is not made up for */
+#define LOAD_PACER_CATCH_UP_NS 20000000 /* unless the caller says otherwise */
 
 struct load_pacer {
 	double rate;    /* packets a second; 0: no limit */
 	uint64_t burst; /* packets that leave together */
 	uint64_t start_ns;
+	uint64_t catch_up_ns; /* later than this is not made up for */
 	uint64_t sent;
 	uint64_t slipped_ns;
 };

@@ -10,6 +10,7 @@
 
 #include "clock.h"
 #include "commands.h"
+#include "pacer.h"
 #include "report.h"
 #include "sender.h"
 
@@ -30,6 +31,7 @@ struct send_arguments {
 	uint64_t sources;
 	uint64_t threads;
 	double seconds;
+	double catch_up;
 	bool is_progress;
 };
 
@@ -69,6 +71,8 @@ static int parse(int argc, char **argv, struct send_arguments *arguments)
 		{"burst", LOAD_OPTION_NUMBER, &arguments->burst, "N",
 			"packets that leave together (default: a millisecond's, at most 64)", 1,
 			1u << 20},
+		{"catch-up", LOAD_OPTION_SECONDS, &arguments->catch_up, "S",
+			"what is late by more is not made up for (default 0.02)", 0, 0},
 		{"seconds", LOAD_OPTION_SECONDS, &arguments->seconds, "S", "end after S", 0, 0},
 		{"count", LOAD_OPTION_NUMBER, &arguments->count, "N", "end after N packets", 1, 0},
 		{"threads", LOAD_OPTION_NUMBER, &arguments->threads, "N",
@@ -128,6 +132,7 @@ static int prepare(struct send_run *run, const struct send_arguments *arguments)
 	plan->threads = arguments->threads;
 	plan->rate = (double)arguments->rate;
 	plan->burst = arguments->burst;
+	plan->catch_up_ns = load_clock_from_seconds(arguments->catch_up);
 	plan->is_counted = arguments->count > 0;
 	atomic_init(&plan->remaining, arguments->count);
 	if (getrandom(&plan->run, sizeof(plan->run), 0) < 0)
@@ -267,6 +272,7 @@ int load_send_command(int argc, char **argv)
 	struct send_arguments arguments = {
 		.type = "ipfix",
 		.rate = 1000,
+		.catch_up = LOAD_PACER_CATCH_UP_NS / 1e9,
 		.keys = 1,
 		.sources = 1,
 		.threads = 1,

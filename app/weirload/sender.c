@@ -189,6 +189,7 @@ void *load_sender_run(void *argument)
 	prctl(PR_SET_TIMERSLACK, 1);
 	prepare_batch(sender, &batch);
 	load_pacer_init(&pacer, sender->rate, plan->burst, plan->start_ns);
+	pacer.catch_up_ns = plan->catch_up_ns;
 	while (!atomic_load_explicit(&plan->is_stopped, memory_order_relaxed)) {
 		uint64_t now_ns = load_clock_ns();
 		size_t due = load_pacer_due(&pacer, now_ns);

@@ -24,6 +24,7 @@ struct load_send_plan {
 	uint64_t threads;
 	double rate; /* of all threads; 0: no limit */
 	uint64_t burst;
+	uint64_t catch_up_ns; /* of struct load_pacer */
 	uint32_t run;
 	uint64_t start_ns;
 	uint64_t end_ns;                    /* 0: none */

@@ -107,6 +107,7 @@ json_t *load_sink_report(const struct load_sink *sink, bool with_keys)
 	load_report_count(report, "keys", total.keys);
 	load_report_count(report, "runs", total.runs);
 	load_report_count(report, "gaps", total.gaps);
+	load_report_count(report, "gap_end_ns", total.gap_end_ns);
 	load_report_real(report, "seconds", (double)span_ns / 1e9);
 	load_report_real(report, "rate_pps", rate.packets_per_s);
 	load_report_real(report, "rate_bps", rate.bits_per_s);

@@ -14,6 +14,7 @@ struct load_verifier {
 	uint32_t *slots;   /* hash table, at most half full: index into `keys` plus one, or 0 */
 	size_t slot_count; /* power of two; room for half as many keys */
 	uint64_t untracked;
+	uint64_t gap_end_ns;
 	uint32_t runs[MAX_RUNS];
 	size_t run_count; /* stops at MAX_RUNS */
 	bool is_late;
@@ -192,6 +193,8 @@ int load_verifier_take(struct load_verifier *verifier, const struct load_record 
 	}
 	key->received++;
 	if (sequence >= key->next) {
+		if (sequence > key->next && record->sent_ns > verifier->gap_end_ns)
+			verifier->gap_end_ns = record->sent_ns;
 		advance(key, sequence);
 	} else if (sequence < window_begin(key)) {
 		key->stale++;
@@ -217,6 +220,7 @@ void load_verifier_total(const struct load_verifier *verifier, struct load_verif
 		.keys = verifier->count,
 		.runs = verifier->run_count,
 		.untracked = verifier->untracked,
+		.gap_end_ns = verifier->gap_end_ns,
 	};
 	for (size_t i = 0; i < verifier->count; i++) {
 		const struct load_verify_key *key = verifier->keys[i];

@@ -42,7 +42,8 @@ struct load_verify_total {
 	uint64_t reordered;
 	uint64_t stale;
 	uint64_t gaps;
-	uint64_t untracked; /* messages of keys beyond LOAD_VERIFY_KEYS, or without memory */
+	uint64_t untracked;  /* messages of keys beyond LOAD_VERIFY_KEYS, or without memory */
+	uint64_t gap_end_ns; /* the newest message in front of which one was skipped: sent_ns */
 };
 
 struct load_verifier;

@@ -10,7 +10,8 @@
 
 #define BEAT_US     100
 #define WEIR_GUARDS (32 * WEIR_XDP_MAX_QUEUES)
-#define REARM_MS    50 /* after a trip: no queue goes over and back many times a second */
+#define REARM_MS    50  /* after a trip: no queue goes over and back many times a second */
+#define DISARM_MS   100 /* for the socket to be empty once */
 
 _Static_assert(sizeof(pthread_mutex_t) <= WEIR_XDP_LINE, "the owner's line is too short");
 
@@ -95,6 +96,25 @@ static void look_at_trip(struct weir_guard *guard, uint64_t now, bool is_empty)
 	}
 }
 
+/*
+ * At a moment when nothing is under way to the gateway, or that would come behind what the program
+ * delivers from then on. It counts before the packet is seen in the socket.
+ */
+static void disarm(struct weir_guard *guard, uint64_t now)
+{
+	volatile struct weir_xdp_queue_state *state = guard->state;
+
+	if (state->armed == 0)
+		return;
+	if (guard->disarm_by == 0)
+		guard->disarm_by = now + rte_get_tsc_hz() / 1000 * DISARM_MS;
+	if (state->redirected == state->consumed || weir_guard_is_tripped(guard) ||
+		(int64_t)(now - guard->disarm_by) >= 0)
+		atomic_store((_Atomic uint32_t *)&guard->state->armed, 0);
+	else
+		guard->next_beat = now;
+}
+
 void weir_guard_beat_now(struct weir_guard *guard, uint64_t now, bool is_empty)
 {
 	struct weir_xdp_queue_state *state = guard->state;
@@ -107,9 +127,12 @@ void weir_guard_beat_now(struct weir_guard *guard, uint64_t now, bool is_empty)
 	}
 	atomic_store_explicit(
 		(_Atomic uint64_t *)&state->heartbeat_ns, monotonic_ns(), memory_order_relaxed);
-	if (!wants_armed)
-		atomic_store((_Atomic uint32_t *)&state->armed, 0);
-	else if (state->armed == 0)
+	if (!wants_armed) {
+		disarm(guard, now);
+		return;
+	}
+	guard->disarm_by = 0;
+	if (state->armed == 0)
 		arm(guard);
 	else if (weir_guard_is_tripped(guard))
 		look_at_trip(guard, now, is_empty);

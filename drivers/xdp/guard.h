@@ -22,6 +22,7 @@ struct weir_guard {
 	uint64_t next_beat; /* TSC */
 	uint64_t beat_cycles;
 	uint64_t arm_after;   /* TSC; while tripped, not before */
+	uint64_t disarm_by;   /* TSC; 0: not to be disarmed */
 	uint64_t base;        /* of state->consumed: what was before this socket */
 	uint64_t lost_before; /* of state->handover_lost: in the time before */
 	uint64_t lost;        /* in front of the socket, since it is there */

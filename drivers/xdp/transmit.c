@@ -100,10 +100,21 @@ static bool is_possible(const struct weir_xdp_queue *queue, const struct rte_mbu
 	       (packet->pkt_len <= queue->frame_bytes || queue->has_fragments);
 }
 
+/*
+ * What was put into so many frames is not sent: the program has taken over since it was received,
+ * and it would come behind what the program has delivered.
+ */
+static void take_back(struct weir_xdp_queue *queue, uint32_t frames)
+{
+	queue->tx.cached_prod -= frames;
+	queue->free_count += frames;
+}
+
 /* What fits of so many packets goes into the ring; returns how many were taken. */
 static uint16_t submit(struct weir_xdp_queue *queue, struct rte_mbuf **packets, uint16_t count)
 {
-	uint32_t frames = 0;
+	uint32_t frames = 0, put_count = 0;
+	uint64_t bytes = 0;
 	uint16_t sent;
 
 	reclaim(queue);
@@ -120,10 +131,18 @@ static uint16_t submit(struct weir_xdp_queue *queue, struct rte_mbuf **packets, 
 			break;
 		put(queue, packet, index);
 		frames += needed;
-		queue->tx_bytes += packet->pkt_len;
-		queue->tx_packets++;
+		bytes += packet->pkt_len;
+		put_count++;
 	}
 	rte_pktmbuf_free_bulk(packets, sent);
+	/* As late as can be: the worker may have been halted for any time until here. */
+	if (unlikely(weir_guard_has_stale())) {
+		take_back(queue, frames);
+		queue->tx_errors += put_count;
+		return sent;
+	}
+	queue->tx_packets += put_count;
+	queue->tx_bytes += bytes;
 	if (frames != 0)
 		xsk_ring_prod__submit(&queue->tx, frames);
 	/* What an earlier call left in the ring needs one too. */
@@ -141,14 +160,8 @@ uint16_t weir_xdp_transmit(void *handle, struct rte_mbuf **packets, uint16_t cou
 	uint16_t sent = 0;
 
 	while (sent < count) {
-		uint16_t part = RTE_MIN((uint16_t)(count - sent), (uint16_t)KERNEL_BATCH), taken;
-
-		if (unlikely(weir_guard_has_stale())) {
-			rte_pktmbuf_free_bulk(packets + sent, count - sent);
-			queue->tx_errors += (uint16_t)(count - sent);
-			return count;
-		}
-		taken = submit(queue, packets + sent, part);
+		uint16_t part = RTE_MIN((uint16_t)(count - sent), (uint16_t)KERNEL_BATCH);
+		uint16_t taken = submit(queue, packets + sent, part);
 		sent += taken;
 		if (taken < part)
 			break;

@@ -141,6 +141,9 @@ static void a_stopped_sender_does_not_flood_afterwards(void)
 	pacer.sent += load_pacer_due(&pacer, S);
 	CU_ASSERT(load_pacer_due(&pacer, 11 * S) <= 22);
 	CU_ASSERT(pacer.slipped_ns > 9 * S && pacer.slipped_ns < 10 * S);
+	load_pacer_init(&pacer, 1000, 1, S);
+	pacer.catch_up_ns = 3 * MS;
+	CU_ASSERT(load_pacer_due(&pacer, 11 * S) <= 4);
 }
 
 static void a_burst_may_leave_in_parts(void)

@@ -65,6 +65,24 @@ static void a_hole_is_lost_and_the_first_messages_count_too(void)
 	CU_ASSERT_EQUAL(total.gaps, 2);
 }
 
+static void the_end_of_the_newest_hole_is_when_the_message_behind_it_was_sent(void)
+{
+	struct load_record record = {.run = 7, .key = 1, .sent_ns = 500};
+
+	begin(false);
+	load_verifier_take(verifier, &record);
+	check(0, 0, 0, 0);
+	CU_ASSERT_EQUAL(total.gap_end_ns, 0);
+	record = (struct load_record){.run = 7, .key = 2, .sequence = 3, .sent_ns = 700};
+	load_verifier_take(verifier, &record);
+	record = (struct load_record){.run = 7, .key = 1, .sequence = 2, .sent_ns = 600};
+	load_verifier_take(verifier, &record);
+	record = (struct load_record){.run = 7, .key = 1, .sequence = 3, .sent_ns = 900};
+	load_verifier_take(verifier, &record);
+	check(4, 0, 0, 0);
+	CU_ASSERT_EQUAL(total.gap_end_ns, 700);
+}
+
 static void a_late_receiver_misses_nothing_before_its_first_message(void)
 {
 	begin(true);
@@ -208,6 +226,7 @@ int main(void)
 	CU_ADD_TEST(suite, an_unbroken_sequence_is_clean);
 	CU_ADD_TEST(suite, nothing_received_is_nothing_lost);
 	CU_ADD_TEST(suite, a_hole_is_lost_and_the_first_messages_count_too);
+	CU_ADD_TEST(suite, the_end_of_the_newest_hole_is_when_the_message_behind_it_was_sent);
 	CU_ADD_TEST(suite, a_late_receiver_misses_nothing_before_its_first_message);
 	CU_ADD_TEST(suite, a_filled_hole_is_reordered_not_lost);
 	CU_ADD_TEST(suite, a_repeat_is_a_duplicate_wherever_it_is_in_the_window);

@@ -118,6 +118,42 @@ static void test_what_was_taken_before_a_trip_is_stale_until_the_worker_saw_it(v
 	weir_guard_close(&guard);
 }
 
+static void test_an_orderly_end_waits_for_what_is_under_way_to_the_gateway(void)
+{
+	open_guard();
+	arm();
+	state.redirected += 3;
+	weir_guard_set(&guard, false);
+	guard.disarm_by = UINT64_MAX / 2;
+	beat(false);
+	CU_ASSERT_NOT_EQUAL(state.armed, 0);
+	/* The next turn of the loop looks again. */
+	CU_ASSERT_TRUE(weir_guard_is_due(&guard));
+	weir_guard_consumed(&guard, 3);
+	beat(true);
+	CU_ASSERT_EQUAL(state.armed, 0);
+	weir_guard_close(&guard);
+}
+
+static void test_an_orderly_end_does_not_wait_for_ever(void)
+{
+	open_guard();
+	arm();
+	state.redirected += 3;
+	weir_guard_set(&guard, false);
+	guard.disarm_by = UINT64_MAX / 2;
+	beat(false);
+	CU_ASSERT_NOT_EQUAL(state.armed, 0);
+	guard.disarm_by = rte_rdtsc();
+	beat(false);
+	CU_ASSERT_EQUAL(state.armed, 0);
+	weir_guard_set(&guard, true);
+	beat(true);
+	CU_ASSERT_NOT_EQUAL(state.armed, 0);
+	CU_ASSERT_EQUAL(guard.disarm_by, 0);
+	weir_guard_close(&guard);
+}
+
 static void *worker(void *context)
 {
 	(void)context;
@@ -146,6 +182,10 @@ int main(void)
 			test_the_end_of_the_workers_thread_is_in_the_state},
 		{"nothing is armed before it is asked for",
 			test_nothing_is_armed_before_it_is_asked_for},
+		{"an orderly end waits for what is under way to the gateway",
+			test_an_orderly_end_waits_for_what_is_under_way_to_the_gateway},
+		{"an orderly end does not wait for ever",
+			test_an_orderly_end_does_not_wait_for_ever},
 		{"an arming is above all that a predecessor used",
 			test_an_arming_is_above_all_that_a_predecessor_used},
 		{"a tripped queue is armed again when its socket is empty",
