@@ -181,7 +181,8 @@ static int open_socket(struct program *program, struct weir_error *error)
 		weir_methods_stats_register(gateway) < 0 ||
 		weir_methods_quarantine_register(gateway) < 0 ||
 		weir_methods_takeover_register(gateway) < 0 ||
-		weir_methods_metric_register(gateway) < 0)
+		weir_methods_metric_register(gateway) < 0 ||
+		weir_methods_place_register(gateway) < 0)
 		return weir_error_set(error, -1, "", "", "the methods could not be registered");
 	return weir_server_open(
 		&gateway->server, gateway->loop, gateway->rpc, config->control_socket, error);

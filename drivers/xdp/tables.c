@@ -23,6 +23,7 @@ struct weir_xdp_tables {
 	uint32_t map_id;  /* of `generations`: who shares it shares these tables */
 	uint64_t changes; /* of the data plane, that were followed */
 	uint64_t planned; /* generation of the plan in use */
+	uint64_t handed;  /* the data plane's partitions that had changed hands by then */
 	bool has_failed;  /* was logged */
 	bool is_stale;    /* another consumer can be reached, or by another port */
 	uint32_t ifindex[WEIR_MAX_PORTS];
@@ -241,7 +242,7 @@ static uint16_t *list_consumers(const struct weir_xdp_tables *tables,
 	uint16_t *slots = malloc((count + 1u) * sizeof(*slots));
 
 	for (uint32_t p = 0; slots != NULL && p < count; p++) {
-		const struct weir_consumer *consumer = view->consumers[p];
+		const struct weir_consumer *consumer = atomic_load(&view->attachment->owners[p]);
 
 		slots[p] = WEIR_XDP_NOBODY;
 		if (consumer != NULL && tables->shared.consumers[consumer->slot].ifindex != 0)
@@ -367,10 +368,12 @@ int weir_xdp_tables_follow(struct weir_xdp_tables *tables, struct weir_dataplane
 	result = follow_ports(tables, dataplane);
 	for (uint32_t slot = 0; result == 0 && slot < WEIR_XDP_CONSUMERS; slot++)
 		follow_consumer(tables, slot, snapshot->consumers[slot]);
-	if (result == 0 && (tables->is_stale || tables->planned != snapshot->generation)) {
+	if (result == 0 && (tables->is_stale || tables->planned != snapshot->generation ||
+				   tables->handed != dataplane->handed)) {
 		result = make_plan(tables, dataplane);
 		if (result == 0) {
 			tables->planned = snapshot->generation;
+			tables->handed = dataplane->handed;
 			tables->is_stale = false;
 		}
 	}

@@ -141,6 +141,8 @@ void weir_client_lanes_forget(struct weir_client_lanes *lanes)
 			.done_seq = lane->done_seq,
 			.missed = lane->missed,
 			.expired = lane->expired,
+			.has_released = lane->has_released,
+			.released_epoch = lane->released_epoch,
 		};
 	}
 	if (lanes->known.size != 0)

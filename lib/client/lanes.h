@@ -34,9 +34,15 @@ struct weir_client_lane {
 	uint64_t expired;  /* sequences dropped since the last message that was taken */
 	/* In one session. */
 	bool is_known;
-	bool is_dirty;   /* in the list of lanes to acknowledge */
-	bool is_told;    /* in the list of those whose acknowledgement is to be repeated */
-	bool is_seeking; /* a higher epoch was asked for */
+	bool is_dirty;     /* in the list of lanes to acknowledge */
+	bool is_told;      /* in the list of those whose acknowledgement is to be repeated */
+	bool is_seeking;   /* a higher epoch was asked for */
+	bool is_revoked;   /* it is to go to another: nothing comes above revoked_seq */
+	bool has_released; /* it was let go: nothing of released_epoch is taken */
+	uint32_t released_epoch;
+	uint64_t revoked_seq;
+	uint64_t released_seq;
+	uint64_t revoke_at; /* released by then, whatever is left */
 	uint8_t repeats;
 	uint16_t stream_id;
 	uint32_t epoch;
@@ -50,6 +56,12 @@ struct weir_client_lane {
 	struct weir_repair *repair; /* owned; NULL: nothing is missing */
 	uint32_t broken_at;         /* with it: place in the list of broken lanes */
 };
+
+/* An epoch that has ended, here or for everybody. */
+static inline bool weir_client_lane_is_over(const struct weir_client_lane *lane, uint32_t epoch)
+{
+	return epoch < lane->epoch || (lane->has_released && epoch == lane->released_epoch);
+}
 
 struct weir_client_lane_slot {
 	uint32_t key;

@@ -37,6 +37,11 @@ static void frame_take(
 		if (is_joined)
 			weir_session_on_heartbeat(session, (const void *)frame, now_ns);
 		return;
+	case WEIR_FRAME_ASSIGN:
+	case WEIR_FRAME_REVOKE:
+		if (is_joined)
+			weir_session_on_handover(session, (const void *)frame, now_ns);
+		return;
 	case WEIR_FRAME_GAP:
 		if (is_joined)
 			weir_session_on_gap(session, (const void *)frame, now_ns);
@@ -120,6 +125,7 @@ void weir_session_receive(
 		session->heard_at = now_ns;
 		frame_take(session, frame, now_ns);
 	}
+	weir_session_tick_revoked(session, now_ns);
 }
 
 uint64_t weir_session_deadline_ns(const struct weir_session *session)
@@ -130,7 +136,8 @@ uint64_t weir_session_deadline_ns(const struct weir_session *session)
 		return UINT64_MAX;
 	if (session->phase == SESSION_GREETING)
 		return weir_greeting_deadline_ns(&session->greeting);
-	return least(least(session->send_at, dead_at), least(session->nack_at, session->ack_at));
+	return least(least(least(session->send_at, dead_at), weir_session_revoke_at(session)),
+		least(session->nack_at, session->ack_at));
 }
 
 void weir_session_tick(struct weir_session *session, uint64_t now_ns)
@@ -145,6 +152,7 @@ void weir_session_tick(struct weir_session *session, uint64_t now_ns)
 			weir_greeting_send(&session->greeting, &session->link, now_ns);
 		return;
 	}
+	weir_session_tick_revoked(session, now_ns);
 	if (now_ns < session->send_at) {
 		if (now_ns >= session->nack_at || now_ns >= session->ack_at)
 			weir_session_flush(session, false, now_ns);

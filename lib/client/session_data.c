@@ -75,7 +75,7 @@ void weir_session_on_data(
 	lane = weir_session_lane(session, &news);
 	if (lane == NULL)
 		return;
-	if (session->is_reliable && news.epoch == lane->epoch) {
+	if (session->is_reliable && !weir_client_lane_is_over(lane, news.epoch)) {
 		weir_session_repair(session, lane, frame, now_ns);
 		return;
 	}
@@ -86,14 +86,14 @@ void weir_session_on_data(
 		position_lose(session, lane, news.before);
 	if (!is_again)
 		grown = weir_session_advance(session, lane, position);
-	if (news.epoch < lane->epoch) {
+	if (weir_client_lane_is_over(lane, news.epoch)) {
 		session->stats.stale += carried.messages;
 		session->pulled += grown.messages; /* what was asked for is still wanted */
 	} else
 		data_take(session, lane, frame, now_ns);
 }
 
-static void entry_take(
+void weir_session_take_news(
 	struct weir_session *session, const struct session_news *news, uint64_t now_ns)
 {
 	struct weir_client_lane *lane = weir_session_lane(session, news);
@@ -108,7 +108,7 @@ static void entry_take(
 		return;
 	}
 	grown = weir_session_advance(session, lane, news->before);
-	if (news->epoch < lane->epoch) {
+	if (weir_client_lane_is_over(lane, news->epoch)) {
 		session->pulled += grown.messages;
 		return;
 	}
@@ -136,7 +136,7 @@ void weir_session_on_heartbeat(
 			.before = {weir_be64(entry->lane_messages), weir_be64(entry->lane_bytes)},
 		};
 
-		entry_take(session, &news, now_ns);
+		weir_session_take_news(session, &news, now_ns);
 	}
 	/* The last CREDIT may have been lost: then both sides would wait for the next keepalive. */
 	if (frame->header.flags & WEIR_HEARTBEAT_STARVED)

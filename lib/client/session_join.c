@@ -74,6 +74,7 @@ static void state_forget(struct weir_session *session)
 	for (size_t i = 0; i < session->lanes.count; i++)
 		weir_session_drop_repair(session, &session->lanes.items[i]);
 	weir_client_lanes_forget(&session->lanes);
+	session->revoked = 0;
 	weir_session_renew_seeks(session);
 	session->rtt_ns = 0;
 	session->reorder_ns = 0;

@@ -37,8 +37,7 @@ static struct weir_client_lane *lane_get(
 }
 
 /* What was sent in the epoch before and has not come belongs to whoever has the lane next. */
-static void epoch_begin(struct weir_session *session, struct weir_client_lane *lane,
-	const struct session_news *news)
+void weir_session_write_off_epoch(struct weir_session *session, struct weir_client_lane *lane)
 {
 	int64_t messages = lane->missing.messages > 0 ? lane->missing.messages : 0;
 	int64_t bytes = lane->missing.bytes > 0 ? lane->missing.bytes : 0;
@@ -46,6 +45,13 @@ static void epoch_begin(struct weir_session *session, struct weir_client_lane *l
 	weir_session_drop_repair(session, lane);
 	weir_session_arrived(session, lane, messages, bytes);
 	session->pulled += (uint64_t)messages;
+}
+
+static void epoch_begin(struct weir_session *session, struct weir_client_lane *lane,
+	const struct session_news *news)
+{
+	weir_session_write_off_epoch(session, lane);
+	weir_session_unrevoke(session, lane);
 	weir_session_sought(lane);
 	lane->epoch = news->epoch;
 	lane->next_seq = news->first;

@@ -51,7 +51,7 @@ int weir_session_set_options(
 	if (options->want_source)
 		greeting->options |= WEIR_OPTION_SOURCE;
 	if (!options->unreliable)
-		greeting->options |= WEIR_OPTION_RELIABLE | WEIR_OPTION_SEEK;
+		greeting->options |= WEIR_OPTION_RELIABLE | WEIR_OPTION_SEEK | WEIR_OPTION_ASSIGN;
 	session->start = (uint8_t)start;
 	session->start_value = options->start_value;
 	session->pull = options->pull;

@@ -21,6 +21,7 @@
  *   session_repair.c  DATA and GAP with repair: in order, once, and what is missing asked for
  *   session_ack.c     ACK and NACK
  *   session_credit.c  limits, CREDIT, PAUSE; sending whatever is due
+ *   session_handover.c  lanes that are given and taken: ASSIGN, REVOKE, RELEASE
  *   session_seek.c    SEEK
  *   session_take.c    messages on their way to the application and back
  *   session_event.c   the queue of events
@@ -123,6 +124,7 @@ struct weir_session {
 	struct session_seek seeks[SESSION_SEEKS];
 	unsigned int seek_count;
 	uint32_t seek_counter;
+	uint32_t revoked; /* lanes that are worked off before they go to another */
 
 	struct weir_inbox inbox;
 	bool has_taken;              /* the oldest in the inbox is in the application's hands */
@@ -194,6 +196,8 @@ void weir_session_write_off(struct weir_session *session, struct weir_client_lan
 	uint64_t messages, uint64_t bytes);
 /* If nothing below the lane's top is missing: no repair, no debt. */
 void weir_session_settle(struct weir_session *session, struct weir_client_lane *lane);
+/* What was sent in the lane's epoch and has not come will not: its credit is free. */
+void weir_session_write_off_epoch(struct weir_session *session, struct weir_client_lane *lane);
 /* What is kept above gaps is let go; the repair ends. */
 void weir_session_drop_repair(struct weir_session *session, struct weir_client_lane *lane);
 /* Nothing of the lane was delivered, as far as anybody knows. */
@@ -204,6 +208,21 @@ void weir_session_on_data(
 	struct weir_session *session, const struct weir_frame_data *frame, uint64_t now_ns);
 void weir_session_on_heartbeat(
 	struct weir_session *session, const struct weir_frame_heartbeat *frame, uint64_t now_ns);
+
+/* What a frame without messages tells of a lane. */
+void weir_session_take_news(
+	struct weir_session *session, const struct session_news *news, uint64_t now_ns);
+
+/* session_handover.c */
+void weir_session_on_handover(
+	struct weir_session *session, const struct weir_frame_handover *frame, uint64_t now_ns);
+/* The lane may be worked off by now, or its time over. */
+void weir_session_look_revoked(
+	struct weir_session *session, struct weir_client_lane *lane, uint64_t now_ns);
+void weir_session_tick_revoked(struct weir_session *session, uint64_t now_ns);
+/* When the time of one is over; UINT64_MAX: of none. */
+uint64_t weir_session_revoke_at(const struct weir_session *session);
+void weir_session_unrevoke(struct weir_session *session, struct weir_client_lane *lane);
 
 /* session_repair.c */
 /* A DATA frame of the lane's epoch in a session with repair. */

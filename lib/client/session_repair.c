@@ -288,7 +288,8 @@ void weir_session_on_gap(
 	uint64_t last, settled;
 	bool is_known;
 
-	if (!session->is_reliable || lane == NULL || weir_be32(frame->epoch) != lane->epoch)
+	if (!session->is_reliable || lane == NULL || weir_be32(frame->epoch) != lane->epoch ||
+		weir_client_lane_is_over(lane, lane->epoch))
 		return;
 	last = lane->repair != NULL
 		       ? weir_repair_gap_first(lane->repair, lane->next_seq, lane->repair->count)

@@ -66,6 +66,7 @@ static void message_done(struct weir_session *session, const struct session_take
 		lane->done_seq = message->seq + 1;
 	if (session->is_reliable && lane->is_known)
 		weir_session_ack_by(session, lane, now_ns + SESSION_ACK_MAX);
+	weir_session_look_revoked(session, lane, now_ns);
 }
 
 /* The application has worked on `messages` since busy_at. */
@@ -114,6 +115,26 @@ static void drop_expired(struct weir_session *session, uint64_t now_ns)
 	session->stats.expired++;
 	session->pulled++; /* what was asked for is still wanted */
 	message_done(session, &message, session->taken.messages == 0, now_ns);
+	held_free(session, 1, entry->length);
+	weir_inbox_pop(&session->inbox);
+	weir_session_offer_credit(session, now_ns);
+}
+
+/* Its lane was released before the application was given it: another consumer gets it. */
+static bool was_let_go(const struct weir_session *session, const struct weir_inbox_entry *entry)
+{
+	const struct weir_client_lane *lane = &session->lanes.items[entry->lane];
+
+	return lane->has_released && entry->life != lane->life &&
+	       entry->epoch <= lane->released_epoch;
+}
+
+static void drop_let_go(struct weir_session *session, uint64_t now_ns)
+{
+	const struct weir_inbox_entry *entry = weir_inbox_peek(&session->inbox);
+
+	session->stats.stale++;
+	session->pulled++; /* what was asked for is still wanted */
 	held_free(session, 1, entry->length);
 	weir_inbox_pop(&session->inbox);
 	weir_session_offer_credit(session, now_ns);
@@ -212,9 +233,15 @@ int weir_session_next(struct weir_session *session, struct weir_message *message
 	struct weir_client_lane *lane;
 
 	weir_session_give_back(session, now_ns);
-	while ((entry = weir_inbox_peek(&session->inbox)) != NULL && entry->expires_at != 0 &&
-		entry->expires_at <= now_ns)
-		drop_expired(session, now_ns);
+	weir_session_tick_revoked(session, now_ns);
+	while ((entry = weir_inbox_peek(&session->inbox)) != NULL) {
+		if (was_let_go(session, entry))
+			drop_let_go(session, now_ns);
+		else if (entry->expires_at != 0 && entry->expires_at <= now_ns)
+			drop_expired(session, now_ns);
+		else
+			break;
+	}
 	if (entry == NULL)
 		return 0;
 	session->has_taken = true;

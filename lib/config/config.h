@@ -163,9 +163,16 @@ struct weir_config_consumer {
 	uint16_t port; /* UDP */
 	enum weir_source_mode source;
 	struct weir_config_rate rate;
+	uint32_t weight; /* share of the partitions, beside those of the others; 100 is usual */
 	char egress[WEIR_NAME_SIZE]; /* port to leave by without asking the kernel; "" : routes */
 	bool has_mac;
 	uint8_t mac[6]; /* next hop's, with `egress` */
+};
+
+/* The weight of a native consumer, which may come or not. */
+struct weir_config_weight {
+	char name[WEIR_NAME_SIZE];
+	uint32_t weight;
 };
 
 struct weir_config_group {
@@ -185,6 +192,11 @@ struct weir_config_group {
 	struct weir_config_window lane_window; /* native: in flight, of each partition */
 	unsigned int attempts;                 /* native: times a message is sent at most */
 	unsigned int retry_percent;            /* native: of what arrives, sent again at most */
+	unsigned int moves;                    /* partitions that change hands at a time */
+	uint32_t drain_ms;    /* native: longest that a partition is drained before it does */
+	uint32_t rebalance_s; /* measured load is looked at so often; 0: it moves nothing */
+	struct weir_config_weight *weights; /* native: of consumers by name */
+	unsigned int weight_count;
 	char key_file[256]; /* native, assisted: pre-shared keys; "": none asked for */
 };
 
@@ -296,6 +308,8 @@ uint64_t weir_config_reserve(const struct weir_config *config);
 int weir_config_find_port(const struct weir_config *config, const char *name);
 int weir_config_find_stream(const struct weir_config *config, const char *name);
 int weir_config_find_group(const struct weir_config *config, const char *name);
+/* The weight that a native consumer of this name has. */
+uint32_t weir_config_weight(const struct weir_config_group *group, const char *consumer);
 
 /*
  * The first part of `next` that cannot be taken over by a running gateway, as a JSON path

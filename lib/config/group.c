@@ -4,6 +4,9 @@
 
 #include "config/parts.h"
 
+#define WEIGHT_USUAL 100
+#define WEIGHT_MOST  1000
+
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 static const struct weir_field consumer_fields[] = {
@@ -16,6 +19,8 @@ static const struct weir_field consumer_fields[] = {
 	{WEIR_MEMBER(struct weir_config_consumer, source), .read = weir_read_name,
 		.names = weir_source_mode_names},
 	{WEIR_MEMBER(struct weir_config_consumer, rate), .read = weir_read_rate},
+	{WEIR_MEMBER(struct weir_config_consumer, weight), .read = weir_read_number, .minimum = 1,
+		.maximum = WEIGHT_MOST},
 	{WEIR_MEMBER(struct weir_config_consumer, egress), .read = weir_read_object_name},
 	{WEIR_MEMBER(struct weir_config_consumer, mac), .read = weir_read_mac},
 };
@@ -62,9 +67,46 @@ static int read_consumers(
 	for (unsigned int i = 0; rc == 0 && i < group->consumer_count; i++) {
 		struct weir_value element = weir_value_element(value, i);
 
+		group->consumers[i].weight = WEIGHT_USUAL;
 		rc = read_consumer(&element, &group->consumers[i]);
 	}
 	return rc;
+}
+
+static const struct weir_field weight_fields[] = {
+	{WEIR_MEMBER(struct weir_config_weight, name), .read = weir_read_object_name,
+		.hint = "the name that the consumer joins with", .required = true},
+	{WEIR_MEMBER(struct weir_config_weight, weight), .read = weir_read_number, .minimum = 1,
+		.maximum = WEIGHT_MOST, .required = true},
+};
+
+static int read_weights(
+	const struct weir_value *value, const struct weir_field *field, void *target)
+{
+	static const struct weir_list_rule rule = {.size = sizeof(struct weir_config_weight),
+		.maximum = 1024,
+		.hint = "1 to 1024 objects, each with a name and a weight"};
+	struct weir_config_group *group = target;
+	void *array = NULL;
+	int rc = weir_read_list(value, &rule, &array, &group->weight_count);
+
+	(void)field;
+	group->weights = array;
+	for (unsigned int i = 0; rc == 0 && i < group->weight_count; i++) {
+		struct weir_value element = weir_value_element(value, i);
+
+		rc = weir_fields_read(
+			&element, weight_fields, COUNT_OF(weight_fields), &group->weights[i]);
+	}
+	return rc;
+}
+
+uint32_t weir_config_weight(const struct weir_config_group *group, const char *consumer)
+{
+	for (unsigned int i = 0; i < group->weight_count; i++)
+		if (strcmp(group->weights[i].name, consumer) == 0)
+			return group->weights[i].weight;
+	return WEIGHT_USUAL;
 }
 
 static int read_stream_names(
@@ -122,6 +164,13 @@ static const struct weir_field group_fields[] = {
 		.maximum = 255},
 	{WEIR_MEMBER(struct weir_config_group, retry_percent), .read = weir_read_number,
 		.minimum = 1, .maximum = 100},
+	{WEIR_MEMBER(struct weir_config_group, moves), .read = weir_read_number, .minimum = 1,
+		.maximum = 1024},
+	{WEIR_MEMBER(struct weir_config_group, drain_ms), .read = weir_read_number,
+		.maximum = 60000},
+	{WEIR_MEMBER(struct weir_config_group, rebalance_s), .read = weir_read_number,
+		.maximum = 86400},
+	{.key = "weights", .read = read_weights},
 	{WEIR_MEMBER(struct weir_config_group, key_file), .read = weir_read_absolute_path},
 };
 
@@ -147,6 +196,9 @@ static const struct use {
 	{"partition_window", ONE(NATIVE), acknowledging},
 	{"attempts", ONE(NATIVE), acknowledging},
 	{"retry_percent", ONE(NATIVE), acknowledging},
+	{"drain_ms", ONE(NATIVE), acknowledging},
+	{"weights", ONE(NATIVE),
+		"leave it out, or use class \"native\"; a listed consumer has its own weight"},
 	{"key_file", ONE(NATIVE) | ONE(ASSISTED),
 		"leave it out, or use class \"assisted\" or \"native\"; a blind consumer sends "
 		"nothing that a key could prove"},
@@ -176,7 +228,9 @@ int weir_read_groups(const struct weir_value *value, const struct weir_field *fi
 		.max_consumers = 16,
 		.is_reliable = true,
 		.attempts = 10,
-		.retry_percent = 25};
+		.retry_percent = 25,
+		.moves = 4,
+		.drain_ms = 500};
 	static const struct weir_list_rule rule = {.size = sizeof(struct weir_config_group),
 		.maximum = WEIR_MAX_GROUPS,
 		.may_be_empty = true,

@@ -218,6 +218,7 @@ void weir_config_free(struct weir_config *config)
 		free(config->groups[i].streams);
 		free(config->groups[i].sources);
 		free(config->groups[i].consumers);
+		free(config->groups[i].weights);
 	}
 	free(config->ports);
 	free(config->streams);

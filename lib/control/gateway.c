@@ -13,10 +13,13 @@
 #include "control/telemetry.h"
 #include "control/twins.h"
 #include "dataplane/load.h"
+#include "dataplane/ownership.h"
 #include "dataplane/report.h"
 
 #define RECLAIM_MS 20
 #define WATCH_MS   200
+#define MOVES_MS   2 /* between looks at partitions that change hands */
+#define MEASURE_MS 1000
 #define PACKETS    64 /* from the workers at once, so the socket gets its turn */
 
 /* The gateway's own addresses: those of the interfaces that its ports stand for. */
@@ -97,12 +100,40 @@ static void follow_by_ports(struct weir_gateway *gateway)
 	}
 }
 
+/* Whatever has changed who is to have what: its moves begin now, the rest by and by. */
+static void move_partitions(struct weir_gateway *gateway)
+{
+	if (gateway->is_moving || !weir_ownership_is_due(gateway->dataplane))
+		return;
+	gateway->is_moving =
+		weir_ownership_step(gateway->dataplane, weir_loop_clock_ns()) != 0 &&
+		weir_loop_timer_arm(gateway->loop, &gateway->moves, MOVES_MS * WEIR_MS_NS, 0) == 0;
+}
+
+static void go_on_moving(void *context, uint64_t now_ns)
+{
+	struct weir_gateway *gateway = context;
+
+	(void)now_ns;
+	gateway->is_moving = false;
+	move_partitions(gateway);
+}
+
+static void measure(void *context, uint64_t now_ns)
+{
+	struct weir_gateway *gateway = context;
+
+	(void)now_ns;
+	weir_ownership_measure(gateway->dataplane, MEASURE_MS / 1000.0);
+}
+
 static bool before_sleep(void *context)
 {
 	struct weir_gateway *gateway = context;
 
 	take_packets(gateway);
 	weir_moves_step(gateway->dataplane);
+	move_partitions(gateway);
 	if (gateway->followed != gateway->dataplane->changes)
 		follow_by_ports(gateway);
 	return weir_control_arm(gateway->dataplane);
@@ -157,8 +188,12 @@ int weir_gateway_start_timers(struct weir_gateway *gateway)
 
 	weir_loop_timer_init(&gateway->reclaim, reclaim, gateway);
 	weir_loop_timer_init(&gateway->watch, watch, gateway);
+	weir_loop_timer_init(&gateway->moves, go_on_moving, gateway);
+	weir_loop_timer_init(&gateway->measure, measure, gateway);
 	if (weir_loop_timer_arm(gateway->loop, &gateway->reclaim, often, often) < 0 ||
-		weir_loop_timer_arm(gateway->loop, &gateway->watch, seldom, seldom) < 0)
+		weir_loop_timer_arm(gateway->loop, &gateway->watch, seldom, seldom) < 0 ||
+		weir_loop_timer_arm(gateway->loop, &gateway->measure, MEASURE_MS * WEIR_MS_NS,
+			MEASURE_MS * WEIR_MS_NS) < 0)
 		return -ENOMEM;
 	weir_loop_set_hooks(gateway->loop, before_sleep, NULL, gateway);
 	if (weir_loop_add_fd(gateway->loop, gateway->dataplane->control_fd, EPOLLIN, control_woken,

@@ -46,6 +46,9 @@ struct weir_gateway {
 	uint64_t followed;              /* the data plane's changes that ports were told of */
 	struct weir_loop_timer reclaim; /* frees what workers have let go */
 	struct weir_loop_timer watch;   /* names workers that are stalled */
+	struct weir_loop_timer moves;   /* while partitions are to change hands */
+	struct weir_loop_timer measure; /* what they carry */
+	bool is_moving;                 /* `moves` is armed */
 	uint64_t stalled;               /* bit a worker that was named */
 };
 
@@ -82,3 +85,4 @@ int weir_methods_stats_register(struct weir_gateway *gateway);
 int weir_methods_worker_register(struct weir_gateway *gateway);
 int weir_methods_quarantine_register(struct weir_gateway *gateway);
 int weir_methods_metric_register(struct weir_gateway *gateway);
+int weir_methods_place_register(struct weir_gateway *gateway);

@@ -103,13 +103,14 @@ static json_t *present_more(struct weir_gateway *gateway, const struct weir_cons
 	json_t *silent =
 		is_native ? json_integer(weir_present_count(weir_session_silent_ms(consumer)))
 			  : json_null();
-	json_t *more = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:s}", "health",
+	json_t *more = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:s}", "health",
 		weir_present_health(gateway, consumer), "delivery",
 		weir_present_delivery(gateway, consumer, &report->stats), "gate",
 		present_gates(report->stats.closed), "rate", present_rate(&report->rate), "credit",
-		present_credit(consumer, report), "agent", weir_present_agent(gateway, consumer),
-		"silent_ms", silent, "became_unreachable", weir_present_count(reach->changes),
-		"guarantee", guarantee(consumer));
+		present_credit(consumer, report), "place", weir_present_place(gateway, consumer),
+		"agent", weir_present_agent(gateway, consumer), "silent_ms", silent,
+		"became_unreachable", weir_present_count(reach->changes), "guarantee",
+		guarantee(consumer));
 	json_t *way = present_way(gateway, reach);
 
 	if (more != NULL && (way == NULL || json_object_update(more, way) < 0)) {

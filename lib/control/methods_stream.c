@@ -77,7 +77,8 @@ static void add_group(void *context, const struct weir_group_report *group)
 	const struct weir_group_stats *stats = &group->stats;
 
 	weir_present_add(rows,
-		json_pack("{s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}",
+		json_pack("{s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
+			  "s:I, s:I, s:I, s:I, s:o, s:o}",
 			"name", group->group->name, "stream", group->stream, "class",
 			weir_class_name(group->group->class), "draining", group->is_draining,
 			"consumers", weir_present_count(group->consumers), "reachable",
@@ -86,7 +87,11 @@ static void add_group(void *context, const struct weir_group_report *group)
 			weir_present_count(stats->received), "delivered",
 			weir_present_count(stats->delivered), "delivered_bytes",
 			weir_present_count(stats->delivered_bytes), "held",
-			weir_present_count(group->held), "template_replayed",
+			weir_present_count(group->held), "moving",
+			weir_present_count(group->moving), "moves",
+			weir_present_count(stats->moves), "moves_drained",
+			weir_present_count(stats->moves_drained), "moves_overdue",
+			weir_present_count(stats->moves_overdue), "template_replayed",
 			present_replayed(stats), "dropped", weir_present_dropped(stats->dropped)));
 }
 
@@ -123,6 +128,13 @@ static int on_group_list(
 		json_pack("{s:o}", "groups", weir_present_groups(context)), result, error);
 }
 
+static const char *lane_state(const struct weir_lane_report *lane)
+{
+	if (lane->is_draining)
+		return "draining";
+	return lane->next != NULL ? "moving" : lane->consumer != NULL ? "owned" : "waiting";
+}
+
 /* One row a group, so that a partition of three groups takes three; one without any takes one. */
 static void add_partition(void *context, const struct weir_partition_report *partition)
 {
@@ -134,25 +146,26 @@ static void add_partition(void *context, const struct weir_partition_report *par
 		const struct weir_lane_report *lane =
 			partition->lane_count != 0 ? &partition->lanes[i] : &nobody;
 
-		weir_present_add(rows,
-			json_pack(
-				"{s:i, s:i, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
-				"s:f, s:f, s:f, s:b}",
-				"partition", partition->index, "worker", partition->owner, "group",
-				weir_present_text(lane->group), "consumer",
-				weir_present_text(lane->consumer), "lag",
-				weir_present_count(lane->lag), "held",
-				weir_present_count(partition->held), "bytes",
-				weir_present_count(partition->bytes), "head",
-				weir_present_count(partition->head), "tail",
-				weir_present_count(partition->tail), "messages",
-				weir_present_count(partition->messages), "done",
-				weir_present_count(lane->done), "in_flight",
-				weir_present_count(lane->in_flight), "epoch",
-				weir_present_count(lane->epoch), "messages_per_s",
-				partition->messages_per_s, "bytes_per_s", partition->bytes_per_s,
-				"share_percent", partition->share_percent, "alone",
-				partition->is_alone));
+		weir_present_add(
+			rows, json_pack("{s:i, s:i, s:o, s:o, s:s, s:o, s:I, s:I, s:I, s:I, s:I, "
+					"s:I, s:I, s:I, s:I, "
+					"s:f, s:f, s:f, s:b}",
+				      "partition", partition->index, "worker", partition->owner,
+				      "group", weir_present_text(lane->group), "consumer",
+				      weir_present_text(lane->consumer), "state", lane_state(lane),
+				      "next", weir_present_text(lane->next), "lag",
+				      weir_present_count(lane->lag), "held",
+				      weir_present_count(partition->held), "bytes",
+				      weir_present_count(partition->bytes), "head",
+				      weir_present_count(partition->head), "tail",
+				      weir_present_count(partition->tail), "messages",
+				      weir_present_count(partition->messages), "done",
+				      weir_present_count(lane->done), "in_flight",
+				      weir_present_count(lane->in_flight), "epoch",
+				      weir_present_count(lane->epoch), "messages_per_s",
+				      partition->messages_per_s, "bytes_per_s",
+				      partition->bytes_per_s, "share_percent",
+				      partition->share_percent, "alone", partition->is_alone));
 	}
 }
 

@@ -41,6 +41,9 @@ json_t *weir_present_delivery(struct weir_gateway *gateway, const struct weir_co
 /* present_agent.c: what the agent of an assisted consumer reports; null without one. */
 json_t *weir_present_agent(
 	const struct weir_gateway *gateway, const struct weir_consumer *consumer);
+/* methods_place.c: its weight and partitions; null if unknown. */
+json_t *weir_present_place(
+	const struct weir_gateway *gateway, const struct weir_consumer *consumer);
 /* {state: times that a consumer entered it}, of all consumers. */
 json_t *weir_present_entered(struct weir_gateway *gateway);
 

@@ -20,7 +20,7 @@
 #define COOKIE_PERIOD_NS (10 * WEIR_S_NS) /* good in its own period and the next */
 #define OPTIONS                                                                                    \
 	(WEIR_OPTION_SOURCE | WEIR_OPTION_BATCH | WEIR_OPTION_RELIABLE | WEIR_OPTION_SEEK |        \
-		WEIR_OPTION_LOAD)
+		WEIR_OPTION_LOAD | WEIR_OPTION_ASSIGN)
 
 bool weir_sessions_may_answer(struct weir_sessions *sessions)
 {
@@ -255,7 +255,8 @@ static int make_consumer(struct weir_sessions *sessions, const struct weir_appli
 		.wants_source = options & WEIR_OPTION_SOURCE,
 		.wants_batches = options & WEIR_OPTION_BATCH,
 		.is_reliable = options & WEIR_OPTION_RELIABLE,
-		.may_seek = options & WEIR_OPTION_SEEK};
+		.may_seek = options & WEIR_OPTION_SEEK,
+		.may_assign = options & WEIR_OPTION_ASSIGN};
 	int result = weir_session_prepare(sessions->gateway->dataplane, &spec, &session->consumer);
 
 	if (result < 0)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "dataplane/handover.h"
 #include "dataplane/partition.h"
 #include "dataplane/produce.h"
 #include "dataplane/reliable.h"
@@ -29,6 +30,7 @@ static void lane_forget_reports(struct weir_lane *lane)
 static void lane_remove(struct weir_worker *worker, struct weir_lane *lane, enum weir_reason reason)
 {
 	lane_unqueue(lane);
+	weir_handover_end(lane);
 	lane_forget_reports(lane);
 	if (lane->delivery != NULL) {
 		weir_reliable_rewind(worker, lane);
@@ -73,6 +75,8 @@ static void lane_begin(struct weir_worker *worker, struct weir_partition *partit
 	lane->wire.epoch = worker->snapshot->epoch;
 	lane->outlet = NULL;
 	lane->tell_from = UINT64_MAX;
+	lane->owner = &attachment->owners[partition->index];
+	weir_list_init(&lane->drain);
 	weir_list_init(&lane->again);
 	weir_timer_init(&lane->timer);
 	weir_templates_join(lane);
@@ -117,52 +121,30 @@ static void lane_recall(struct weir_lane *lane, uint64_t session)
 	lane->wire.bytes = position.bytes;
 }
 
-static void lane_set_consumer(
+void weir_lane_set_consumer(
 	struct weir_worker *worker, struct weir_lane *lane, struct weir_outlet *outlet)
 {
-	if (lane->outlet == outlet)
-		return;
+	struct weir_outlet *before = lane->outlet;
+
 	lane_forget_reports(lane);
 	if (lane->delivery != NULL)
 		weir_reliable_rewind(worker, lane);
-	if (lane->history != NULL && lane->outlet != NULL)
-		lane_remember(lane, lane->outlet->consumer->session);
+	if (lane->history != NULL && before != NULL)
+		lane_remember(lane, before->consumer->session);
 	lane->outlet = outlet;
 	lane->is_full = false;
-	lane->seek_counter = 0;
+	if (outlet != before)
+		lane->seek_counter = 0;
 	weir_lane_new_epoch(lane);
 	if (outlet == NULL)
 		return;
 	if (lane->history != NULL)
 		lane_recall(lane, outlet->consumer->session);
-	if (!outlet->has_begun) {
-		outlet->is_beginning = true;
+	/* What another had goes on where that one's application was done. */
+	if (before == NULL && !outlet->has_begun)
 		weir_lane_start(worker, lane);
-	}
+	outlet->is_beginning = true;
 	weir_templates_forget(lane);
-}
-
-static bool is_known(const struct weir_worker *worker, const struct weir_consumer *consumer)
-{
-	return worker->snapshot->consumers[consumer->slot] == consumer;
-}
-
-/*
- * Whoever is to have the lane. One that this snapshot does not know comes with the next, which is
- * on its way: until then the lane stays where it is.
- */
-static struct weir_outlet *wanted_outlet(const struct weir_worker *worker,
-	const struct weir_attachment *attachment, const struct weir_lane *lane)
-{
-	struct weir_consumer *owner = atomic_load_explicit(
-		&attachment->owners[lane->partition->index], memory_order_acquire);
-
-	if (owner == NULL)
-		return NULL;
-	if (is_known(worker, owner))
-		return &owner->outlets[worker->id];
-	return lane->outlet != NULL && is_known(worker, lane->outlet->consumer) ? lane->outlet
-										: NULL;
 }
 
 static void sync_lane(struct weir_worker *worker, struct weir_partition *partition,
@@ -182,8 +164,9 @@ static void sync_lane(struct weir_worker *worker, struct weir_partition *partiti
 		lane->sample = view->sample;
 		lane->sample_left = 0;
 	}
-	lane_set_consumer(worker, lane, wanted_outlet(worker, view->attachment, lane));
-	if (lane->cursor != partition->head)
+	lane->drain_us = view->drain_us;
+	weir_handover_follow(worker, lane);
+	if (lane->cursor != partition->head && !lane->is_queued)
 		weir_lane_ready(worker, lane);
 }
 
@@ -282,7 +265,7 @@ static void sync_outlets(struct weir_worker *worker, const struct weir_snapshot 
 	}
 }
 
-/* Only the lanes that a session is given first begin where it has chosen. */
+/* Only the lanes that a session is given first, and nobody has, begin where it has chosen. */
 static void begin_sessions(struct weir_worker *worker)
 {
 	weir_list_for_each (node, &worker->sessions) {
@@ -333,6 +316,8 @@ void weir_worker_apply(struct weir_worker *worker, const struct weir_snapshot *n
 		if (next->by_slot[stream->slot] != stream)
 			for_own_partitions(worker, stream, purge_each, &removed);
 	}
+	/* Lanes may have been given since the last one, too. */
+	begin_sessions(worker);
 	worker->snapshot = next;
 	for (uint32_t i = 0; i < next->stream_count; i++) {
 		begin_groups(worker, &next->streams[i]);

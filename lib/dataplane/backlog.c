@@ -12,7 +12,8 @@ static void add_lanes(const struct weir_stream_view *view,
 	const struct weir_stream *stream = view->stream;
 
 	for (uint16_t i = 0; i < stream->partition_count; i++) {
-		const struct weir_consumer *consumer = attachment->consumers[i];
+		const struct weir_consumer *consumer =
+			atomic_load(&attachment->attachment->owners[i]);
 		uint64_t cursor, head;
 
 		if (consumer == NULL)

@@ -66,6 +66,7 @@ struct weir_consumer {
 	bool wants_batches;        /* immutable; several messages a datagram */
 	bool is_reliable;          /* immutable; acknowledges */
 	bool may_seek;             /* immutable */
+	bool may_assign;           /* immutable; is told what it is given and what is taken */
 	uint8_t start;             /* enum weir_start; control thread, before lanes are given */
 	uint64_t start_value;
 	struct weir_seal seal; /* of its datagrams, with a key; any worker and control */

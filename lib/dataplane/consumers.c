@@ -15,21 +15,6 @@
 
 /* Consumers as the control thread handles them: their state, and native ones' coming and going. */
 
-static struct weir_model_consumer *find_entry(struct weir_dataplane *dataplane,
-	const struct weir_consumer *consumer, struct weir_model_group **group)
-{
-	struct weir_model *model = dataplane->model;
-
-	for (uint32_t i = 0; model != NULL && i < model->group_count; i++)
-		for (uint32_t j = 0; j < model->groups[i].consumer_count; j++)
-			if (model->groups[i].consumers[j].object == consumer) {
-				if (group != NULL)
-					*group = &model->groups[i];
-				return &model->groups[i].consumers[j];
-			}
-	return NULL;
-}
-
 void weir_consumers_visit(
 	struct weir_dataplane *dataplane, weir_consumer_visit visit, void *context)
 {
@@ -78,7 +63,7 @@ void weir_consumer_set_route(
 void weir_consumer_set_closed(
 	struct weir_dataplane *dataplane, struct weir_consumer *consumer, uint32_t bit, bool on)
 {
-	struct weir_model_consumer *entry = find_entry(dataplane, consumer, NULL);
+	struct weir_model_consumer *entry = weir_model_entry(dataplane, consumer, NULL);
 
 	if (on && bit == WEIR_CLOSED_UNREACHABLE)
 		atomic_fetch_add(&consumer->absences, 1);
@@ -140,6 +125,8 @@ static int append(struct weir_model_group *group, struct weir_consumer *consumer
 	memset(&list[group->consumer_count], 0, sizeof(*list));
 	list[group->consumer_count].object = consumer;
 	list[group->consumer_count].identity = weir_place_identity(consumer->name);
+	weir_model_weigh(
+		&list[group->consumer_count], weir_config_weight(&group->config, consumer->name));
 	group->consumer_count++;
 	return 0;
 }
@@ -186,6 +173,7 @@ int weir_session_prepare(struct weir_dataplane *dataplane, const struct weir_ses
 	consumer->wants_batches = spec->wants_batches;
 	consumer->is_reliable = spec->is_reliable && group->config.is_reliable;
 	consumer->may_seek = spec->may_seek;
+	consumer->may_assign = spec->may_assign;
 	weir_consumer_set_window(consumer, &group->config.window);
 	atomic_store(&consumer->last_heard, rte_rdtsc());
 	atomic_store(&consumer->closed, WEIR_CLOSED_UNREACHABLE);
@@ -228,7 +216,7 @@ int weir_session_add(struct weir_dataplane *dataplane, struct weir_consumer *con
 void weir_session_remove(struct weir_dataplane *dataplane, struct weir_consumer *consumer)
 {
 	struct weir_model_group *group;
-	struct weir_model_consumer *entry = find_entry(dataplane, consumer, &group);
+	struct weir_model_consumer *entry = weir_model_entry(dataplane, consumer, &group);
 
 	if (entry != NULL) {
 		uint32_t index = (uint32_t)(entry - group->consumers);
@@ -260,7 +248,7 @@ int weir_session_subscribe(struct weir_dataplane *dataplane, struct weir_consume
 	struct weir_model_group *group;
 	char(*copy)[WEIR_NAME_SIZE] = NULL;
 
-	if (find_entry(dataplane, consumer, &group) == NULL)
+	if (weir_model_entry(dataplane, consumer, &group) == NULL)
 		return -ENOENT;
 	for (uint32_t i = 0; i < count; i++)
 		if (!group_has_stream(group, names[i]))

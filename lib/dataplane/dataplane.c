@@ -17,6 +17,7 @@
 #include <rte_malloc.h>
 
 #include "base/log.h"
+#include "dataplane/handover.h"
 #include "dataplane/publish.h"
 #include "dataplane/requeue.h"
 #include "dataplane/transit.h"
@@ -111,6 +112,7 @@ static void init_lists(struct weir_worker *worker)
 	weir_list_init(&worker->sessions);
 	weir_list_init(&worker->producers);
 	weir_list_init(&worker->produced);
+	weir_list_init(&worker->draining);
 	weir_list_init(&worker->holding);
 	weir_wheel_init(&worker->wheel, WHEEL_SHIFT, rte_rdtsc());
 	weir_wheel_init(&worker->lane_wheel, WHEEL_SHIFT, rte_rdtsc());
@@ -141,9 +143,11 @@ static int create_worker(
 	worker->frames = create_ring("frame", id, 0, WEIR_CONTROL_SIZE, 0, RING_F_SC_DEQ);
 	worker->returns =
 		create_ring("return", id, 0, WEIR_CONTROL_SIZE, sizeof(struct weir_return), both);
+	worker->orders =
+		create_ring("order", id, 0, WEIR_CONTROL_SIZE, sizeof(struct weir_order), both);
 	if (worker->mesh_out == NULL || worker->mesh_in == NULL || worker->to_control == NULL ||
 		worker->from_control == NULL || worker->wakes == NULL || worker->frames == NULL ||
-		worker->returns == NULL)
+		worker->returns == NULL || worker->orders == NULL)
 		return -ENOMEM;
 	return 0;
 }
@@ -202,6 +206,7 @@ static void destroy_worker(struct weir_worker *worker, uint32_t worker_count)
 	rte_ring_free(worker->wakes);
 	rte_ring_free(worker->frames);
 	rte_ring_free(worker->returns);
+	rte_ring_free(worker->orders);
 	rte_free(worker->mesh_out);
 	free(worker->mesh_in);
 	free(worker->rx);

@@ -100,7 +100,9 @@ struct weir_dataplane {
 	uint64_t measured_at;             /* TSC; see load.h */
 	struct weir_producers *producers; /* NULL until the first comes */
 	bool is_running;
-	uint64_t changes; /* of snapshot, routes and closed bits: whoever copies them compares */
+	uint64_t changes; /* of snapshot, owners, routes and closed bits: whoever copies them
+			     compares */
+	uint64_t handed;  /* times that a partition's owner changed without a snapshot */
 	const struct weir_token_store *tokens; /* a driver's; NULL: consumers have their own */
 	const struct weir_slot_plan *slots;    /* the caller's, while it takes over; else NULL */
 	_Atomic bool leaves_estate;            /* set before the workers' `stop` */
@@ -180,6 +182,7 @@ struct weir_session_spec {
 	bool wants_batches;
 	bool is_reliable; /* asks for it: granted if the group is */
 	bool may_seek;
+	bool may_assign;
 	uint64_t random; /* for the session's number */
 	uint64_t number; /* of a session that goes on, with its consumer's slot; 0: a new one */
 };

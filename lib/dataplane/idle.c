@@ -36,7 +36,8 @@ static bool has_packets(struct weir_worker *worker)
 			return true;
 	return (worker->takings != NULL && !rte_ring_empty(worker->takings)) ||
 	       !rte_ring_empty(worker->from_control) || !rte_ring_empty(worker->wakes) ||
-	       !rte_ring_empty(worker->frames) || !rte_ring_empty(worker->returns);
+	       !rte_ring_empty(worker->frames) || !rte_ring_empty(worker->returns) ||
+	       !rte_ring_empty(worker->orders);
 }
 
 static void sleep_on_interrupts(struct weir_worker *worker)

@@ -32,6 +32,14 @@ static struct weir_stream *find_stream(
 	return NULL;
 }
 
+void weir_model_weigh(struct weir_model_consumer *consumer, uint32_t weight)
+{
+	if (consumer->weight == weight)
+		return;
+	consumer->weight = weight;
+	consumer->pace.weight = weight;
+}
+
 static int add_consumers(struct weir_dataplane *dataplane, const struct weir_model *old,
 	struct weir_model *model, struct weir_model_group *group)
 {
@@ -61,6 +69,7 @@ static int add_consumers(struct weir_dataplane *dataplane, const struct weir_mod
 			consumer->identity = weir_place_identity(config->consumers[i].name);
 		}
 		consumer->config = config->consumers[i];
+		weir_model_weigh(consumer, config->consumers[i].weight);
 		group->consumer_count = i + 1;
 	}
 	return 0;
@@ -80,6 +89,9 @@ static int keep_sessions(const struct weir_model *old, struct weir_model_group *
 	memcpy(group->consumers, before->consumers,
 		before->consumer_count * sizeof(*group->consumers));
 	group->consumer_count = before->consumer_count;
+	for (uint32_t i = 0; i < group->consumer_count; i++)
+		weir_model_weigh(&group->consumers[i],
+			weir_config_weight(&group->config, group->consumers[i].object->name));
 	return 0;
 }
 

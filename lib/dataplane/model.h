@@ -2,6 +2,8 @@
 #pragma once
 
 #include "dataplane/snapshot.h"
+#include "place/load.h"
+#include "place/place.h"
 
 /*
  * The control thread's picture of what is configured and what exists: which streams, groups and
@@ -17,7 +19,10 @@ struct weir_model_consumer {
 	struct weir_consumer *object;
 	struct weir_config_consumer config; /* blind */
 	uint64_t identity;                  /* for placement */
+	uint32_t weight;                    /* likewise; configured or set */
+	struct weir_place_pace pace;        /* how fast it works, and the weight that follows */
 	bool is_reachable;
+	bool is_drained; /* by an operator: it is to have no partitions */
 };
 
 struct weir_model_group {
@@ -25,6 +30,9 @@ struct weir_model_group {
 	struct weir_config_group config; /* shallow: strings and lists are the configuration's */
 	struct weir_model_consumer *consumers;
 	uint32_t consumer_count;
+	enum weir_place_goal goal; /* of the plan that is made next */
+	uint32_t moving;           /* partitions on their way, at the last look */
+	uint32_t rested_s;         /* since loads were looked at */
 };
 
 struct weir_model_stream {
@@ -73,6 +81,8 @@ void weir_consumer_set_rate(const struct weir_dataplane *dataplane, struct weir_
  */
 int weir_model_build(struct weir_dataplane *dataplane, const struct weir_model *old,
 	const struct weir_config *config, struct weir_model **model, struct weir_error *error);
+/* Its weight is configured, or set, as this. */
+void weir_model_weigh(struct weir_model_consumer *consumer, uint32_t weight);
 /* The model's own memory; no objects. */
 void weir_model_free(void *model);
 /* Call `each` for every object of `model` that `other` (may be NULL) does not have. */

@@ -233,3 +233,18 @@ void weir_model_free(void *object)
 	free(model->groups);
 	free(model);
 }
+
+struct weir_model_consumer *weir_model_entry(const struct weir_dataplane *dataplane,
+	const struct weir_consumer *consumer, struct weir_model_group **group)
+{
+	struct weir_model *model = dataplane->model;
+
+	for (uint32_t i = 0; model != NULL && i < model->group_count; i++)
+		for (uint32_t j = 0; j < model->groups[i].consumer_count; j++)
+			if (model->groups[i].consumers[j].object == consumer) {
+				if (group != NULL)
+					*group = &model->groups[i];
+				return &model->groups[i].consumers[j];
+			}
+	return NULL;
+}

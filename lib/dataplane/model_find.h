@@ -12,6 +12,9 @@ const struct weir_model_group *weir_model_find_group_of_class(
 	const struct weir_model *model, const struct weir_config_group *config);
 const struct weir_model_consumer *weir_model_find_consumer(
 	const struct weir_model_group *group, const char *name);
+/* The consumer as its group lists it, and its group if asked; NULL: it is of none. */
+struct weir_model_consumer *weir_model_entry(const struct weir_dataplane *dataplane,
+	const struct weir_consumer *consumer, struct weir_model_group **group);
 struct weir_attachment *weir_model_find_attachment(
 	const struct weir_model *model, const struct weir_stream *stream, uint16_t group);
 bool weir_model_has_stream(const struct weir_model *model, const struct weir_stream *stream);

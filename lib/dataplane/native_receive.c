@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "dataplane/dataplane.h"
+#include "dataplane/handover.h"
 #include "dataplane/produce.h"
 #include "dataplane/reliable.h"
 #include "dataplane/seek.h"
@@ -171,6 +172,8 @@ static uint64_t take_lane_frame(struct weir_worker *worker, struct weir_consumer
 		return owners;
 	if (is_seek)
 		weir_seek_take(worker, consumer, seek);
+	else if (frame->type == WEIR_FRAME_RELEASE)
+		weir_native_release(worker, consumer, (const struct weir_frame_handover *)frame);
 	else if (frame->type == WEIR_FRAME_ACK)
 		weir_reliable_ack(worker, consumer, ack);
 	else
@@ -200,6 +203,7 @@ static void take_frames(struct weir_worker *worker, struct weir_consumer *consum
 		case WEIR_FRAME_ACK:
 		case WEIR_FRAME_NACK:
 		case WEIR_FRAME_SEEK:
+		case WEIR_FRAME_RELEASE:
 			rest->owners |= take_lane_frame(worker, consumer, frame);
 			break;
 		default:
@@ -252,7 +256,7 @@ static void take_part(struct weir_worker *worker, struct rte_mbuf *part)
 		return;
 	while ((frame = weir_frame_next(&cursor)) != NULL)
 		if (frame->type == WEIR_FRAME_ACK || frame->type == WEIR_FRAME_NACK ||
-			frame->type == WEIR_FRAME_SEEK)
+			frame->type == WEIR_FRAME_SEEK || frame->type == WEIR_FRAME_RELEASE)
 			take_lane_frame(worker, consumer, frame);
 }
 

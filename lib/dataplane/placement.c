@@ -7,7 +7,7 @@
 
 #include <rte_malloc.h>
 
-#include "place/place.h"
+#include "dataplane/worker.h"
 
 /* What planning needs for a moment. */
 struct desk {
@@ -29,8 +29,8 @@ int weir_placement_create(struct weir_attachment *attachment)
 		rte_zmalloc("weir", count * sizeof(*attachment->owners), RTE_CACHE_LINE_SIZE);
 	if (placement == NULL || attachment->owners == NULL)
 		return -ENOMEM;
-	placement->planned = calloc(count, sizeof(*placement->planned));
-	return placement->planned != NULL ? 0 : -ENOMEM;
+	placement->slots = calloc(count, sizeof(*placement->slots));
+	return placement->slots != NULL ? 0 : -ENOMEM;
 }
 
 void weir_placement_free(struct weir_attachment *attachment)
@@ -38,16 +38,17 @@ void weir_placement_free(struct weir_attachment *attachment)
 	rte_free((void *)attachment->owners);
 	if (attachment->placement == NULL)
 		return;
-	free(attachment->placement->planned);
+	free(attachment->placement->slots);
 	free(attachment->placement->members);
 	free(attachment->placement);
 }
 
-static bool takes(const struct weir_model_consumer *consumer, const struct weir_stream *stream)
+bool weir_placement_takes(
+	const struct weir_model_consumer *consumer, const struct weir_stream *stream)
 {
 	const struct weir_consumer *object = consumer->object;
 
-	if (!consumer->is_reachable)
+	if (!consumer->is_reachable || consumer->is_drained)
 		return false;
 	for (uint32_t i = 0; i < object->stream_count; i++)
 		if (strcmp(object->streams[i], stream->name) == 0)
@@ -71,12 +72,12 @@ static void seat_members(
 	for (uint32_t i = 0; i < group->consumer_count; i++) {
 		const struct weir_model_consumer *consumer = &group->consumers[i];
 
-		if (!takes(consumer, view->attachment->stream))
+		if (!weir_placement_takes(consumer, view->attachment->stream))
 			continue;
 		view->members[desk->member_count] = consumer->identity;
 		desk->members[desk->member_count] =
 			(struct weir_place_member){.identity = consumer->identity,
-				.weight = WEIR_PLACE_WEIGHT,
+				.weight = consumer->pace.weight,
 				.joins = !was_member(placement, consumer->identity)};
 		desk->objects[desk->member_count++] = consumer->object;
 	}
@@ -95,7 +96,7 @@ static uint32_t seat_of(const struct desk *desk, const struct weir_consumer *con
 static void seat_owners(const struct weir_attachment *attachment, struct desk *desk)
 {
 	for (uint16_t p = 0; p < attachment->stream->partition_count; p++) {
-		desk->owners[p] = seat_of(desk, attachment->placement->planned[p]);
+		desk->owners[p] = seat_of(desk, attachment->placement->slots[p].planned);
 		if (desk->owners[p] == WEIR_PLACE_NONE)
 			desk->owners[p] = seat_of(desk, atomic_load(&attachment->owners[p]));
 	}
@@ -119,31 +120,80 @@ static void desk_close(struct desk *desk)
 	free(desk->scratch);
 }
 
-int weir_placement_plan(const struct weir_model_group *group, struct weir_attachment_view *view)
+/* Nobody has it, or nobody there: it need not be drained, nor wait for its turn. */
+static bool goes_at_once(const struct weir_model_group *group, const struct weir_consumer *owner)
+{
+	for (uint32_t i = 0; owner != NULL && i < group->consumer_count; i++)
+		if (group->consumers[i].object == owner)
+			return !group->consumers[i].is_reachable;
+	return true;
+}
+
+static void fill_view(const struct weir_model_group *group, const struct desk *desk,
+	struct weir_attachment_view *view)
+{
+	const struct weir_consumer *last = NULL;
+	bool at_once = true;
+
+	for (uint16_t p = 0; p < view->attachment->stream->partition_count; p++) {
+		const struct weir_consumer *owner = atomic_load(&view->attachment->owners[p]);
+
+		if (owner != last)
+			at_once = goes_at_once(group, owner);
+		last = owner;
+		view->at_once[p] = at_once;
+		view->consumers[p] =
+			desk->owners[p] != WEIR_PLACE_NONE ? desk->objects[desk->owners[p]] : NULL;
+	}
+}
+
+static bool fill_loads(const struct weir_attachment *attachment, struct weir_place_request *request)
+{
+	uint16_t count = attachment->stream->partition_count;
+	struct weir_place_meter *meters = calloc(count, sizeof(*meters));
+	uint32_t *loads = calloc(count, sizeof(*loads));
+
+	for (uint16_t p = 0; meters != NULL && p < count; p++)
+		meters[p] = attachment->placement->slots[p].meter;
+	if (meters != NULL && loads != NULL)
+		weir_place_loads(meters, count, loads);
+	free(meters);
+	request->loads = loads;
+	return meters != NULL && loads != NULL;
+}
+
+int weir_placement_plan(const struct weir_model_group *group, enum weir_place_goal goal,
+	struct weir_attachment_view *view)
 {
 	uint16_t count = view->attachment->stream->partition_count;
+	struct weir_place_request request = {.partition_count = count, .goal = goal};
+	bool has_loads = fill_loads(view->attachment, &request);
 	struct desk desk;
 	int result = -ENOMEM;
 
 	view->consumers = calloc(count, sizeof(*view->consumers));
+	view->at_once = calloc(count, sizeof(*view->at_once));
 	view->members = calloc(group->consumer_count + 1, sizeof(*view->members));
-	if (desk_open(&desk, group->consumer_count, count) && view->consumers != NULL &&
-		view->members != NULL) {
-		struct weir_place_request request = {
-			.members = desk.members, .partition_count = count};
-
+	if (desk_open(&desk, group->consumer_count, count) && has_loads &&
+		view->consumers != NULL && view->at_once != NULL && view->members != NULL) {
 		seat_members(group, view, &desk);
 		seat_owners(view->attachment, &desk);
+		request.members = desk.members;
 		request.member_count = desk.member_count;
 		weir_place_plan(&request, desk.owners, desk.scratch);
-		for (uint16_t p = 0; p < count; p++)
-			view->consumers[p] = desk.owners[p] != WEIR_PLACE_NONE
-						     ? desk.objects[desk.owners[p]]
-						     : NULL;
+		fill_view(group, &desk, view);
 		result = 0;
 	}
+	free((void *)(uintptr_t)request.loads);
 	desk_close(&desk);
 	return result;
+}
+
+void weir_placement_discard(struct weir_attachment_view *view)
+{
+	free(view->consumers);
+	free(view->at_once);
+	free(view->members);
 }
 
 void weir_placement_commit(struct weir_attachment_view *view)
@@ -156,8 +206,37 @@ void weir_placement_commit(struct weir_attachment_view *view)
 	placement->member_count = view->member_count;
 	view->members = NULL;
 	for (uint16_t p = 0; p < attachment->stream->partition_count; p++) {
-		placement->planned[p] = view->consumers[p];
-		atomic_store_explicit(
-			&attachment->owners[p], view->consumers[p], memory_order_release);
+		struct weir_placement_slot *slot = &placement->slots[p];
+
+		slot->planned = view->consumers[p];
+		/* One that moves already goes straight to where it is wanted now. */
+		if (view->at_once[p] || slot->is_moving)
+			atomic_store_explicit(
+				&attachment->owners[p], slot->planned, memory_order_release);
 	}
+	weir_placement_recount(attachment);
+}
+
+void weir_placement_recount(struct weir_attachment *attachment)
+{
+	struct weir_placement *placement = attachment->placement;
+
+	placement->pending = 0;
+	for (uint16_t p = 0; p < attachment->stream->partition_count; p++)
+		placement->pending +=
+			placement->slots[p].is_moving ||
+			placement->slots[p].planned != atomic_load(&attachment->owners[p]);
+}
+
+bool weir_placement_arrived(
+	const struct weir_attachment *attachment, uint16_t partition, uint32_t worker_count)
+{
+	const struct weir_lane *lane = &attachment->lanes[partition];
+	const struct weir_consumer *owner = atomic_load(&attachment->owners[partition]);
+	const struct weir_outlet *outlet = *(struct weir_outlet *const volatile *)&lane->outlet;
+
+	/* Whichever worker has it. */
+	if (owner == NULL)
+		return outlet == NULL;
+	return outlet >= owner->outlets && outlet < owner->outlets + worker_count;
 }

@@ -2,6 +2,7 @@
 #include "dataplane/reliable.h"
 
 #include "dataplane/gate.h"
+#include "dataplane/handover.h"
 #include "dataplane/native_wire.h"
 #include "dataplane/partition.h"
 #include "dataplane/replay.h"
@@ -142,6 +143,8 @@ void weir_reliable_ack(struct weir_worker *worker, struct weir_consumer *consume
 		arm(worker, lane);
 	if (lane->delivery->lost != 0)
 		weir_again_add(worker, lane);
+	if (unlikely(lane->is_draining))
+		weir_handover_look(worker, lane);
 }
 
 /* What is gone is told at once; what does not fit now is asked for again. */

@@ -9,6 +9,7 @@
 
 #include "dataplane/load.h"
 #include "dataplane/model.h"
+#include "dataplane/placement.h"
 #include "dataplane/worker.h"
 
 /* Counters are read beside their writer: each is one aligned word. */
@@ -89,6 +90,7 @@ static void fill_group(const struct weir_dataplane *dataplane,
 	for (uint32_t id = 0; id < dataplane->worker_count; id++)
 		add(&report->stats, &stream->attachments[index]->census[id], sizeof(report->stats));
 	report->held = report->stats.held;
+	report->moving = stream->attachments[index]->placement->pending;
 }
 
 void weir_groups_report(
@@ -109,10 +111,14 @@ static void fill_lane(const struct weir_attachment_view *view, uint16_t partitio
 	struct weir_lane_report *report)
 {
 	const struct weir_lane *lane = &view->attachment->lanes[partition];
-	const struct weir_consumer *consumer = atomic_load(&view->attachment->owners[partition]);
+	const struct weir_attachment *attachment = view->attachment;
+	const struct weir_consumer *owner = atomic_load(&attachment->owners[partition]);
+	const struct weir_consumer *planned = attachment->placement->slots[partition].planned;
 	int64_t lag;
 
-	report->consumer = consumer != NULL ? consumer->name : NULL;
+	report->consumer = owner != NULL ? owner->name : NULL;
+	report->next = planned != owner && planned != NULL ? planned->name : NULL;
+	report->is_draining = *(const volatile bool *)&lane->is_draining;
 	report->cursor = live(&lane->cursor);
 	report->done = report->cursor;
 	report->in_flight = 0;

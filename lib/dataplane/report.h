@@ -55,12 +55,15 @@ struct weir_group_report {
 	uint32_t consumers;
 	uint32_t reachable;
 	struct weir_group_stats stats;
-	uint64_t held; /* between its cursors and the heads */
+	uint64_t held;   /* between its cursors and the heads */
+	uint32_t moving; /* partitions that are to change hands */
 };
 
 struct weir_lane_report {
 	const char *group;
 	const char *consumer; /* NULL: nobody, messages wait */
+	const char *next;     /* who is to have it instead; NULL: it stays */
+	bool is_draining;     /* its consumer is sent nothing new */
 	uint64_t cursor;
 	uint64_t lag;       /* messages it has yet to take */
 	uint64_t done;      /* everything below is settled; the cursor without acknowledgement */

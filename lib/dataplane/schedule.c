@@ -66,7 +66,7 @@ void weir_lane_ready(struct weir_worker *worker, struct weir_lane *lane)
 	struct weir_outlet *outlet = lane->outlet;
 	struct weir_queue *queue;
 
-	if (outlet == NULL || lane->is_full ||
+	if (outlet == NULL || lane->is_full || lane->is_draining ||
 		weir_gate_is_paused(outlet->consumer, lane->partition->stream))
 		return;
 	queue = &outlet->queues[lane->partition->tier];

@@ -132,7 +132,7 @@ static void seek_lane(
 {
 	uint32_t counter = weir_be32(seek->counter);
 
-	if (counter <= lane->seek_counter ||
+	if (counter <= lane->seek_counter || lane->is_draining ||
 		(lane->seek_counter != 0 &&
 			worker->now - lane->seek_at < SEEK_PAUSE_MS * 1000 * worker->cycles_per_us))
 		return;

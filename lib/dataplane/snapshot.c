@@ -17,8 +17,7 @@ static void free_view(struct weir_stream_view *view)
 {
 	for (uint32_t i = 0; i < view->attachment_count; i++) {
 		weir_prefix_set_free(view->attachments[i].filter);
-		free(view->attachments[i].consumers);
-		free(view->attachments[i].members);
+		weir_placement_discard(&view->attachments[i]);
 	}
 	free(view->attachments);
 	free(view->owners);
@@ -31,13 +30,14 @@ static int fill_attachment(const struct weir_model_group *group, struct weir_att
 	view->group = group->config.name;
 	view->sample = group->config.sample != 0 ? group->config.sample : 1;
 	view->window = group->config.lane_window;
+	view->drain_us = (uint64_t)group->config.drain_ms * 1000;
 	view->rules.attempts = (uint8_t)group->config.attempts;
 	view->rules.retry_cost = group->config.retry_percent * 256 / 100;
 	if (group->config.source_count != 0 &&
 		weir_prefix_set_build(
 			group->config.sources, group->config.source_count, &view->filter) < 0)
 		return -1;
-	return weir_placement_plan(group, view);
+	return weir_placement_plan(group, group->goal, view);
 }
 
 static int fill_stream(const struct weir_model *model, const struct weir_model_stream *stream,

@@ -22,9 +22,11 @@ struct weir_attachment_view {
 	uint32_t sample;
 	struct weir_prefix_set *filter;   /* NULL: all sources; owned by the snapshot */
 	struct weir_config_window window; /* native: in flight on each lane */
+	uint64_t drain_us; /* longest that a lane is drained before it changes hands */
 	struct weir_delivery_rules rules; /* native */
 	/* Control thread's own: the plan that was made with the snapshot, and for whom. */
 	struct weir_consumer **consumers; /* of each partition; NULL entries: nobody */
+	bool *at_once;                    /* of each partition: it moves with the snapshot */
 	uint64_t *members;                /* identities; NULL once the plan holds */
 	uint32_t member_count;
 };

@@ -36,11 +36,14 @@ struct weir_stream_stats {
 } __rte_cache_aligned;
 
 struct weir_group_stats {
-	uint64_t begun;    /* not 0: `joined` is set */
-	uint64_t joined;   /* the stream's `appended` when the group was attached */
-	uint64_t received; /* in a census only */
-	uint64_t held;     /* in a census only */
-	uint64_t replayed; /* taken a second time: a seek went back over them */
+	uint64_t begun;         /* not 0: `joined` is set */
+	uint64_t joined;        /* the stream's `appended` when the group was attached */
+	uint64_t received;      /* in a census only */
+	uint64_t held;          /* in a census only */
+	uint64_t replayed;      /* taken a second time: a seek went back over them */
+	uint64_t moves;         /* lanes that went from one consumer to another, or to nobody */
+	uint64_t moves_drained; /* of them with all that was sent worked off */
+	uint64_t moves_overdue; /* of them when drain_ms were over */
 	uint64_t delivered;
 	uint64_t delivered_bytes; /* UDP payload */
 	/* Beside the law: */

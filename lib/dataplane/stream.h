@@ -50,6 +50,7 @@ struct weir_lane {
 	bool is_news;         /* sent on since the last heartbeat that told of it */
 	bool is_full;         /* its window is: waits for an acknowledgement */
 	bool is_reported;     /* while its partition moves: it was in outlet->reports */
+	bool is_draining;     /* nothing new is sent: see handover.h */
 	bool wants_templates; /* its consumer may not have had all that are in force */
 	uint16_t group;       /* slot number */
 	/* Stream protocol: what this consumer was told since it has the lane. */
@@ -68,6 +69,13 @@ struct weir_lane {
 	uint64_t end;            /* where its group stood when the gateway ended; 0: it runs */
 	const struct weir_config_window *window; /* of the snapshot; NULL: blind */
 	uint8_t template_lane;                   /* its bit in the partition's templates */
+	/* Who is to have it, in its attachment; control thread. */
+	_Atomic(struct weir_consumer *) *owner;
+	struct weir_list drain; /* in worker->draining while it is drained */
+	uint64_t drain_since_us;
+	uint64_t revoked_us; /* its consumer was told last; 0: not yet */
+	bool is_released;    /* its consumer takes nothing more of it */
+	uint64_t drain_us;   /* longest */
 } __rte_cache_aligned;
 
 /* Where the lane's hold on the ring begins: for it, everything below is settled. */

@@ -7,6 +7,7 @@
 
 #include <rte_ring_elem.h>
 
+#include "dataplane/handover.h"
 #include "dataplane/partition.h"
 #include "dataplane/reliable.h"
 #include "dataplane/requeue.h"
@@ -57,6 +58,7 @@ static void lane_detach(struct weir_worker *worker, struct weir_lane *lane)
 {
 	if (lane->is_queued)
 		weir_lane_idle(lane);
+	weir_handover_detach(lane);
 	lane->is_reported = !weir_list_is_empty(&lane->report);
 	weir_list_remove(&lane->report);
 	if (lane->delivery != NULL)
@@ -78,6 +80,7 @@ static void lane_attach(struct weir_worker *worker, struct weir_lane *lane, uint
 /* The snapshot has left it with its consumer: it goes on as before. */
 static void lane_go_on(struct weir_worker *worker, struct weir_lane *lane)
 {
+	weir_handover_attach(worker, lane);
 	if (lane->outlet == NULL)
 		return;
 	if (lane->is_reported && lane->is_news)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "dataplane/handover.h"
 #include "dataplane/partition.h"
 #include "dataplane/produce.h"
 #include "dataplane/requeue.h"
@@ -86,6 +87,7 @@ static void tick(struct weir_worker *worker)
 	worker->next_tick = worker->now + worker->cycles_per_us * TICK_US;
 	renew_wall_clock(worker);
 	weir_partition_sweep(worker);
+	weir_handover_tick(worker);
 	weir_native_tick(worker);
 	weir_produce_tick(worker);
 	weir_shed_tick(worker);
@@ -125,6 +127,8 @@ static uint32_t loop_once(struct weir_worker *worker)
 	work += send_for_control(worker);
 	if (unlikely(!rte_ring_empty(worker->returns)))
 		work += weir_returns_poll(worker);
+	if (unlikely(!rte_ring_empty(worker->orders)))
+		work += weir_orders_poll(worker);
 	if (worker->now >= worker->next_tick)
 		tick(worker);
 	work += weir_produce_flush(worker);

@@ -105,7 +105,8 @@ struct weir_worker {
 	struct weir_list produced;    /* of them, those that an answer is due to */
 	uint32_t produce_held;        /* buffers that they hold back */
 	struct weir_shed shed;
-	struct weir_list holding; /* partitions with messages, oldest look first */
+	struct weir_list draining; /* lanes that are drained before they change hands */
+	struct weir_list holding;  /* partitions with messages, oldest look first */
 	/* Partitions on their way to or from here; see transit.h. */
 	struct weir_list leaving;    /* let go, and not passed on yet */
 	struct weir_limbo *limbo;    /* messages for those on their way here, as they came */
@@ -123,6 +124,7 @@ struct weir_worker {
 	struct rte_ring *from_control; /* mbufs to send; mbuf->port is the port's index */
 	struct rte_ring *frames;  /* datagrams of sessions that concern our lanes; any worker */
 	struct rte_ring *wakes;   /* consumer slots + 1; any worker and control enqueue */
+	struct rte_ring *orders;  /* struct weir_order: lanes whose owner is another now; control */
 	struct rte_ring *returns; /* struct weir_return: messages out of quarantine; control */
 	_Atomic bool wakes_lost;  /* a wake did not fit; all are looked at. Any thread sets */
 
@@ -267,6 +269,9 @@ void weir_partition_purge(
 	struct weir_worker *worker, struct weir_partition *partition, enum weir_reason reason);
 /* Go on to the newest snapshot, if it is another than the worker's; true then. */
 bool weir_worker_follow(struct weir_worker *worker);
+/* The lane goes to another consumer, or to nobody, in a higher epoch. It is in no queue. */
+void weir_lane_set_consumer(
+	struct weir_worker *worker, struct weir_lane *lane, struct weir_outlet *outlet);
 /* Go on to a new snapshot. */
 void weir_worker_apply(struct weir_worker *worker, const struct weir_snapshot *next);
 /* Before the thread ends: everything still held is dropped as `shutdown`. */

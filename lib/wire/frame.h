@@ -71,7 +71,7 @@ enum weir_frame_type {
 	WEIR_FRAME_NACK = 13,
 	WEIR_FRAME_GAP = 14,
 	WEIR_FRAME_LOAD = 15,
-	WEIR_FRAME_ASSIGN = 16, /* 16 to 18 are specified and not spoken: unknown types */
+	WEIR_FRAME_ASSIGN = 16,
 	WEIR_FRAME_REVOKE = 17,
 	WEIR_FRAME_RELEASE = 18,
 	WEIR_FRAME_SEEK = 19,

@@ -35,6 +35,7 @@ bool weir_frame_ack_is_valid(const struct weir_frame_header *header, uint32_t le
 bool weir_frame_nack_is_valid(const struct weir_frame_header *header, uint32_t length);
 bool weir_frame_gap_is_valid(const struct weir_frame_header *header, uint32_t length);
 bool weir_frame_seek_is_valid(const struct weir_frame_header *header, uint32_t length);
+bool weir_frame_handover_is_valid(const struct weir_frame_header *header, uint32_t length);
 bool weir_frame_load_is_valid(const struct weir_frame_header *header, uint32_t length);
 bool weir_frame_produce_is_valid(const struct weir_frame_header *header, uint32_t length);
 bool weir_frame_produce_ack_is_valid(const struct weir_frame_header *header, uint32_t length);

@@ -54,6 +54,15 @@ bool weir_frame_seek_is_valid(const struct weir_frame_header *header, uint32_t l
 	       seek->start != WEIR_START_RESUME && weir_frame_value_fits(seek->value);
 }
 
+bool weir_frame_handover_is_valid(const struct weir_frame_header *header, uint32_t length)
+{
+	const struct weir_frame_handover *handover = (const void *)header;
+
+	return length == sizeof(*handover) && weir_frame_value_fits(handover->seq) &&
+	       weir_frame_value_fits(handover->lane_messages) &&
+	       weir_frame_value_fits(handover->lane_bytes);
+}
+
 bool weir_frame_load_is_valid(const struct weir_frame_header *header, uint32_t length)
 {
 	const struct weir_frame_load *load = (const void *)header;

@@ -4,9 +4,9 @@
 #include "wire/frame.h"
 
 /*
- * Frames of at-least-once delivery (option RELIABLE), of replay (SEEK) and of agents' reports
- * (LOAD), as docs/protocol.md specifies them. Read and written as those of frame.h: after
- * weir_datagram_open() has said yes, counts, lengths and ranges are sound.
+ * Frames of at-least-once delivery (option RELIABLE), of hand-over (ASSIGN), of replay (SEEK) and
+ * of agents' reports (LOAD), as docs/protocol.md specifies them. Read and written as those of
+ * frame.h: after weir_datagram_open() has said yes, counts, lengths and ranges are sound.
  */
 
 #define WEIR_ACK_RANGES_MAX  8
@@ -84,6 +84,18 @@ struct weir_frame_seek {
 	uint64_t reserved2;
 } WEIR_PACKED;
 
+/* ASSIGN, REVOKE and RELEASE. */
+struct weir_frame_handover {
+	struct weir_frame_header header;
+	uint16_t stream;
+	uint16_t partition;
+	uint32_t epoch;
+	uint32_t deadline_ms; /* REVOKE: from when it is sent */
+	uint64_t seq; /* where the epoch begins; ends; up to which the application is done */
+	uint64_t lane_messages; /* sent on the lane in this session; RELEASE: 0 */
+	uint64_t lane_bytes;
+} WEIR_PACKED;
+
 struct weir_frame_load {
 	struct weir_frame_header header;
 	uint32_t counter;    /* the highest holds */
@@ -103,3 +115,4 @@ _Static_assert(sizeof(struct weir_frame_nack) == 16, "NACK");
 _Static_assert(sizeof(struct weir_frame_gap) == 40, "GAP");
 _Static_assert(sizeof(struct weir_frame_seek) == 32, "SEEK");
 _Static_assert(sizeof(struct weir_frame_load) == 56, "LOAD");
+_Static_assert(sizeof(struct weir_frame_handover) == 40, "ASSIGN, REVOKE, RELEASE");

@@ -50,16 +50,16 @@ values() {
 
 session=0xa1b2c3d4e5f60003
 
-same "every packet is dissected" "1 2 3 4 6 7 8 9 10 11,5 12 13 8 14 19 15 20 21 22 3,23 99 " \
+same "every packet is dissected" "1 2 3 4 6 7 8 9 10 11,5 12 13 8 14 17 18 19 15 20 21 22 3,23 99 " \
 	"$(show "$tmp/frames.pcap" -T fields -e weir.type | tr '\n' ' ' | sed 's/  *$/ /')"
-same "another port is recognised by the magic" 22 \
+same "another port is recognised by the magic" 24 \
 	"$(show "$tmp/other.pcap" -Y weir -T fields -e frame.number | wc -l)"
 same "the columns name the frames" "PAUSE, LEAVE" \
 	"$(show "$tmp/frames.pcap" -Y weir.pause.counter -T fields -e _ws.col.Info)"
-values "only the packet that was cut is malformed" weir.malformed 22 frame.number
+values "only the packet that was cut is malformed" weir.malformed 24 frame.number
 values "nothing else fails in the dissector" '(_ws.malformed || _ws.lua.error) && !weir.malformed' \
 	"" frame.number
-values "an unknown frame is named so" weir.unknown "21 99" frame.number weir.type
+values "an unknown frame is named so" weir.unknown "23 99" frame.number weir.type
 values hello "weir.type == 1" "0x1122334455667788 billing c1 1400 0x00000003" \
 	weir.hello.nonce weir.hello.group weir.hello.name weir.hello.max_datagram weir.hello.options
 values cookie "weir.type == 2" "0x1122334455667788 $(seq -f %.0f 192 223 | xargs printf '%02x')" \
@@ -100,6 +100,11 @@ values retransmit "weir.data.retransmit == 1" "1004 2 29 1310 30000 6c6f7374" \
 values gap "weir.gap.reason == 2" "7 5 2 1010 1012 2 128" \
 	weir.gap.stream weir.gap.partition weir.gap.epoch weir.gap.first weir.gap.end \
 	weir.gap.messages weir.gap.bytes
+values revoke "weir.type == 17" "7 5 2 375 1021 29 1310" \
+	weir.revoke.stream weir.revoke.partition weir.revoke.epoch weir.revoke.deadline_ms \
+	weir.revoke.seq weir.revoke.lane_messages weir.revoke.lane_bytes
+values release "weir.type == 18" "7 5 2 1021" \
+	weir.release.stream weir.release.partition weir.release.epoch weir.release.seq
 values seek "weir.seek.start == 2" "2 7 5 900" \
 	weir.seek.counter weir.seek.stream weir.seek.partition weir.seek.value
 values load "weir.type == 15" "6 ::ffff:192.0.2.7 9995 65536 212992 166 3 1790000000001000000" \
@@ -123,4 +128,4 @@ if [ $failures -ne 0 ]; then
 	echo "$failures failed" >&2
 	exit 1
 fi
-echo "27 checks passed"
+echo "29 checks passed"

@@ -111,6 +111,15 @@ assert_fails ctl takeover "done"
 for method in consumer_pause consumer_resume; do
 	answers $method c1 '.name == "c1"'
 done
+answers group_rebalance g1 dry_run=true '.dry_run and .moves == []'
+answers group_rebalance g1 '.dry_run == false and .moves == []'
+answers partition_move flows partition=3 group=g1 consumer=c1 '.to == "c1"'
+answers consumer_set_weight c1 weight=200 '.place.weight == 200 and .place.partitions == 8'
+answers consumer_drain c1 '.place.drained'
+wait_for "ctl partition list flows | jq -e 'all(.partitions[] | select(.group == \"g1\");
+	.consumer == null and .state == \"waiting\")'"
+answers consumer_undrain c1 '.place.drained == false'
+wait_for "ctl consumer show c1 | jq -e '.place.partitions == 8 and .place.coming == 0'"
 ctl rpc_methods | jq -r '.methods[].name' | sort >"$tmp/methods"
 assert_eq "$(printf '%s\n' "${!asked[@]}" | sort)" "$(cat "$tmp/methods")" "methods"
 

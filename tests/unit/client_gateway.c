@@ -160,6 +160,10 @@ static void frame_take(struct gateway *gateway, const struct weir_frame_header *
 	case WEIR_FRAME_NACK:
 		nack_take(gateway, (const void *)frame);
 		break;
+	case WEIR_FRAME_RELEASE:
+		gateway->releases++;
+		gateway->release = *(const struct weir_frame_handover *)(const void *)frame;
+		break;
 	case WEIR_FRAME_SEEK:
 		seek_take(gateway, (const void *)frame);
 		break;
@@ -426,7 +430,8 @@ struct weir_consumer_stats gateway_stats(const struct gateway *gateway)
 void gateway_open_reliable(struct gateway *gateway, struct weir_consumer_options options)
 {
 	gateway_open(gateway, options);
-	gateway->grant = WEIR_OPTION_RELIABLE | WEIR_OPTION_SEEK | WEIR_OPTION_BATCH;
+	gateway->grant =
+		WEIR_OPTION_RELIABLE | WEIR_OPTION_SEEK | WEIR_OPTION_BATCH | WEIR_OPTION_ASSIGN;
 	gateway_join(gateway);
 }
 

@@ -73,6 +73,8 @@ struct gateway {
 	uint32_t service_ns;
 	uint8_t start; /* of the newest SUBSCRIBE */
 	uint64_t start_value;
+	unsigned int releases;
+	struct weir_frame_handover release; /* newest, as it came */
 	unsigned int seeks;
 	struct weir_frame_seek seek; /* newest, as it came */
 	unsigned int datagrams;      /* from the client */

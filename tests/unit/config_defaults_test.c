@@ -168,6 +168,10 @@ static void test_delivery_left_bare_has_defaults(void)
 	CU_ASSERT_EQUAL(g->lane_window.bytes, 0);
 	CU_ASSERT_EQUAL(g->attempts, 10);
 	CU_ASSERT_EQUAL(g->retry_percent, 25);
+	CU_ASSERT_EQUAL(g->moves, 4);
+	CU_ASSERT_EQUAL(g->drain_ms, 500);
+	CU_ASSERT_EQUAL(g->rebalance_s, 0);
+	CU_ASSERT_EQUAL(weir_config_weight(g, "anyone"), 100);
 	CU_ASSERT_STRING_EQUAL(g->key_file, "");
 	CU_ASSERT_STRING_EQUAL(config->groups[1].key_file, "");
 	weir_config_free(config);
@@ -336,6 +340,11 @@ static void test_groups_are_taken_over(void)
 	CU_ASSERT_EQUAL(n->lane_window.bytes, 65536);
 	CU_ASSERT_EQUAL(n->attempts, 4);
 	CU_ASSERT_EQUAL(n->retry_percent, 10);
+	CU_ASSERT_EQUAL(n->moves, 8);
+	CU_ASSERT_EQUAL(n->drain_ms, 250);
+	CU_ASSERT_EQUAL(n->rebalance_s, 30);
+	CU_ASSERT_EQUAL(weir_config_weight(n, "large"), 300);
+	CU_ASSERT_EQUAL(weir_config_weight(n, "other"), 100);
 	CU_ASSERT_STRING_EQUAL(n->key_file, "/etc/weir/n.key");
 	CU_ASSERT_EQUAL(h->class, WEIR_CLASS_ASSISTED);
 	CU_ASSERT_EQUAL_FATAL(h->consumer_count, 1);

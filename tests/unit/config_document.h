@@ -52,7 +52,8 @@
 	"  {'name':'n','class':'native','streams':'c','consumer_rate':{'bits_per_s':1000},\n"      \
 	"   'max_consumers':3,'reliable':false,'window':{'messages':5000,'bytes':'64M'},\n"        \
 	"   'partition_window':{'messages':100,'bytes':'64k'},'attempts':4,\n"                     \
-	"   'retry_percent':10,'key_file':'/etc/weir/n.key'},\n"                                   \
+	"   'retry_percent':10,'key_file':'/etc/weir/n.key','moves':8,'drain_ms':250,\n"           \
+	"   'rebalance_s':30,'weights':[{'name':'large','weight':300}]},\n"                        \
 	"  {'name':'h','class':'assisted','streams':'a','key_file':'/etc/weir/h.key',\n"           \
 	"   'consumers':[{'name':'c3','address':'198.51.100.9','port':514}]}]}\n"
 

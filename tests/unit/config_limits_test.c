@@ -141,6 +141,11 @@ static const struct edge {
 		68719476736},
 	{NATIVE("'attempts':%lld"), "$.groups[0].attempts", 2, 255},
 	{NATIVE("'retry_percent':%lld"), "$.groups[0].retry_percent", 1, 100},
+	{NATIVE("'moves':%lld"), "$.groups[0].moves", 1, 1024},
+	{NATIVE("'drain_ms':%lld"), "$.groups[0].drain_ms", 0, 60000},
+	{NATIVE("'rebalance_s':%lld"), "$.groups[0].rebalance_s", 0, 86400},
+	{NATIVE("'weights':[{'name':'c','weight':%lld}]"), "$.groups[0].weights[0].weight", 1,
+		1000},
 	{BLIND("'port':%lld"), "$.groups[0].consumers[0].port", 1, 65535},
 };
 

@@ -46,6 +46,7 @@ void client_join(struct client *client, struct plane *plane, const struct client
 		.wants_batches = !options->single,
 		.is_reliable = options->is_reliable,
 		.may_seek = options->may_seek,
+		.may_assign = options->may_assign,
 		.random = 0x123456789abc0000 + (++plane->sessions << 16)};
 
 	memset(client, 0, sizeof(*client));
@@ -151,6 +152,21 @@ void client_ack_ranges(struct client *client, uint16_t partition, uint64_t next,
 	ack->done_seq = weir_be64(done);
 	ack->newest_seq = weir_be64(newest < WEIR_FRAME_VALUE_MAX ? newest : 0);
 	set_ranges(ack->ranges, ranges, count);
+	client_send(client, &writer, &client->seal);
+}
+
+void client_release(struct client *client, uint16_t partition, uint64_t seq)
+{
+	struct weir_frame_handover *release;
+	struct weir_writer writer;
+	uint8_t payload[512];
+
+	weir_writer_begin(&writer, payload, sizeof(payload), client->consumer->session);
+	release = weir_writer_add(&writer, WEIR_FRAME_RELEASE, 0, sizeof(*release));
+	release->stream = weir_be16(client->stream);
+	release->partition = weir_be16(partition);
+	release->epoch = weir_be32(client->lanes[partition].epoch);
+	release->seq = weir_be64(seq);
 	client_send(client, &writer, &client->seal);
 }
 
@@ -295,6 +311,19 @@ static void take_heartbeat(struct client *client, const struct weir_frame_heartb
 	}
 }
 
+static void take_handover(struct client *client, const struct weir_frame_handover *frame)
+{
+	CU_ASSERT_TRUE(client->consumer->may_assign);
+	if (frame->header.type == WEIR_FRAME_ASSIGN) {
+		client->assigns++;
+		return;
+	}
+	CU_ASSERT_EQUAL(frame->header.type, WEIR_FRAME_REVOKE);
+	client->revokes++;
+	client->revoked_seq = weir_be64(frame->seq);
+	client->revoked_ms = weir_be32(frame->deadline_ms);
+}
+
 static void take_frames(struct client *client, struct weir_frame_cursor *cursor)
 {
 	const struct weir_frame_header *frame;
@@ -309,7 +338,7 @@ static void take_frames(struct client *client, struct weir_frame_cursor *cursor)
 		else if (frame->type == WEIR_FRAME_HEARTBEAT)
 			take_heartbeat(client, (const struct weir_frame_heartbeat *)frame);
 		else
-			CU_FAIL("a frame that no worker sends");
+			take_handover(client, (const struct weir_frame_handover *)frame);
 	}
 	client->tagged += cursor->is_tagged;
 	client->untagged_not_data += !is_data_only && !cursor->is_tagged;

@@ -56,6 +56,7 @@ struct client_options {
 	uint8_t host;     /* last byte of its address; 0: 7 */
 	bool is_reliable;
 	bool may_seek;
+	bool may_assign;
 	bool single;   /* one message a datagram */
 	uint8_t start; /* enum weir_start + 1; 0: where the group stands */
 	uint64_t start_value;
@@ -75,6 +76,10 @@ struct client {
 	uint32_t heartbeats;
 	uint32_t tagged;            /* datagrams */
 	uint32_t untagged_not_data; /* datagrams with more than DATA and no tag */
+	uint32_t assigns;
+	uint32_t revokes;
+	uint64_t revoked_seq; /* of the newest REVOKE */
+	uint32_t revoked_ms;
 	uint32_t gap_count;
 	uint64_t jumped; /* sequences that no DATA frame covered, over all lanes */
 	uint32_t credit_counter;
@@ -101,6 +106,8 @@ void client_ack_ranges(struct client *client, uint16_t partition, uint64_t next,
 	const uint64_t (*ranges)[2], uint16_t count);
 void client_nack(
 	struct client *client, uint16_t partition, const uint64_t (*ranges)[2], uint16_t count);
+/* It lets the partition go, done with all below `seq`. */
+void client_release(struct client *client, uint16_t partition, uint64_t seq);
 /* With the next higher counter. */
 void client_seek(struct client *client, uint16_t partition, enum weir_start start, uint64_t value);
 /* A datagram as begun, from the client's address; `seal`: with a tag of its key. */

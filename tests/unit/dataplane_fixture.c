@@ -230,6 +230,7 @@ void plane_republish(struct plane *plane)
 {
 	require(weir_dataplane_republish(plane->dataplane) == 0, "no memory");
 	follow(plane);
+	plane_moves(plane, 64);
 	weir_dataplane_reclaim(plane->dataplane);
 }
 

@@ -63,6 +63,10 @@ struct weir_route_spec plane_route_spec(struct plane *plane, const char *consume
 /* Place partitions anew, and the worker goes over to it. */
 void plane_republish(struct plane *plane);
 
+/* What is planned goes on, as often as said; dataplane_moves_test.c. Returns what is still to do.
+ */
+uint32_t plane_moves(struct plane *plane, uint32_t steps);
+
 /* The worker receives a frame. */
 void plane_receive(struct plane *plane, const struct frame_spec *spec);
 /* `count` datagrams of one source, numbered from `first` in their first four payload bytes. */

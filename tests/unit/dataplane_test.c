@@ -16,6 +16,7 @@ int main(void)
 		{"at least once", NULL, NULL, NULL, NULL, dataplane_reliable_tests},
 		{"windows", NULL, NULL, NULL, NULL, dataplane_window_tests},
 		{"handover", NULL, NULL, NULL, NULL, dataplane_handover_tests},
+		{"moves", NULL, NULL, NULL, NULL, dataplane_moves_tests},
 		{"places", NULL, NULL, NULL, NULL, dataplane_seek_tests},
 		{"sealed sessions", NULL, NULL, NULL, NULL, dataplane_seal_tests},
 		{"changes", NULL, NULL, NULL, NULL, dataplane_change_tests},

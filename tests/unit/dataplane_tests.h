@@ -14,6 +14,7 @@ extern CU_TestInfo dataplane_native_tests[];
 extern CU_TestInfo dataplane_reliable_tests[];
 extern CU_TestInfo dataplane_window_tests[];
 extern CU_TestInfo dataplane_handover_tests[];
+extern CU_TestInfo dataplane_moves_tests[];
 extern CU_TestInfo dataplane_seek_tests[];
 extern CU_TestInfo dataplane_seal_tests[];
 extern CU_TestInfo dataplane_change_tests[];

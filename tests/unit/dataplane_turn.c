@@ -64,6 +64,7 @@ uint32_t plane_turn(struct plane *plane)
 {
 	uint32_t taken = 0;
 
+	plane_moves(plane, 1);
 	for (uint32_t id = 0; id < plane->dataplane->worker_count; id++)
 		taken += turn_worker(&plane->dataplane->workers[id]);
 	return taken;

@@ -81,6 +81,24 @@ static void test_budget_stops(void)
 	CU_ASSERT_TRUE(resend_all() >= 1);
 }
 
+/* A client that asks for the same again and again, more often than a probe would be due. */
+static void test_asking_puts_no_probe_off(void)
+{
+	unsigned int resent = 0;
+
+	begin();
+	send_some(RING);
+	nack(0, RING);
+	lane.tokens = 0;
+	for (unsigned int round = 0; round < 100; round++) {
+		now += RTT_US / 2;
+		nack(0, RING);
+		weir_delivery_tick(&lane, true, now);
+		resent += resend_all();
+	}
+	CU_ASSERT_TRUE(resent >= 2);
+}
+
 static void test_tail_probe(void)
 {
 	uint64_t deadline;
@@ -173,6 +191,8 @@ int main(void)
 		{"what is missing is sent again in order", test_resends_in_order},
 		{"retransmission stays within its budget", test_budget},
 		{"without a budget only probes go out", test_budget_stops},
+		{"without a budget a client that asks all the time is probed all the same",
+			test_asking_puts_no_probe_off},
 		{"a lost tail is probed for within two round trips", test_tail_probe},
 		{"a probe needs no budget", test_probe_needs_no_budget},
 		{"probes to a silent client use up no attempts",

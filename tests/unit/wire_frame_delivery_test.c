@@ -48,10 +48,18 @@ static const struct wire_frame_fault faults[] = {
 	{"gap", 29, WEIR_GAP_REASON_COUNT, WEIR_REASON_FRAME_MALFORMED},
 	{"gap", 29, WEIR_GAP_REASON_COUNT - 1, WEIR_REASON_NONE},
 	{"gap", 28, 1, WEIR_REASON_FRAME_MALFORMED},
-	{"gap", 47, 0xf2, WEIR_REASON_FRAME_MALFORMED}, /* empty */
-	{"gap", 39, 0xf5, WEIR_REASON_FRAME_MALFORMED}, /* begins after its end */
-	{"gap", 40, 0x40, WEIR_REASON_FRAME_MALFORMED}, /* to 2^62 */
-	{"seek", 23, 0, WEIR_REASON_FRAME_MALFORMED},   /* counter 0 */
+	{"gap", 47, 0xf2, WEIR_REASON_FRAME_MALFORMED},             /* empty */
+	{"gap", 39, 0xf5, WEIR_REASON_FRAME_MALFORMED},             /* begins after its end */
+	{"gap", 40, 0x40, WEIR_REASON_FRAME_MALFORMED},             /* to 2^62 */
+	{"revoke", 32, 0x40, WEIR_REASON_FRAME_MALFORMED},          /* sequence 2^62 */
+	{"revoke", 40, 0x40, WEIR_REASON_FRAME_MALFORMED},          /* messages */
+	{"revoke", 48, 0x40, WEIR_REASON_FRAME_MALFORMED},          /* bytes */
+	{"revoke", 19, 0x20, WEIR_REASON_FRAME_TRUNCATED},          /* shorter */
+	{"revoke", 16, WEIR_FRAME_ASSIGN, WEIR_REASON_NONE},        /* the same layout */
+	{"revoke", 16, WEIR_FRAME_RELEASE, WEIR_REASON_FRAME_TYPE}, /* not for this end */
+	{"release", 16, WEIR_FRAME_REVOKE, WEIR_REASON_FRAME_TYPE}, /* likewise */
+	{"release", 32, 0x40, WEIR_REASON_FRAME_MALFORMED},         /* sequence 2^62 */
+	{"seek", 23, 0, WEIR_REASON_FRAME_MALFORMED},               /* counter 0 */
 	{"seek", 28, WEIR_START_RESUME, WEIR_REASON_FRAME_MALFORMED},
 	{"seek", 28, WEIR_STARTS, WEIR_REASON_FRAME_MALFORMED},
 	{"seek", 28, WEIR_START_LATEST, WEIR_REASON_NONE},
@@ -114,8 +122,8 @@ static void test_every_fault_has_its_reason(void)
 /* Zeros after what a frame says it has, counted in its length. */
 static void test_a_frame_longer_than_its_contents_is_malformed(void)
 {
-	static const char *const names[] = {
-		"ack", "nack", "gap", "seek", "load", "produce", "produce-ack", "pace"};
+	static const char *const names[] = {"ack", "nack", "gap", "revoke", "release", "seek",
+		"load", "produce", "produce-ack", "pace"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		const struct wire_frame_sample *sample = wire_frame_sample_named(names[i]);

@@ -221,6 +221,32 @@ static void build_gap(struct weir_writer *writer)
 	gap->bytes = weir_be32(128);
 }
 
+static void build_handover(
+	struct weir_writer *writer, enum weir_frame_type type, uint32_t deadline_ms, uint64_t seq)
+{
+	struct weir_frame_handover *handover = weir_writer_add(writer, type, 0, sizeof(*handover));
+
+	handover->stream = weir_be16(7);
+	handover->partition = weir_be16(5);
+	handover->epoch = weir_be32(2);
+	handover->deadline_ms = weir_be32(deadline_ms);
+	handover->seq = weir_be64(seq);
+	if (type == WEIR_FRAME_RELEASE)
+		return;
+	handover->lane_messages = weir_be64(29);
+	handover->lane_bytes = weir_be64(1310);
+}
+
+static void build_revoke(struct weir_writer *writer)
+{
+	build_handover(writer, WEIR_FRAME_REVOKE, 375, 1021);
+}
+
+static void build_release(struct weir_writer *writer)
+{
+	build_handover(writer, WEIR_FRAME_RELEASE, 0, 1021);
+}
+
 static void build_seek(struct weir_writer *writer)
 {
 	struct weir_frame_seek *seek = weir_writer_add(writer, WEIR_FRAME_SEEK, 0, sizeof(*seek));
@@ -331,6 +357,8 @@ const struct wire_frame_sample wire_frame_samples[WIRE_FRAME_SAMPLES] = {
 	{"nack", WEIR_END_GATEWAY, SAMPLE_SESSION, build_nack},
 	{"retransmit", WEIR_END_CLIENT, SAMPLE_SESSION, build_retransmit},
 	{"gap", WEIR_END_CLIENT, SAMPLE_SESSION, build_gap},
+	{"revoke", WEIR_END_CLIENT, SAMPLE_SESSION, build_revoke},
+	{"release", WEIR_END_GATEWAY, SAMPLE_SESSION, build_release},
 	{"seek", WEIR_END_GATEWAY, SAMPLE_SESSION, build_seek},
 	{"load", WEIR_END_GATEWAY, SAMPLE_SESSION, build_load},
 	{"produce", WEIR_END_GATEWAY, SAMPLE_SESSION, build_produce},

@@ -171,7 +171,7 @@ static const struct wire_frame_fault faults[] = {
 	{"pause-leave", 5, 1, WEIR_REASON_FRAME_MALFORMED}, /* one frame less */
 	{"credit", 16, 200, WEIR_REASON_FRAME_TYPE},        /* unknown */
 	{"credit", 16, 0, WEIR_REASON_FRAME_TYPE},
-	{"credit", 16, WEIR_FRAME_ASSIGN, WEIR_REASON_FRAME_TYPE},   /* not spoken */
+	{"credit", 16, WEIR_FRAME_ASSIGN, WEIR_REASON_FRAME_TYPE},   /* not for this end */
 	{"credit", 16, WEIR_FRAME_ACK, WEIR_REASON_FRAME_MALFORMED}, /* no sound ACK */
 	{"credit", 16, WEIR_FRAME_DATA, WEIR_REASON_FRAME_TYPE},     /* not for this end */
 	{"credit", 19, 0x30, WEIR_REASON_FRAME_TRUNCATED}, /* shorter than its fixed part */
