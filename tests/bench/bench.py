@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
 Packets per second of the gateway's whole blind path on one worker, beside a peer: testpmd on the
-same devices, or the gateway in a plainer shape; and what a port of driver xdp receives (receive.py).
+same devices, or the gateway in a plainer shape; and on a wire, what a port of driver xdp receives
+(receive.py), and three copies of each datagram without loss (replicate.py).
 Runs alternate in pairs; the result is the median of the pairs' ratios. Packets are counted per
 second of the worker's CPU time, which other programs on the machine change least; the rates per
 second of the clock are printed beside.
@@ -18,13 +19,14 @@ import time
 
 import capture
 import receive
+import replicate
 from cases import CASES
 from committed import compare
 from contender import Failed, Gateway, Testpmd
 
 SETTLE_S = 0.3
 NOISY = 0.15  # a spread above it is said to be one
-RECEIVE = "afxdp_rx"
+WIRE = {"afxdp_rx": receive.receive, "replicate_3": replicate.replicate}
 UNIT = "packets/s of CPU time"
 PEER = "dpdk-testpmd --forward-mode=5tswap"
 
@@ -109,7 +111,8 @@ def parse():
                         help="fewer cases and shorter runs; fails when one got slower")
     parser.add_argument("--pairs", type=int)
     parser.add_argument("--seconds", type=float)
-    parser.add_argument("--case", action="append", choices=[case.name for case in CASES] + [RECEIVE])
+    parser.add_argument("--case", action="append",
+                        choices=[case.name for case in CASES] + list(WIRE))
     parser.add_argument("--directory", required=True, help="for files while it runs")
     parser.add_argument("--json", help="file for the results")
     parser.add_argument("--hugepages", action=argparse.BooleanOptionalAction, default=True)
@@ -121,7 +124,8 @@ def parse():
     arguments.cases = [case for case in CASES
                        if case.name in (arguments.case or [case.name])
                        and (case.quick or not arguments.quick or arguments.case)]
-    arguments.receives = RECEIVE in (arguments.case or ([] if arguments.quick else [RECEIVE]))
+    arguments.wire = [name for name in WIRE
+                      if name in (arguments.case or ([] if arguments.quick else WIRE))]
     return arguments
 
 
@@ -134,8 +138,7 @@ def main():
     slower = []
     try:
         results = [run(case, arguments) for case in arguments.cases]
-        if arguments.receives:
-            results.append(receive.receive(arguments, NOISY))
+        results += [WIRE[name](arguments, NOISY) for name in arguments.wire]
         if arguments.quick:
             results, slower = compare(results, before, lambda name: run(
                 next(case for case in CASES if case.name == name), arguments))

@@ -5,6 +5,7 @@ wire: the most that the kernel can hand over there. A program sends from the oth
 CPU, as fast as it can; what it sends is more than either takes.
 """
 
+import contextlib
 import json
 import os
 import statistics
@@ -23,13 +24,23 @@ SETTLE_S = 0.3
 LEAD_S = 5  # the source runs for longer than what is measured
 
 
-def make_wire():
-    """Both ends are in this namespace; the frames are for the near one."""
-    subprocess.run(["ip", "link", "add", NEAR, "type", "veth", "peer", "name", FAR], check=True)
-    for device, mac in ((NEAR, "02:00:00:00:00:01"), (FAR, "02:00:00:00:00:02")):
+@contextlib.contextmanager
+def wire(near, near_mac, far, far_mac):
+    """Both ends are in this namespace."""
+    subprocess.run(["ip", "link", "add", near, "type", "veth", "peer", "name", far], check=True)
+    for device, mac in ((near, near_mac), (far, far_mac)):
         subprocess.run(["ip", "link", "set", device, "address", mac, "up"], check=True)
         subprocess.run(["ethtool", "-K", device, "gro", "on", "rxvlan", "off"], check=False,
                        capture_output=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["ip", "link", "delete", near], check=True)
+
+
+def source_wire():
+    """The one that the source sends into: its frames are for the near end."""
+    return wire(NEAR, "02:00:00:00:00:01", FAR, "02:00:00:00:00:02")
 
 
 class Receiver(Contender):
@@ -59,11 +70,14 @@ class Receiver(Contender):
         return json.loads(done.stdout)["ports"][0]["device"]["rx_packets"]
 
 
-def source(arguments, seconds):
-    """The sender, on a CPU that the worker does not have."""
+def source(arguments, seconds, rate=0):
+    """
+    The sender, on a CPU that the worker does not have. Without a rate as fast as it can; says how
+    many it sent.
+    """
     cpu = next(one for one in sorted(os.sched_getaffinity(0)) if one != arguments.cpu)
-    process = subprocess.Popen(["taskset", "-c", str(cpu), "xdp_ends", "send", FAR, str(seconds)],
-                               stdin=subprocess.PIPE)
+    process = subprocess.Popen(["taskset", "-c", str(cpu), "xdp_ends", "send", FAR, str(seconds),
+                                str(rate)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     process.stdin.write(capture.frame(FRAME, 1))
     process.stdin.close()
     return process
@@ -96,14 +110,14 @@ def dropped(arguments):
 
 def receive(arguments, noisy):
     """A result of alternating runs."""
-    make_wire()
     pairs = []
-    for number in range(arguments.pairs):
-        order = (received, dropped) if number % 2 == 0 else (dropped, received)
-        rates = {how: how(arguments) for how in order}
-        pairs.append((rates[received], rates[dropped]))
-        print(f"afxdp_rx: pair {number + 1} of {arguments.pairs}: "
-              f"{rates[received] / rates[dropped]:.3f}", file=sys.stderr)
+    with source_wire():
+        for number in range(arguments.pairs):
+            order = (received, dropped) if number % 2 == 0 else (dropped, received)
+            rates = {how: how(arguments) for how in order}
+            pairs.append((rates[received], rates[dropped]))
+            print(f"afxdp_rx: pair {number + 1} of {arguments.pairs}: "
+                  f"{rates[received] / rates[dropped]:.3f}", file=sys.stderr)
     ratios = [ours / peer for ours, peer in pairs]
     ratio = statistics.median(ratios)
     spread = (max(ratios) - min(ratios)) / ratio

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
+#include <limits.h>
+#include <math.h>
 #include <net/if.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -13,13 +18,14 @@
 #include "xdp_ends.skel.h"
 
 /*
- * xdp_ends send DEVICE SECONDS: sends the frame on standard input out of the device, as fast as one
- * CPU can. xdp_ends drop DEVICE SECONDS: what the device receives is dropped by a program; prints
- * packets a second of the last SECONDS, which begin with the first packet.
+ * xdp_ends send DEVICE SECONDS [RATE]: sends the frame on standard input out of the device, as fast
+ * as one CPU can or RATE a second; prints how many, and in what time.
+ * xdp_ends drop DEVICE SECONDS: what the device receives is dropped by a program; prints datagrams
+ * a second of the last SECONDS, which begin with the first one. xdp_ends count DEVICE: likewise
+ * until standard input ends; each line of it is answered with how many datagrams there were.
  */
 
 #define FRAME_MAX  2048
-#define REPEAT     65536
 #define NAPI_BATCH 64
 
 static double now(void)
@@ -30,56 +36,104 @@ static double now(void)
 	return (double)clock.tv_sec + (double)clock.tv_nsec / 1e9;
 }
 
+static void stop(int signal)
+{
+	(void)signal;
+}
+
+/* In one call, which the alarm ends: each begins and ends with a pause of some 30 ms. */
 static int send_frames(struct xdp_ends *skeleton, int ifindex, double seconds)
 {
 	static uint8_t frame[FRAME_MAX];
 	size_t length = fread(frame, 1, sizeof(frame), stdin);
 	struct xdp_md context = {.data_end = (__u32)length, .ingress_ifindex = (__u32)ifindex};
 	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .data_size_in = (__u32)length,
-		.ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = REPEAT,
+		.ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = INT_MAX,
 		.flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = NAPI_BATCH);
-	double until = now() + seconds;
-	int result = 0;
+	struct itimerval alarm = {.it_value = {.tv_sec = (time_t)seconds,
+					  .tv_usec = (suseconds_t)(fmod(seconds, 1) * 1e6)}};
+	struct sigaction action = {.sa_handler = stop};
+	int result;
 
-	while (result == 0 && now() < until)
-		result = bpf_prog_test_run_opts(bpf_program__fd(skeleton->progs.send), &options);
-	return result;
+	sigaction(SIGALRM, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	setitimer(ITIMER_REAL, &alarm, NULL);
+	result = bpf_prog_test_run_opts(bpf_program__fd(skeleton->progs.send), &options);
+	/* The time is that of frames sent at a rate: the last one's from the first one's. */
+	printf("%llu %.6f\n", skeleton->bss->sent,
+		(double)(skeleton->bss->due_ns - skeleton->bss->begun_ns) / 1e9);
+	return result == -EINTR ? 0 : result;
 }
 
-static int drop_frames(struct xdp_ends *skeleton, int ifindex, double seconds)
+static int drop_frames(struct xdp_ends *skeleton, double seconds)
 {
-	struct bpf_link *link = bpf_program__attach_xdp(skeleton->progs.drop, ifindex);
 	volatile __u64 *dropped = &skeleton->bss->dropped;
 	double begin = now();
 	__u64 first;
 
-	if (link == NULL)
-		return -errno;
 	while (*dropped == 0 && now() < begin + 10)
 		usleep(1000);
 	begin = now();
 	first = *dropped;
 	usleep((useconds_t)(seconds * 1e6));
 	printf("%.0f\n", (double)(*dropped - first) / (now() - begin));
+	return 0;
+}
+
+static int count_frames(struct xdp_ends *skeleton)
+{
+	volatile __u64 *dropped = &skeleton->bss->dropped;
+	int character;
+
+	while ((character = getchar()) != EOF)
+		if (character == '\n') {
+			printf("%llu\n", *dropped);
+			fflush(stdout);
+		}
+	return 0;
+}
+
+/* Takes what the device receives, in the one way or the other. */
+static int take_frames(struct xdp_ends *skeleton, int ifindex, const char *seconds)
+{
+	struct bpf_link *link = bpf_program__attach_xdp(skeleton->progs.drop, ifindex);
+
+	if (link == NULL)
+		return -errno;
+	if (seconds != NULL)
+		drop_frames(skeleton, atof(seconds));
+	else
+		count_frames(skeleton);
 	return bpf_link__destroy(link);
+}
+
+static bool is_sound(int count, char **arguments)
+{
+	if (count >= 4 && count <= 5 && strcmp(arguments[1], "send") == 0)
+		return true;
+	return (count == 4 && strcmp(arguments[1], "drop") == 0) ||
+	       (count == 3 && strcmp(arguments[1], "count") == 0);
 }
 
 int main(int argc, char **argv)
 {
-	int ifindex = argc == 4 ? (int)if_nametoindex(argv[2]) : 0;
+	int ifindex = is_sound(argc, argv) ? (int)if_nametoindex(argv[2]) : 0;
 	struct xdp_ends *skeleton = xdp_ends__open();
-	int result = -EINVAL;
+	int result;
 
 	if (ifindex == 0 || skeleton == NULL) {
-		fprintf(stderr, "usage: xdp_ends send|drop DEVICE SECONDS\n");
+		fprintf(stderr, "usage: xdp_ends send DEVICE SECONDS [RATE] | drop DEVICE SECONDS |"
+				" count DEVICE\n");
 		return 2;
 	}
 	skeleton->rodata->target = ifindex;
+	skeleton->rodata->gap_ns =
+		argc == 5 && atof(argv[4]) > 0 ? (__u64)(1e9 / atof(argv[4])) : 0;
 	result = xdp_ends__load(skeleton);
 	if (result == 0)
-		result = strcmp(argv[1], "drop") == 0
-				 ? drop_frames(skeleton, ifindex, atof(argv[3]))
-				 : send_frames(skeleton, ifindex, atof(argv[3]));
+		result = strcmp(argv[1], "send") == 0
+				 ? send_frames(skeleton, ifindex, atof(argv[3]))
+				 : take_frames(skeleton, ifindex, argv[3]);
 	if (result < 0)
 		fprintf(stderr, "xdp_ends: %s: %s\n", argv[1], strerror(-result));
 	xdp_ends__destroy(skeleton);
