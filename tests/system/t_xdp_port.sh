@@ -3,7 +3,7 @@
 #
 # A port of driver xdp: the streams' packets and the stream protocol reach the gateway, everything
 # else the kernel, with no twin; packets in several frames, IPv6 and VLAN pass; the preflight says
-# what is missing; the program goes when it is told to.
+# what is missing; pins of another version are replaced; the program goes when it is told to.
 
 # shellcheck source=tests/system/_init.sh
 . "$(dirname "$0")/_init.sh"
@@ -64,6 +64,34 @@ assert_json "$tmp/native.json" ".received >= 2000 and .lost == 0"
 weir_stop
 ip -d link show gw0 | grep -q 'prog/xdp' || fail "no program on the port: $(ip -d link show gw0)"
 assert_json "$(weirctl -j failover show)" '.gateway == false and .ports[0].queues[0].state == "disarmed"'
+
+# Pins of another version are recognised, and replaced by a gateway that starts: of another format,
+# and of the same with another shape.
+PATH=$PATH:/usr/sbin
+settings=/sys/fs/bpf/weir/gw0/settings
+bytes=$(bpftool -j map lookup pinned $settings key 0 0 0 0 | jq -r '.value[1:] | join(" ")')
+# shellcheck disable=SC2086 # many arguments
+bpftool map update pinned $settings key 0 0 0 0 value 0x63 $bytes
+assert_fails weirctl -j failover show >"$tmp/show.log" 2>&1
+grep -q 'of another version' "$tmp/show.log" || fail "$(cat "$tmp/show.log")"
+replaced() {
+	weir_start "$tmp/weir.json"
+	grep -q "$1" "$gateway_log" || fail "not said: $1"
+	wait_for "ctl consumer list | jq -e '.consumers[0].state == \"reachable\"'"
+	receiver_start c c1 --listen 0.0.0.0:9995
+	send exporter --to 10.0.0.2:4739 --keys 10 --size 100 --count 1000 --rate 20000 >/dev/null
+	weir_stop
+	receiver_stop c
+	assert_json "$tmp/c.json" '.received == 1000 and .lost == 0'
+	assert_json "$(weirctl -j failover show)" '.ports[0].queues[0] | .state == "disarmed" and
+		.redirected >= 1000'
+}
+replaced 'holds maps of another format: they are replaced'
+rm /sys/fs/bpf/weir/shared/stream_counters
+bpftool map create /sys/fs/bpf/weir/shared/stream_counters type array key 4 value 8 entries 1 \
+	name stream_counters
+replaced 'the pinned maps do not fit (.*): replaced'
+
 weir --config "$tmp/weir.json" --unload
 [ ! -e /sys/fs/bpf/weir ] || fail "pins are left: $(find /sys/fs/bpf/weir)"
 wait_for "! ip -d link show gw0 | grep -q 'prog/xdp'"

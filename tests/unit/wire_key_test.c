@@ -7,107 +7,22 @@
 #include "wire/key_text.h"
 #include "wire/parse.h"
 #include "wire_guard.h"
+#include "wire_key_cases.h"
 #include "wire_pcap.h"
 
-#define CAPTURES    "../shared/data/"
-#define PAYLOAD_MAX 128
+#define CAPTURES "../shared/data/"
 
 static struct guard guard;
 
-/* A payload for a key: what the finder must say, and the bytes that are (not) the key. */
-struct key_case {
-	const char *name;
-	enum weir_key_kind kind;
-	enum weir_reason reason;
-	uint8_t in_key;  /* changing this byte of the payload changes the hash; 0: none */
-	uint8_t not_key; /* changing this one does not; 0: none */
-	uint8_t length;
-	uint8_t payload[PAYLOAD_MAX];
-};
-
 #define OK        WEIR_REASON_NONE
 #define TRUNCATED WEIR_REASON_KEY_TRUNCATED
-#define VERSION   WEIR_REASON_KEY_VERSION
-#define MALFORMED WEIR_REASON_KEY_MALFORMED
-
-static const struct key_case key_cases[] = {
-	{"IPFIX", WEIR_KEY_IPFIX, OK, 15, 11, 16, {0, 10, 0, 16}},
-	{"IPFIX by detection", WEIR_KEY_FLOW, OK, 12, 4, 20, {0, 10, 0, 20}},
-	{"IPFIX with bytes behind it", WEIR_KEY_IPFIX, OK, 15, 17, 20, {0, 10, 0, 16}},
-	{"IPFIX cut", WEIR_KEY_IPFIX, TRUNCATED, 0, 0, 15, {0, 10, 0, 16}},
-	{"IPFIX too short for itself", WEIR_KEY_IPFIX, MALFORMED, 0, 0, 16, {0, 10, 0, 15}},
-	{"IPFIX longer than its datagram", WEIR_KEY_FLOW, MALFORMED, 0, 0, 16, {0, 10, 0, 17}},
-	{"NetFlow v9", WEIR_KEY_IPFIX, OK, 19, 15, 20, {0, 9, 0, 1}},
-	{"NetFlow v9 by detection", WEIR_KEY_FLOW, OK, 16, 2, 20, {0, 9, 0, 1}},
-	{"NetFlow v9 cut", WEIR_KEY_FLOW, TRUNCATED, 0, 0, 19, {0, 9, 0, 1}},
-	{"NetFlow v5 as IPFIX", WEIR_KEY_IPFIX, VERSION, 0, 0, 72, {0, 5, 0, 1}},
-	{"NetFlow v1", WEIR_KEY_FLOW, VERSION, 0, 0, 72, {0, 1, 0, 1}},
-	{"NetFlow v5 by detection", WEIR_KEY_FLOW, OK, 20, 19, 72, {0, 5, 0, 1}},
-	{"NetFlow v5", WEIR_KEY_NETFLOW5, OK, 21, 22, 120, {0, 5, 0, 2}},
-	{"NetFlow v5 cut", WEIR_KEY_NETFLOW5, TRUNCATED, 0, 0, 23, {0, 5, 0, 0}},
-	{"NetFlow v5 with a record too few", WEIR_KEY_FLOW, MALFORMED, 0, 0, 119, {0, 5, 0, 2}},
-	{"NetFlow v9 as v5", WEIR_KEY_NETFLOW5, VERSION, 0, 0, 72, {0, 9, 0, 1}},
-	{"one byte of a flow", WEIR_KEY_FLOW, TRUNCATED, 0, 0, 1, {0}},
-	{"sFlow, IPv4 agent", WEIR_KEY_SFLOW5, OK, 15, 16, 28, {0, 0, 0, 5, 0, 0, 0, 1, 10}},
-	{"sFlow, IPv6 agent", WEIR_KEY_SFLOW5, OK, 23, 28, 40, {0, 0, 0, 5, 0, 0, 0, 2, 0xfd}},
-	{"sFlow, IPv6 sub-agent", WEIR_KEY_SFLOW5, OK, 27, 28, 40, {0, 0, 0, 5, 0, 0, 0, 2}},
-	{"sFlow cut", WEIR_KEY_SFLOW5, TRUNCATED, 0, 0, 27, {0, 0, 0, 5, 0, 0, 0, 1}},
-	{"sFlow, IPv6 agent, cut", WEIR_KEY_SFLOW5, TRUNCATED, 0, 0, 39, {0, 0, 0, 5, 0, 0, 0, 2}},
-	{"sFlow v4", WEIR_KEY_SFLOW5, VERSION, 0, 0, 40, {0, 0, 0, 4, 0, 0, 0, 1}},
-	{"sFlow, unknown agent", WEIR_KEY_SFLOW5, MALFORMED, 0, 0, 40, {0, 0, 0, 5, 0, 0, 0, 3}},
-	{"GTP-U", WEIR_KEY_GTPU, OK, 7, 9, 12, {0x30, 255, 0, 4}},
-	{"GTP-U echo", WEIR_KEY_GTPU, OK, 0, 9, 12, {0x32, 1, 0, 4}},
-	{"GTP-U with a sequence number", WEIR_KEY_GTPU, OK, 4, 8, 12, {0x32, 255, 0, 4}},
-	{"GTP-U, extension type without the flag", WEIR_KEY_GTPU, OK, 5, 8, 12,
-		{0x33, 255, 0, 4, 0, 0, 0, 1, 0, 0, 0, 0x85}},
-	{"GTP-U with the PDU session container", WEIR_KEY_GTPU, OK, 6, 13, 20,
-		{0x34, 255, 0, 12, 0, 0, 0, 1, 0, 0, 0, 0x85, 1, 0, 9, 0}},
-	{"GTP-U with two extensions", WEIR_KEY_GTPU, OK, 7, 13, 24,
-		{0x34, 255, 0, 16, 0, 0, 0, 1, 0, 0, 0, 0x85, 1, 0, 9, 0xc0, 2, 0, 0, 0, 0, 0, 0}},
-	{"GTP-U cut", WEIR_KEY_GTPU, TRUNCATED, 0, 0, 7, {0x30, 255, 0, 0}},
-	{"GTP-U longer than its datagram", WEIR_KEY_GTPU, MALFORMED, 0, 0, 12, {0x30, 255, 0, 5}},
-	{"GTP-U without the optional word", WEIR_KEY_GTPU, MALFORMED, 0, 0, 12, {0x34, 255, 0, 3}},
-	{"GTP-U without its extension", WEIR_KEY_GTPU, MALFORMED, 0, 0, 12,
-		{0x34, 255, 0, 4, 0, 0, 0, 1, 0, 0, 0, 0x85}},
-	{"GTP-U, extension of no length", WEIR_KEY_GTPU, MALFORMED, 0, 0, 20,
-		{0x34, 255, 0, 12, 0, 0, 0, 1, 0, 0, 0, 0x85, 0, 0, 0, 0}},
-	{"GTP-U, extension too long", WEIR_KEY_GTPU, MALFORMED, 0, 0, 20,
-		{0x34, 255, 0, 12, 0, 0, 0, 1, 0, 0, 0, 0x85, 3, 0, 0, 0}},
-	{"GTP-U with nine extensions", WEIR_KEY_GTPU, MALFORMED, 0, 0, 48,
-		{0x34, 255, 0, 40, 0, 0, 0, 1, 0, 0, 0, 5, 1, 0, 0, 5, 1, 0, 0, 5, 1, 0, 0, 5, 1, 0,
-			0, 5, 1, 0, 0, 5, 1, 0, 0, 5, 1, 0, 0, 5, 1, 0, 0, 5, 1, 0, 0, 0}},
-	{"GTP-U with eight extensions", WEIR_KEY_GTPU, OK, 7, 13, 44,
-		{0x34, 255, 0, 36, 0, 0, 0, 1, 0, 0, 0, 5, 1, 0, 0, 5, 1, 0, 0, 5, 1, 0, 0, 5, 1, 0,
-			0, 5, 1, 0, 0, 5, 1, 0, 0, 5, 1, 0, 0, 5, 1, 0, 0, 0}},
-	{"GTP'", WEIR_KEY_GTPU, VERSION, 0, 0, 12, {0x20, 255, 0, 4}},
-	{"GTP version 2", WEIR_KEY_GTPU, VERSION, 0, 0, 12, {0x48, 1, 0, 4}},
-	{"UDP-Notif", WEIR_KEY_UDP_NOTIF, OK, 7, 11, 14, {0x21, 12, 0, 14}},
-	{"UDP-Notif with options", WEIR_KEY_UDP_NOTIF, OK, 4, 12, 16, {0x22, 16, 0, 16}},
-	{"UDP-Notif of the first drafts", WEIR_KEY_UDP_NOTIF, OK, 7, 8, 12, {0x01, 12, 0, 12}},
-	{"UDP-Notif, private media type", WEIR_KEY_UDP_NOTIF, OK, 7, 8, 12, {0x31, 12, 0, 12}},
-	{"UDP-Notif cut", WEIR_KEY_UDP_NOTIF, TRUNCATED, 0, 0, 11, {0x21, 12, 0, 12}},
-	{"UDP-Notif version 2", WEIR_KEY_UDP_NOTIF, VERSION, 0, 0, 12, {0x41, 12, 0, 12}},
-	{"UDP-Notif header too short", WEIR_KEY_UDP_NOTIF, MALFORMED, 0, 0, 12, {0x21, 11, 0, 12}},
-	{"UDP-Notif header beyond it", WEIR_KEY_UDP_NOTIF, MALFORMED, 0, 0, 20, {0x21, 16, 0, 14}},
-	{"UDP-Notif beyond it", WEIR_KEY_UDP_NOTIF, MALFORMED, 0, 0, 13, {0x21, 12, 0, 14}},
-	{"RTP", WEIR_KEY_RTP, OK, 11, 7, 12, {0x80}},
-	{"RTP with contributing sources", WEIR_KEY_RTP, OK, 8, 12, 20, {0x82}},
-	{"RTP with extension", WEIR_KEY_RTP, OK, 8, 13, 16, {0x90}},
-	{"RTP cut", WEIR_KEY_RTP, TRUNCATED, 0, 0, 11, {0x80}},
-	{"RTP version 1", WEIR_KEY_RTP, VERSION, 0, 0, 12, {0x40}},
-	{"RTP without its sources", WEIR_KEY_RTP, MALFORMED, 0, 0, 19, {0x82}},
-	{"RTP without its extension", WEIR_KEY_RTP, MALFORMED, 0, 0, 15, {0x90}},
-	{"syslog", WEIR_KEY_SYSLOG, OK, 0, 1, 3, "<1>"},
-	{"source of an empty datagram", WEIR_KEY_SOURCE, OK, 0, 0, 0, {0}},
-	{"5-tuple", WEIR_KEY_5TUPLE, OK, 0, 1, 3, {0}},
-};
 
 /* A frame with this payload behind an IP and a UDP header; addresses are all `host`. */
 static uint8_t *place(int version, uint8_t host, const uint8_t *payload, size_t length,
 	struct weir_packet *packet)
 {
 	size_t ip = version == 4 ? 20 : 40;
-	uint8_t frame[14 + 40 + 8 + PAYLOAD_MAX] = {0};
+	uint8_t frame[14 + 40 + 8 + KEY_CASE_PAYLOAD] = {0};
 
 	memset(frame + 14 + (version == 4 ? 12 : 8), host, version == 4 ? 8 : 32);
 	memcpy(frame + 14 + ip + 8, payload, length);
@@ -123,7 +38,7 @@ static uint8_t *place(int version, uint8_t host, const uint8_t *payload, size_t 
 static uint64_t hash_of(const struct key_case *item, int version, uint8_t host, unsigned int flip)
 {
 	struct weir_key_spec spec = {.kind = (uint8_t)item->kind};
-	uint8_t payload[PAYLOAD_MAX];
+	uint8_t payload[KEY_CASE_PAYLOAD];
 	struct weir_packet packet;
 	enum weir_reason reason;
 	uint64_t hash = 0;
@@ -148,7 +63,7 @@ static bool has_address(enum weir_key_kind kind)
 
 static void each_payload_has_its_key_or_its_reason(void)
 {
-	for (size_t i = 0; i < sizeof(key_cases) / sizeof(key_cases[0]); i++) {
+	for (size_t i = 0; i < key_case_count; i++) {
 		const struct key_case *item = &key_cases[i];
 
 		for (int version = 4; version <= 6; version += 2) {

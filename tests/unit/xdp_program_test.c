@@ -11,18 +11,20 @@
 #include "wire/match.h"
 #include "wire/parse.h"
 #include "wire_guard.h"
+#include "wire_key_cases.h"
 #include "wire_malformed.h"
 #include "wire_pcap.h"
 #include "xdp_fixture.h"
+#include "xdp_frames.h"
 
 /*
  * That the XDP program sees in a packet what the gateway sees: stream, partition and fault. Each
- * partition has a consumer of its own, so the frame that leaves tells where it went.
+ * partition has a consumer of its own, so the frame that leaves tells where it went; it must be
+ * what the gateway would send, byte by byte.
  */
 
 #define CAPTURES      "../shared/data/"
 #define SKIPPED       77 /* to meson */
-#define FIRST_PORT    10000
 #define PARTITIONS    1000
 #define RANDOM_FRAMES 1000000
 
@@ -31,14 +33,14 @@ static const char *const captures[] = {"ipfix-cisco", "netflow9-cisco",
 	"mixed-sources-01", "ipfix-bmp-srv6-multi", "udp-notif-huawei"};
 
 static struct xdp_fixture fixture;
-static uint64_t random_state = 0x9e3779b97f4a7c15ull;
 static struct weir_match *judge;
 static struct weir_key_spec keys[XDP_STREAMS];
 static uint16_t slots[WEIR_KEY_KINDS][PARTITIONS];
 
-static uint32_t pick(uint32_t below)
+/* Consumers of both versions, some behind a tag, some that keep the source. */
+static struct weir_route route_of(uint16_t slot)
 {
-	return guard_random(&random_state) % below;
+	return xdp_route(slot, slot % 3 == 2 ? 6 : 4, slot % 5 == 0 ? 7 : 0, slot % 7 == 0);
 }
 
 /* A stream for each kind of key at a port of its own, in which stream s has slots s * 1000 on. */
@@ -50,7 +52,7 @@ static void use_keys(void)
 	struct weir_xdp_plan_stream streams[WEIR_KEY_KINDS];
 
 	for (unsigned int kind = 0; kind < WEIR_KEY_KINDS; kind++) {
-		uint16_t port = (uint16_t)(FIRST_PORT + kind);
+		uint16_t port = (uint16_t)(XDP_FIRST_PORT + kind);
 
 		keys[kind] = (struct weir_key_spec){.kind = (uint8_t)kind};
 		if (kind == WEIR_KEY_BYTES)
@@ -77,8 +79,7 @@ static void use_keys(void)
 	weir_match_free(judge);
 	CU_ASSERT_EQUAL_FATAL(weir_match_build(rules, WEIR_KEY_KINDS, &judge), 0);
 	for (uint16_t i = 0; i < WEIR_KEY_KINDS * PARTITIONS; i++) {
-		struct weir_route route =
-			xdp_route(i, i % 3 == 2 ? 6 : 4, i % 5 == 0 ? 7 : 0, false);
+		struct weir_route route = route_of(i);
 
 		weir_xdp_shared_route(&fixture.shared, i, &route, XDP_IFINDEX, 0, 0);
 	}
@@ -106,14 +107,6 @@ static uint32_t judge_frame(
 	return XDP_REDIRECT;
 }
 
-static bool is_sent_to(const struct xdp_result *result, uint16_t slot)
-{
-	bool is_ipv6 = slot % 3 == 2;
-	uint32_t port = 14 + (slot % 5 == 0 ? 4 : 0) + (is_ipv6 ? 40 : 20) + 2;
-
-	return result->length >= port + 6 && weir_load16be(result->bytes + port) == slot;
-}
-
 /* Datagrams without a checksum cannot go to IPv6: rarer than the rest, and told apart here. */
 static bool lacks_checksum(const uint8_t *frame, uint32_t length)
 {
@@ -128,16 +121,20 @@ static bool lacks_checksum(const uint8_t *frame, uint32_t length)
 static bool agrees(const uint8_t *frame, uint32_t length, uint32_t *verdict)
 {
 	enum weir_reason reason = WEIR_REASON_NONE;
-	struct xdp_result result;
+	struct xdp_result result, expected;
+	struct weir_route route;
 	uint16_t slot = 0;
 
 	*verdict = judge_frame(frame, length, &slot, &reason);
 	xdp_fixture_run(&fixture, frame, length, &result);
 	if (*verdict != XDP_REDIRECT)
 		return result.verdict == *verdict;
-	if (slot % 3 == 2 && lacks_checksum(frame, length))
+	route = route_of(slot);
+	if ((slot % 3 == 2 && lacks_checksum(frame, length)) ||
+		!xdp_expect(&route, frame, length, &expected))
 		return result.verdict == XDP_DROP;
-	return result.verdict == XDP_REDIRECT && is_sent_to(&result, slot);
+	return result.verdict == XDP_REDIRECT && result.length == expected.length &&
+	       memcmp(result.bytes, expected.bytes, expected.length) == 0;
 }
 
 static void test_the_verifier_accepts_the_program(void)
@@ -151,12 +148,11 @@ static void test_the_verifier_accepts_the_program(void)
 
 		CU_ASSERT_EQUAL_FATAL(
 			bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size), 0);
-		printf("%s%s: %u instructions, %u looked at by the verifier",
-			program == fixture.skeleton->progs.weir_ingress ? "\n" : ", ",
+		printf("%sfigure: %s: %u instructions, %u looked at by the verifier\n",
+			program == fixture.skeleton->progs.weir_ingress ? "\n" : "",
 			bpf_program__name(program), info.xlated_prog_len / 8, info.verified_insns);
 		CU_ASSERT_TRUE(info.verified_insns < 100000);
 	}
-	printf("\n");
 }
 
 static void test_a_program_without_tables_leaves_all_to_the_kernel(void)
@@ -199,127 +195,42 @@ static void test_a_malformed_frame_has_the_reason_that_the_gateway_gives(void)
 	}
 }
 
-static void put16(uint8_t *bytes, uint32_t value)
+static uint64_t faults(const struct key_case *item)
 {
-	bytes[0] = (uint8_t)(value >> 8);
-	bytes[1] = (uint8_t)value;
+	struct weir_xdp_stream_counters counters;
+
+	weir_xdp_shared_stream(&fixture.shared, item->kind, &counters);
+	return item->reason == WEIR_REASON_KEY_TRUNCATED   ? counters.key_truncated
+	       : item->reason == WEIR_REASON_KEY_VERSION   ? counters.key_version
+	       : item->reason == WEIR_REASON_KEY_MALFORMED ? counters.key_malformed
+							   : counters.received;
 }
 
-/* What begins like a message of the kind, more often than not. */
-static void fill_payload(unsigned int kind, uint8_t *payload, uint32_t length)
+static void test_each_kind_of_key_is_delivered_or_counted_under_its_fault(void)
 {
-	static const uint8_t starts[WEIR_KEY_KINDS][4] = {[WEIR_KEY_FLOW] = {0, 10},
-		[WEIR_KEY_IPFIX] = {0, 9},
-		[WEIR_KEY_NETFLOW5] = {0, 5, 0, 1},
-		[WEIR_KEY_SFLOW5] = {0, 0, 0, 5},
-		[WEIR_KEY_GTPU] = {0x34, 255},
-		[WEIR_KEY_UDP_NOTIF] = {0x21, 12},
-		[WEIR_KEY_RTP] = {0x90}};
+	static uint8_t frame[XDP_ROOM];
+	uint32_t kinds = 0;
 
-	for (uint32_t i = 0; i < length; i++)
-		payload[i] = (uint8_t)pick(4) == 0 ? (uint8_t)pick(256) : (uint8_t)pick(3);
-	if (pick(8) == 0 || length < 16)
-		return;
-	memcpy(payload, starts[kind], 4);
-	if (kind == WEIR_KEY_FLOW)
-		payload[1] = (uint8_t[]){5, 9, 10, 10}[pick(4)];
-	if (kind == WEIR_KEY_FLOW || kind == WEIR_KEY_UDP_NOTIF)
-		put16(payload + 2, pick(4) == 0 ? pick(length + 4) : length);
-	if (kind == WEIR_KEY_GTPU)
-		put16(payload + 2, length - 8);
-	if (kind == WEIR_KEY_GTPU)
-		payload[0] = (uint8_t)(0x30 | pick(8));
-	if (kind == WEIR_KEY_SFLOW5)
-		payload[7] = (uint8_t)(1 + pick(2));
-}
+	use_keys();
+	for (size_t i = 0; i < key_case_count; i++) {
+		const struct key_case *item = &key_cases[i];
 
-/* The IPv4 header checksum, so that most frames get past it. */
-static void seal_ipv4(uint8_t *ip)
-{
-	uint32_t sum = 0, size = (ip[0] & 0xf) * 4u;
+		for (uint8_t version = 4; version <= 6; version += 2) {
+			uint32_t length = xdp_frame_of(frame, version,
+					 (uint16_t)(XDP_FIRST_PORT + item->kind), item->payload,
+					 item->length),
+				 verdict;
+			uint64_t before = faults(item);
 
-	put16(ip + 10, 0);
-	for (uint32_t i = 0; i < size; i += 2)
-		sum += weir_load16be(ip + i);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	put16(ip + 10, ~sum & 0xffff);
-}
-
-/* An IPv4 header, with options now and then. Where what it carries begins. */
-static uint8_t *make_ipv4(uint8_t *ip, uint32_t payload)
-{
-	uint32_t words = 5 + (pick(8) == 0 ? pick(11) : 0);
-
-	for (uint32_t i = 0; i < words * 4; i++)
-		ip[i] = (uint8_t)pick(256);
-	ip[0] = (uint8_t)(0x40 | words);
-	put16(ip + 2, words * 4 + 8 + payload);
-	put16(ip + 6, pick(32) == 0 ? pick(65536) : pick(2) * 0x4000);
-	ip[9] = pick(32) == 0 ? 6 : 17;
-	return ip + words * 4;
-}
-
-/* Likewise an IPv6 header, with a chain of extension headers now and then. */
-static uint8_t *make_ipv6(uint8_t *ip, uint32_t payload)
-{
-	static const uint8_t extensions[] = {0, 43, 44, 51, 60, 135};
-	uint32_t chain = pick(4) == 0 ? pick(10) : 0;
-	uint8_t *next = ip + 6, *at = ip + 40;
-
-	for (uint32_t i = 0; i < 40; i++)
-		ip[i] = (uint8_t)pick(256);
-	ip[0] = 0x60;
-	for (uint32_t i = 0; i < chain; i++) {
-		uint32_t units = pick(8) == 0 ? 1 + pick(2) : 0, size;
-
-		*next = i == 0 ? 0 : extensions[pick(sizeof(extensions))];
-		size = *next == 44 ? 8 : 8 + units * 8;
-		for (uint32_t j = 0; j < size; j++)
-			at[j] = (uint8_t)(pick(8) == 0 ? pick(256) : 0);
-		at[1] = (uint8_t)(*next == 51 ? size / 4 - 2 : units);
-		if (pick(8) != 0)
-			at[3] = 0;
-		next = at;
-		at += size;
+			CU_ASSERT_TRUE(agrees(frame, length, &verdict));
+			CU_ASSERT_EQUAL(verdict,
+				item->reason == WEIR_REASON_NONE ? XDP_REDIRECT : XDP_DROP);
+			CU_ASSERT_EQUAL(faults(item), before + 1);
+		}
+		kinds |= 1u << item->kind;
 	}
-	*next = pick(32) == 0 ? 58 : 17;
-	put16(ip + 4, (uint32_t)(at - ip) - 40 + 8 + payload);
-	return at;
-}
-
-/* A frame of either version with 0 to 3 tags; sometimes damaged, cut or padded. */
-static uint32_t make_frame(uint8_t *bytes)
-{
-	uint32_t tags = pick(8) < 5 ? 0 : 1 + pick(pick(16) == 0 ? 3 : 2);
-	uint32_t kind = pick(WEIR_KEY_KINDS), payload = pick(4) == 0 ? pick(24) : 12 + pick(120);
-	bool is_ipv6 = pick(2) != 0;
-	uint8_t *at = bytes, *ip;
-
-	for (uint32_t i = 0; i < 12; i++)
-		*at++ = (uint8_t)pick(256);
-	for (uint32_t i = 0; i < tags; i++, at += 4) {
-		put16(at, (uint32_t[]){0x8100, 0x8100, 0x88a8, 0x9100}[pick(4)]);
-		put16(at + 2, pick(65536));
-	}
-	put16(at, is_ipv6 ? 0x86dd : 0x0800);
-	ip = at + 2;
-	at = is_ipv6 ? make_ipv6(ip, payload) : make_ipv4(ip, payload);
-	put16(at, pick(65536));
-	put16(at + 2, pick(16) == 0 ? pick(65536) : FIRST_PORT + kind);
-	put16(at + 4, 8 + payload);
-	put16(at + 6, pick(8) == 0 ? 0 : pick(65536));
-	fill_payload(kind, at + 8, payload);
-	at += 8 + payload;
-	if (pick(8) == 0)
-		bytes[pick((uint32_t)(at - bytes))] = (uint8_t)pick(256);
-	if (!is_ipv6 && pick(16) != 0 && (ip[0] & 0xf) >= 5)
-		seal_ipv4(ip);
-	if (pick(16) == 0)
-		at -= pick((uint32_t)(at - bytes) - 14);
-	else if (pick(8) == 0)
-		at += pick(20);
-	return (uint32_t)(at - bytes);
+	/* Any bytes are a key by themselves: no payload is special. */
+	CU_ASSERT_EQUAL(kinds, (1u << WEIR_KEY_KINDS) - 1 - (1u << WEIR_KEY_BYTES));
 }
 
 static void test_a_million_random_packets_have_the_partition_that_the_gateway_gives(void)
@@ -329,7 +240,7 @@ static void test_a_million_random_packets_have_the_partition_that_the_gateway_gi
 
 	use_keys();
 	for (uint32_t i = 0; i < RANDOM_FRAMES && wrong < 10; i++) {
-		uint32_t length = make_frame(frame), verdict;
+		uint32_t length = xdp_frame_random(frame), verdict;
 
 		if (!agrees(frame, length, &verdict)) {
 			printf("frame %u, of %u bytes\n", i, length);
@@ -348,7 +259,7 @@ static void test_a_million_random_packets_have_the_partition_that_the_gateway_gi
 /* The frame with another UDP destination port, so that each stream gets it. */
 static void aim(uint8_t *frame, const struct weir_packet *packet, uint32_t port)
 {
-	put16(frame + packet->l4_offset + 2, port);
+	xdp_frame_put16(frame + packet->l4_offset + 2, port);
 }
 
 static void test_every_capture_has_the_partitions_that_the_gateway_gives(void)
@@ -380,7 +291,7 @@ static void test_every_capture_has_the_partitions_that_the_gateway_gives(void)
 			if (weir_parse(copy, copy + length, &packet, &reason) != WEIR_PARSE_UDP)
 				continue;
 			for (uint32_t kind = 0; kind < WEIR_KEY_KINDS; kind++) {
-				aim(copy, &packet, FIRST_PORT + kind);
+				aim(copy, &packet, XDP_FIRST_PORT + kind);
 				CU_ASSERT_TRUE(agrees(copy, (uint32_t)length, &verdict));
 				delivered += verdict == XDP_REDIRECT;
 			}
@@ -407,6 +318,8 @@ int main(void)
 		test_a_program_without_tables_leaves_all_to_the_kernel);
 	CU_add_test(suite, "malformed frames have the gateway's reasons",
 		test_a_malformed_frame_has_the_reason_that_the_gateway_gives);
+	CU_add_test(suite, "each kind of key is delivered, or counted under its fault",
+		test_each_kind_of_key_is_delivered_or_counted_under_its_fault);
 	CU_add_test(suite, "captures have the gateway's partitions",
 		test_every_capture_has_the_partitions_that_the_gateway_gives);
 	CU_add_test(suite, "a million random packets have the gateway's partitions",
