@@ -3,30 +3,33 @@
 """
 Packets per second of the gateway's whole blind path on one worker, beside a peer: testpmd on the
 same devices, or the gateway in a plainer shape; and on a wire, what a port of driver xdp receives
-(receive.py), and three copies of each datagram without loss (replicate.py).
+(receive.py), three copies of each datagram without loss (replicate.py), and messages into an
+application (native.py).
 Runs alternate in pairs; the result is the median of the pairs' ratios. Packets are counted per
 second of the worker's CPU time, which other programs on the machine change least; the rates per
 second of the clock are printed beside.
 """
 
 import argparse
+import functools
 import json
 import os
 import platform
-import statistics
 import sys
 import time
 
 import capture
+import native
 import receive
 import replicate
 from cases import CASES
 from committed import compare
 from contender import Failed, Gateway, Testpmd
+from result import NOISY, of_pairs
 
 SETTLE_S = 0.3
-NOISY = 0.15  # a spread above it is said to be one
-WIRE = {"afxdp_rx": receive.receive, "replicate_3": replicate.replicate}
+WIRE = {"afxdp_rx": receive.receive, "replicate_3": replicate.replicate} | {
+    f"native_{size}": functools.partial(native.native, size) for size in native.SIZES}
 UNIT = "packets/s of CPU time"
 PEER = "dpdk-testpmd --forward-mode=5tswap"
 
@@ -47,10 +50,6 @@ def measure(kind, shape, arguments):
     return packets / cpu, packets / clock
 
 
-def median(pairs, which, how):
-    return statistics.median(pair[which][how] for pair in pairs)
-
-
 def run(case, arguments):
     """A result of alternating runs."""
     sides = [(Gateway, case.shape), (Gateway, case.peer) if case.peer else (Testpmd, case.shape)]
@@ -62,17 +61,7 @@ def run(case, arguments):
         pairs.append(rates)
         print(f"{case.name}: pair {number + 1} of {arguments.pairs}: "
               f"{rates[0][0] / rates[1][0]:.3f}", file=sys.stderr)
-    ratios = [ours[0] / peer[0] for ours, peer in pairs]
-    ratio = statistics.median(ratios)
-    spread = (max(ratios) - min(ratios)) / ratio
-    return {
-        "name": case.name, "ratio": round(ratio, 4),
-        "ours": round(median(pairs, 0, 0)), "peer": f"weir, {case.peer}" if case.peer else PEER,
-        "peer_value": round(median(pairs, 1, 0)), "unit": UNIT, "spread": round(spread, 4),
-        "noisy": spread > NOISY,
-        "ours_clock": round(median(pairs, 0, 1)), "peer_clock": round(median(pairs, 1, 1)),
-        "ratios": [round(one, 4) for one in ratios],
-    }
+    return of_pairs(case.name, pairs, f"weir, {case.peer}" if case.peer else PEER, UNIT)
 
 
 def machine():
@@ -138,7 +127,7 @@ def main():
     slower = []
     try:
         results = [run(case, arguments) for case in arguments.cases]
-        results += [WIRE[name](arguments, NOISY) for name in arguments.wire]
+        results += [WIRE[name](arguments) for name in arguments.wire]
         if arguments.quick:
             results, slower = compare(results, before, lambda name: run(
                 next(case for case in CASES if case.name == name), arguments))

@@ -8,13 +8,13 @@ CPU, as fast as it can; what it sends is more than either takes.
 import contextlib
 import json
 import os
-import statistics
 import subprocess
 import sys
 import time
 
 import capture
 from contender import Contender, Failed
+from result import of_pairs
 
 NEAR = "bench-near"
 FAR = "bench-far"
@@ -35,7 +35,7 @@ def wire(near, near_mac, far, far_mac):
     try:
         yield
     finally:
-        subprocess.run(["ip", "link", "delete", near], check=True)
+        subprocess.run(["ip", "link", "delete", near], check=False, capture_output=True)
 
 
 def source_wire():
@@ -108,7 +108,7 @@ def dropped(arguments):
     return float(done.stdout)
 
 
-def receive(arguments, noisy):
+def receive(arguments):
     """A result of alternating runs."""
     pairs = []
     with source_wire():
@@ -118,14 +118,4 @@ def receive(arguments, noisy):
             pairs.append((rates[received], rates[dropped]))
             print(f"afxdp_rx: pair {number + 1} of {arguments.pairs}: "
                   f"{rates[received] / rates[dropped]:.3f}", file=sys.stderr)
-    ratios = [ours / peer for ours, peer in pairs]
-    ratio = statistics.median(ratios)
-    spread = (max(ratios) - min(ratios)) / ratio
-    ours = round(statistics.median(pair[0] for pair in pairs))
-    peer = round(statistics.median(pair[1] for pair in pairs))
-    return {
-        "name": "afxdp_rx", "ratio": round(ratio, 4), "ours": ours, "peer": PEER,
-        "peer_value": peer, "unit": "packets/s", "spread": round(spread, 4),
-        "noisy": spread > noisy, "ours_clock": ours, "peer_clock": peer,
-        "ratios": [round(one, 4) for one in ratios],
-    }
+    return of_pairs("afxdp_rx", pairs, PEER, "packets/s")

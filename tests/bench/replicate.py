@@ -13,6 +13,7 @@ import time
 
 import receive
 from contender import Contender, Failed, group
+from result import of_pairs
 
 OUT = "bench-out"
 SINK = "bench-sink"
@@ -159,7 +160,7 @@ def gateway_best(arguments, sink):
     return best, 1 - delivered / COPIES / sent
 
 
-def replicate(arguments, noisy):
+def replicate(arguments):
     """A result of alternating runs."""
     pairs, losses = [], []
     with (receive.source_wire(), receive.wire(OUT, "02:00:00:00:00:08", SINK, SINK_MAC),
@@ -174,15 +175,5 @@ def replicate(arguments, noisy):
             print(f"replicate_3: pair {number + 1} of {arguments.pairs}: {ours:.0f}/s without "
                   f"loss, {loss * 100:.0f} % lost at twice that, {peer:.0f}/s by the peer",
                   file=sys.stderr)
-    ratios = [ours / peer for ours, peer in pairs]
-    ratio = statistics.median(ratios)
-    spread = (max(ratios) - min(ratios)) / ratio
-    ours = round(statistics.median(pair[0] for pair in pairs))
-    peer = round(statistics.median(pair[1] for pair in pairs))
-    return {
-        "name": "replicate_3", "ratio": round(ratio, 4), "ours": ours, "peer": PEER,
-        "peer_value": peer, "unit": "datagrams/s", "spread": round(spread, 4),
-        "noisy": spread > noisy, "ours_clock": ours, "peer_clock": peer,
-        "ratios": [round(one, 4) for one in ratios],
-        "lost_at_twice": round(statistics.median(losses), 4),
-    }
+    return of_pairs("replicate_3", pairs, PEER, "datagrams/s",
+                    lost_at_twice=round(statistics.median(losses), 4))

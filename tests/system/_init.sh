@@ -40,7 +40,7 @@ mount -t tmpfs tmpfs /run/dpdk
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/weir-test.XXXXXX")
 export socket=$tmp/weir.sock
 PATH=$weir_build/app/weir:$weir_build/app/weirctl:$weir_build/app/weirload:$PATH
-PATH=$weir_build/app/weir-agent:$weir_build/drivers/xdp:$PATH
+PATH=$weir_build/app/weir-agent:$weir_build/drivers/xdp:$weir_build/lib/client:$PATH
 ip link set lo up
 
 # shellcheck source=tests/system/lib/assert.sh

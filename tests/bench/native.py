@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+Messages per second from the gateway's rings into an application with libweir, acknowledged, over a
+veth: the gateway has taken them all before the consumer joins at the earliest one, so that nothing
+competes with the two. Beside testpmd on frames of 64 bytes.
+"""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+
+import capture
+import receive
+from cases import PLAIN
+from contender import Contender, Failed, Testpmd
+from result import of_pairs
+
+APP = "bench-app"
+GATEWAY = "10.0.0.1"
+HEADERS = 14 + 20 + 8 + 4  # with the FCS
+COUNT = 160_000
+PARTITIONS = 16
+WAIT_S = 20
+SIZES = (32, 288, 1344)  # bytes of a message
+PEER = "dpdk-testpmd --forward-mode=5tswap, packets/s of 64 bytes"
+
+
+@contextlib.contextmanager
+def wire():
+    """The consumer's end is in a namespace of its own: else the kernel would not use the wire."""
+    with receive.wire(receive.NEAR, "02:00:00:00:00:01", receive.FAR, "02:00:00:00:00:02"):
+        subprocess.run(["ip", "netns", "add", APP], check=True)
+        try:
+            for command in (["address", "add", f"{GATEWAY}/24", "dev", receive.NEAR],
+                            ["link", "set", receive.FAR, "netns", APP],
+                            ["-n", APP, "address", "add", "10.0.0.2/24", "dev", receive.FAR],
+                            ["-n", APP, "link", "set", receive.FAR, "up"]):
+                subprocess.run(["ip", *command], check=True)
+            # No device would complete the checksums of what the consumer sends.
+            subprocess.run(["ip", "netns", "exec", APP, "ethtool", "-K", receive.FAR, "tx", "off"],
+                           check=True, capture_output=True)
+            yield
+        finally:
+            subprocess.run(["ip", "netns", "delete", APP], check=False)
+
+
+class Gateway(Contender):
+    """Reads a capture once, and holds what was in it."""
+
+    def __init__(self, path, arguments):
+        self.socket = f"{arguments.directory}/weir.sock"
+        config = f"{arguments.directory}/native.json"
+        with open(config, "w", encoding="utf-8") as file:
+            json.dump({
+                "workers": {"cpus": [arguments.cpu], "idle": "spin"},
+                "memory": {"buffers": COUNT + 32768, "hugepages": arguments.hugepages},
+                "control": {"socket": self.socket},
+                "failover": {"enabled": False},
+                "ports": [{"name": "in", "driver": "pcap", "rx_file": path},
+                          {"name": "lan", "driver": "xdp", "interface": receive.NEAR}],
+                "streams": [{"name": "flows", "match": {"udp_port": 4739}, "key": "ipfix",
+                             "partitions": PARTITIONS,
+                             "ring": {"messages": 16384, "age_ms": 600000}}],
+                "groups": [{"name": "g", "class": "native", "streams": ["flows"]}],
+            }, file)
+        super().__init__(["weir", "--config", config], f"{arguments.directory}/native.log")
+
+    def is_forwarding(self):
+        """Whether all messages are held."""
+        done = subprocess.run(["weirctl", "--socket", self.socket, "-j", "group", "list"],
+                              capture_output=True, timeout=10, check=False)
+        return done.returncode == 0 and json.loads(done.stdout)["groups"][0]["held"] == COUNT
+
+
+def taken(size, arguments):
+    """Messages per second."""
+    path = f"{arguments.directory}/native-{size}.pcap"
+    if not os.path.exists(path):
+        capture.write(path, size + HEADERS, COUNT)
+    cpu = next(one for one in sorted(os.sched_getaffinity(0)) if one != arguments.cpu)
+    with Gateway(path, arguments):
+        done = subprocess.run(["ip", "netns", "exec", APP, "taskset", "-c", str(cpu), "native_take",
+                               GATEWAY, "g", str(COUNT)], capture_output=True, text=True,
+                              timeout=90, check=False)
+    if done.returncode != 0:
+        raise Failed(done.stderr.strip())
+    messages, missed, seconds = done.stdout.split()
+    if int(missed) != 0:
+        raise Failed(f"{missed} of {COUNT} messages did not come")
+    return int(messages) / float(seconds)
+
+
+def forwarded(arguments):
+    """Packets per second of the clock, by testpmd."""
+    path = f"{arguments.directory}/{PLAIN.size}-{PLAIN.keys}.pcap"
+    if not os.path.exists(path):
+        capture.write(path, PLAIN.size, PLAIN.keys)
+    with Testpmd(path, PLAIN, arguments) as peer:
+        time.sleep(0.3)
+        begin = peer.sample()
+        time.sleep(arguments.seconds)
+        end = peer.sample()
+    return (end[1] - begin[1]) / (end[0] - begin[0])
+
+
+def native(size, arguments):
+    """A result of alternating runs."""
+    pairs = []
+    with wire():
+        for number in range(arguments.pairs):
+            peer = forwarded(arguments) if number % 2 else None
+            ours = taken(size, arguments)
+            pairs.append((ours, peer or forwarded(arguments)))
+            print(f"native_{size}: pair {number + 1} of {arguments.pairs}: {ours:.0f}/s, "
+                  f"{ours / pairs[-1][1]:.4f}", file=sys.stderr)
+    return of_pairs(f"native_{size}", pairs, PEER, "messages/s")
