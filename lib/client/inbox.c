@@ -56,11 +56,11 @@ struct weir_inbox_entry *weir_inbox_push(struct weir_inbox *inbox, uint16_t leng
 	return entry;
 }
 
-const struct weir_inbox_entry *weir_inbox_peek(const struct weir_inbox *inbox)
+struct weir_inbox_entry *weir_inbox_peek(const struct weir_inbox *inbox)
 {
 	if (inbox->count == 0)
 		return NULL;
-	return (const struct weir_inbox_entry *)(void *)(inbox->memory + inbox->head);
+	return (struct weir_inbox_entry *)(void *)(inbox->memory + inbox->head);
 }
 
 void weir_inbox_pop(struct weir_inbox *inbox)

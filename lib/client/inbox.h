@@ -47,6 +47,6 @@ void weir_inbox_close(struct weir_inbox *inbox);
 /* Room for a message of `length` bytes at the end; NULL: full. `size` and `length` are set. */
 struct weir_inbox_entry *weir_inbox_push(struct weir_inbox *inbox, uint16_t length);
 /* The oldest message, NULL when empty. Stays until weir_inbox_pop(). */
-const struct weir_inbox_entry *weir_inbox_peek(const struct weir_inbox *inbox);
+struct weir_inbox_entry *weir_inbox_peek(const struct weir_inbox *inbox);
 /* Drop the oldest; there is one. */
 void weir_inbox_pop(struct weir_inbox *inbox);

@@ -35,6 +35,7 @@ static void release(struct weir_session *session, struct weir_client_lane *lane,
 	weir_session_unrevoke(session, lane);
 	weir_session_forget_lane(lane);
 	lane->floor = seq;
+	weir_session_keep_taken(session, lane);
 	lane->next_seq = seq;
 	lane->top = seq;
 	lane->has_released = true;

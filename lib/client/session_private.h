@@ -202,6 +202,8 @@ void weir_session_write_off_epoch(struct weir_session *session, struct weir_clie
 void weir_session_drop_repair(struct weir_session *session, struct weir_client_lane *lane);
 /* Nothing of the lane was delivered, as far as anybody knows. */
 void weir_session_forget_lane(struct weir_client_lane *lane);
+/* After that: but what the application has in its hands, should it be sent again. */
+void weir_session_keep_taken(struct weir_session *session, struct weir_client_lane *lane);
 
 /* session_data.c */
 void weir_session_on_data(

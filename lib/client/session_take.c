@@ -64,7 +64,7 @@ static void message_done(struct weir_session *session, const struct session_take
 	lane->queued--;
 	if (is_next && message->seq >= lane->done_seq)
 		lane->done_seq = message->seq + 1;
-	if (session->is_reliable && lane->is_known)
+	if (session->is_reliable && lane->is_known && !weir_client_lane_is_over(lane, lane->epoch))
 		weir_session_ack_by(session, lane, now_ns + SESSION_ACK_MAX);
 	weir_session_look_revoked(session, lane, now_ns);
 }
@@ -157,6 +157,33 @@ static uint32_t time_left_us(const struct weir_inbox_entry *entry, uint64_t now_
 		return 0;
 	us = (entry->expires_at - now_ns + 999) / 1000;
 	return us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
+}
+
+/* Its life is the lane's new one: the lane may come back with it, and it is not taken twice. */
+static void keep(struct weir_client_lane *lane, uint32_t *life, uint64_t seq)
+{
+	if (*life + 1 != lane->life)
+		return;
+	*life = lane->life;
+	if (lane->queued++ == 0)
+		lane->done_seq = seq;
+	if (lane->floor <= seq)
+		lane->floor = seq + 1;
+}
+
+void weir_session_keep_taken(struct weir_session *session, struct weir_client_lane *lane)
+{
+	struct weir_inbox_entry *entry = weir_inbox_peek(&session->inbox);
+
+	for (uint32_t i = 0; i < session->ring_count; i++) {
+		struct session_taken *taken =
+			&session->ring[(session->ring_first + i) % session->ring_size];
+
+		if (taken->lane == lane->index)
+			keep(lane, &taken->life, taken->seq);
+	}
+	if (session->has_taken && !session->manual && entry->lane == lane->index)
+		keep(lane, &entry->life, entry->seq);
 }
 
 bool weir_session_queue(struct weir_session *session, struct weir_client_lane *lane,

@@ -11,6 +11,10 @@
 	X(DEADLINE_IGNORED, "deadline-ignored", "deadline", "messages are sent past their time")   \
 	X(SETTLED_EARLY, "settled-early", "settled", "received counts as worked on")               \
 	X(EPOCH_KEPT, "epoch-kept", "epoch", "a lane changes hands in the same epoch")             \
+	X(STALE_HEARD, "stale-heard", "fence", "answers of an owner of before are taken")          \
+	X(DRAIN_IGNORED, "drain-ignored", "drain", "a lane that is to move is sent on")            \
+	X(DRAIN_SKIPPED, "drain-skipped", "repeat", "a lane moves while it is worked on")          \
+	X(HANDED_FROM_SENT, "handed-from-sent", "settled", "a lane goes on where it was sent to")  \
 	X(GAP_UNTOLD, "gap-untold", "gap", "what is given up is covered without a word")           \
 	X(TAIL_UNSEEN, "tail-unseen", "quiet", "no tail probe, no lanes in heartbeats")            \
 	X(BUDGET_IGNORED, "budget-ignored", "budget", "retransmission without a budget")           \

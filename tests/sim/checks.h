@@ -20,15 +20,15 @@
  *	position      frames tell truly how much was sent on their lane
  *	cap           what is in flight keeps within the windows of consumer and lane
  *	epoch         an epoch has one owner
- *	deadline      nothing is sent, or taken, past its time
- *	given-up      what was given up is not sent again
- *	budget        no more is sent again than was earned
- *	settled       what counts as delivered is what an application was done with
- *	conservation  received = delivered + dropped + held
- *	flight        the lane's books of what is in flight are right
- *	refused       nothing that an honest end says is refused
- *	overrun       nothing comes that there was no credit for
- *	quiet         after the faults all is delivered or told, and nothing but heartbeats is sent
+ *	fence         an owner of before is not heard
+ *	drain         nothing new is sent to an owner that is to let go
+ *	repeat        what was worked on is not sent again, to whomever; what moves by plan is
+ *worked off before it moves deadline      nothing is sent, or taken, past its time given-up what
+ *was given up is not sent again budget        no more is sent again than was earned settled what
+ *counts as delivered is what an application was done with conservation  received = delivered +
+ *dropped + held flight        the lane's books of what is in flight are right refused       nothing
+ *that an honest end says is refused overrun       nothing comes that there was no credit for quiet
+ *after the faults all is delivered or told, and nothing but heartbeats is sent
  */
 
 struct sim_world;
@@ -45,12 +45,15 @@ void sim_checks_session(struct sim_world *world, uint32_t slot, uint64_t id, uin
 	const uint32_t *caps);
 void sim_checks_sent(struct sim_world *world, const void *data, size_t length);
 void sim_checks_limit(struct sim_world *world, uint32_t slot, uint64_t messages, uint64_t bytes);
-void sim_checks_ack(struct sim_world *world, uint32_t group, uint32_t partition,
+void sim_checks_ack(struct sim_world *world, uint32_t group, uint32_t partition, int64_t slot,
 	const struct weir_frame_ack *ack, int error);
 void sim_checks_nack(struct sim_world *world, uint32_t group, uint32_t partition, int error);
 
 /* What the gateway decides. */
-void sim_checks_moved(struct sim_world *world, uint32_t group, uint32_t partition, int slot);
+void sim_checks_draining(struct sim_world *world, uint32_t group, uint32_t partition);
+/* `was_alive`: the session that had it is. */
+void sim_checks_moved(
+	struct sim_world *world, uint32_t group, uint32_t partition, int slot, bool was_alive);
 void sim_checks_given_up(struct sim_world *world, uint32_t group, uint32_t partition, uint64_t seq,
 	enum weir_gap_reason reason);
 /* As received: `was_lapped` before its consumer was done with it. */

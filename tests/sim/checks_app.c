@@ -108,6 +108,7 @@ uint32_t sim_checks_taken(
 	uint32_t group = consumer_index(consumer) / SIM_MEMBERS;
 	struct sim_checks *checks = world->checks;
 	const struct sim_content *content;
+	struct check_lane *lane;
 	struct sim_seen *seen;
 	uint64_t index;
 
@@ -138,7 +139,11 @@ uint32_t sim_checks_taken(
 	seen->session = consumer->session_id;
 	seen->epoch = message->epoch;
 	seen->next = index + 1;
-	checks->lanes[group][partition].fates[index].flags |= FATE_TAKEN;
+	lane = &checks->lanes[group][partition];
+	lane->fates[index].flags |= FATE_TAKEN;
+	if (lane->has_sent && message->epoch == lane->epoch &&
+		consumer->session_id == lane->epoch_session)
+		lane->fates[index].flags |= FATE_HELD;
 	return partition;
 }
 

@@ -57,7 +57,48 @@ static void excuse(struct sim_world *world, struct check_lane *lane, uint32_t pa
 		lane->fates[i].flags |= FATE_LIED;
 }
 
-void sim_checks_moved(struct sim_world *world, uint32_t group, uint32_t partition, int slot)
+void sim_checks_draining(struct sim_world *world, uint32_t group, uint32_t partition)
+{
+	struct check_lane *lane = &world->checks->lanes[group][partition];
+
+	sim_event(world, SIM_EVENT_DRAIN, owner_of(world, lane), partition, 0, group);
+	lane->is_draining = true;
+	lane->drain_since_ns = world->now_ns;
+}
+
+/* What only its client had, the ring or its time being too short, goes when the client lets go of
+ * the lane. */
+static void let_go(struct sim_world *world, struct check_lane *lane, uint32_t partition)
+{
+	for (uint64_t i = 0; i < world->checks->partitions[partition].head; i++) {
+		struct check_fate *fate = &lane->fates[i];
+
+		if (fate->flags & FATE_SENT && fate->flags & FATE_GONE &&
+			(fate->reason == WEIR_GAP_LAPPED || fate->reason == WEIR_GAP_EXPIRED))
+			fate->flags |= FATE_CRASHED;
+	}
+}
+
+/* Within its time nothing is taken from an application that is at work on it. */
+static void check_worked_off(
+	struct sim_world *world, const struct check_lane *lane, uint32_t group, uint32_t partition)
+{
+	uint64_t drain_ns = world->plan.groups[group].drain_ms * SIM_MS;
+	uint64_t since_ns = lane->is_draining ? lane->drain_since_ns : world->now_ns;
+
+	/* The client lets go a quarter early, and counts in whole milliseconds. */
+	if (drain_ns == 0 || world->now_ns + SIM_MS >= since_ns + drain_ns - drain_ns / 4)
+		return;
+	for (uint64_t i = lane->settle; i < world->checks->partitions[partition].head; i++)
+		if ((lane->fates[i].flags & (FATE_HELD | FATE_SETTLED | FATE_GONE)) == FATE_HELD)
+			sim_fail(world, "repeat",
+				"group %u partition %u index %" PRIu64
+				": changes hands while an application is at work on it",
+				group, partition, i);
+}
+
+void sim_checks_moved(
+	struct sim_world *world, uint32_t group, uint32_t partition, int slot, bool was_alive)
 {
 	struct check_lane *lane = &world->checks->lanes[group][partition];
 	uint64_t head = world->checks->partitions[partition].head;
@@ -65,9 +106,15 @@ void sim_checks_moved(struct sim_world *world, uint32_t group, uint32_t partitio
 	sim_event(world, SIM_EVENT_MOVED, SIM_NOBODY, partition, (uint64_t)(int64_t)slot, group);
 	if (check_is_excused(world, lane))
 		excuse(world, lane, partition);
+	else if (was_alive)
+		check_worked_off(world, lane, group, partition);
+	if (lane->is_draining)
+		let_go(world, lane, partition);
+	lane->is_draining = false;
+	lane->has_sent = false;
 	for (uint64_t i = lane->settle; i < head; i++) {
 		check_land(world->checks, lane, partition, i);
-		lane->fates[i].flags &= (uint16_t) ~(FATE_PASSED | FATE_AGAIN);
+		lane->fates[i].flags &= (uint16_t) ~(FATE_PASSED | FATE_AGAIN | FATE_HELD);
 	}
 	lane->passed = lane->settle;
 	lane->budget = FIRST_BUDGET;
@@ -155,7 +202,7 @@ void sim_checks_ended(struct sim_world *world, uint32_t group, uint32_t partitio
 	struct check_lane *lane = &world->checks->lanes[group][partition];
 	uint64_t index = done - books->first_seq;
 
-	sim_checks_moved(world, group, partition, -1);
+	sim_checks_moved(world, group, partition, -1, false);
 	for (; index < books->head; index++)
 		lane->fates[index].flags |= FATE_ENDED;
 }

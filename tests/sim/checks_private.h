@@ -28,6 +28,7 @@ enum {
 	FATE_SENT = 0x1000,    /* to anybody */
 	FATE_CRASHED = 0x2000, /* its only holder may have been a process that ended */
 	FATE_LATE = 0x800,     /* dropped by a client, past its deadline */
+	FATE_HELD = 0x4000,    /* an application had it, in the lane's present epoch */
 };
 
 struct check_fate {
@@ -56,7 +57,10 @@ struct check_lane {
 	uint32_t epoch; /* newest seen on the wire */
 	bool has_epoch;
 	uint64_t epoch_session;
-	int owner; /* session slot; -1: none */
+	int owner;     /* session slot; -1: none */
+	bool has_sent; /* data, since it changed hands */
+	bool is_draining;
+	uint64_t drain_since_ns;
 	struct check_amount flying;
 	uint64_t begun;  /* index where the gateway's present life began */
 	uint64_t settle; /* index of the next to be settled */

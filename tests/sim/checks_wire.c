@@ -26,6 +26,7 @@ static void check_epoch(struct sim_world *world, struct check_lane *lane, uint32
 		lane->epoch = epoch;
 		lane->epoch_session = session;
 	}
+	lane->has_sent = true;
 	if (epoch != lane->epoch || session != lane->epoch_session)
 		sim_fail(world, "epoch", "partition %u: data of epoch %u, which is another's",
 			partition, epoch);
@@ -57,6 +58,14 @@ static void first_time(struct sim_world *world, struct check_session *session,
 
 	if (fate->flags & FATE_PASSED || index < lane->passed)
 		sim_fail(world, "position", "partition %u: index %" PRIu64 " sent as new again",
+			partition, index);
+	if (fate->flags & FATE_SETTLED)
+		sim_fail(world, "repeat",
+			"partition %u: index %" PRIu64 " is sent, an application was done with it",
+			partition, index);
+	if (lane->is_draining)
+		sim_fail(world, "drain",
+			"partition %u: index %" PRIu64 " is sent to an owner that is to let go",
 			partition, index);
 	fate->flags |= FATE_PASSED | FATE_FLYING | FATE_SENT;
 	lane->passed = index + 1;
@@ -239,11 +248,16 @@ static void acknowledged(struct sim_world *world, struct check_lane *lane, uint3
 	}
 }
 
-void sim_checks_ack(struct sim_world *world, uint32_t group, uint32_t partition,
+void sim_checks_ack(struct sim_world *world, uint32_t group, uint32_t partition, int64_t slot,
 	const struct weir_frame_ack *ack, int error)
 {
 	struct check_lane *lane = &world->checks->lanes[group][partition];
 	uint16_t count = weir_be16(ack->count);
+
+	if (lane->owner != slot || weir_be32(ack->epoch) < lane->epoch)
+		sim_fail(world, "fence",
+			"partition %u: an answer of epoch %u is heard, whose owner has it no more",
+			partition, weir_be32(ack->epoch));
 
 	sim_event(world, error == 0 ? SIM_EVENT_ACK : SIM_EVENT_REFUSED,
 		world->checks->sessions[lane->owner].consumer, partition, weir_be64(ack->next_seq),

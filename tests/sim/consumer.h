@@ -37,6 +37,7 @@ struct sim_consumer {
 	uint32_t stalls; /* in force */
 	uint32_t freezes;
 	uint32_t pauses;
+	uint32_t drains;
 	bool was_frozen;
 	bool has_joined;
 	struct sim_packet *socket[SIM_SOCKET];

@@ -20,7 +20,7 @@ static void lane_begin(struct sim_world *world, uint32_t group, uint32_t partiti
 	weir_delivery_init(&lane->delivery, lane->records, world->gateway->rings[partition].mask,
 		&lane->rules, seq);
 	weir_delivery_missing(&lane->delivery, saved, seq, WEIR_GAP_RESTART);
-	lane->owner = GATEWAY_NONE;
+	lane->owner = lane->planned = GATEWAY_NONE;
 	lane->epoch = epoch + 1;
 	lane->first = saved;
 	lane->told = lane->begun = seq;
@@ -139,6 +139,9 @@ static bool take_frame(struct sim_world *world, struct gateway_session *session,
 	case WEIR_FRAME_NACK:
 		gateway_nack(world, session, (const void *)frame);
 		break;
+	case WEIR_FRAME_RELEASE:
+		gateway_release(world, session, (const void *)frame);
+		break;
 	case WEIR_FRAME_LEAVE:
 		gateway_forget(world, session);
 		return false;
@@ -193,6 +196,7 @@ void sim_gateway_receive(struct sim_world *world, const struct sim_packet *packe
 	while ((frame = weir_frame_next(&cursor)) != NULL)
 		if (!take_frame(world, session, frame))
 			break;
+	gateway_moves(world);
 	gateway_pump(world);
 }
 
@@ -228,8 +232,9 @@ uint64_t sim_gateway_deadline_ns(const struct sim_gateway *gateway)
 
 	if (!gateway->is_up)
 		return at;
+	at = gateway_moves_ns(world);
 	if (is_working(gateway))
-		at = gateway->save_at;
+		at = least(at, gateway->save_at);
 	for (uint32_t i = 0; i < GATEWAY_SESSIONS; i++) {
 		const struct gateway_session *session = &gateway->sessions[i];
 
@@ -287,6 +292,7 @@ void sim_gateway_run(struct sim_world *world)
 		gateway_sweep(world);
 	}
 	tick_lanes(world);
+	gateway_moves(world);
 	gateway_pump(world);
 }
 
@@ -297,6 +303,8 @@ static const char *lane_trouble(const struct sim_world *world, const struct gate
 
 	if (lane->owner == GATEWAY_NONE)
 		return "has no owner";
+	if (lane->owner != lane->planned || lane->is_draining)
+		return "is to change hands";
 	/* What a liar has acknowledged in advance it may wait for in vain. */
 	if (forgives_liars &&
 		world->plan.consumers[world->gateway->sessions[lane->owner].address.consumer]

@@ -27,6 +27,9 @@ void sim_gateway_receive(struct sim_world *world, const struct sim_packet *packe
 uint64_t sim_gateway_deadline_ns(const struct sim_gateway *gateway);
 void sim_gateway_run(struct sim_world *world);
 
+/* The operator's: one partition of a consumer's group to it; a consumer is drained, or is back. */
+void sim_gateway_move(struct sim_world *world, uint32_t partition, uint32_t consumer);
+void sim_gateway_drain(struct sim_world *world, uint32_t group);
 /*
  * Nothing is held, in flight, or to be told; if not, `why` says what. What hangs on a liar counts
  * unless it is forgiven.

@@ -21,6 +21,8 @@ static struct gateway_lane *lane_of(struct sim_world *world, const struct gatewa
 		return NULL;
 	*index = world->plan.streams[stream].first + partition;
 	lane = &gateway->lanes[session->group][*index];
+	if (sim_broken == SIM_BREAK_STALE_HEARD)
+		return lane->owner != GATEWAY_NONE ? lane : NULL;
 	if (lane->owner != (int)(session - gateway->sessions) || lane->epoch != weir_be32(epoch))
 		return NULL;
 	return lane;
@@ -52,7 +54,8 @@ void gateway_ack(struct sim_world *world, struct gateway_session *session,
 	flying = gateway_flying(world->gateway, session).messages;
 	sampled = lane->delivery.sampled;
 	error = take_ack(world, lane, frame);
-	sim_checks_ack(world, session->group, partition, frame, error);
+	sim_checks_ack(
+		world, session->group, partition, session - world->gateway->sessions, frame, error);
 	if (error != 0)
 		return;
 	if (lane->delivery.sampled != sampled)
@@ -60,6 +63,27 @@ void gateway_ack(struct sim_world *world, struct gateway_session *session,
 	gateway_settle(world, session->group, partition);
 	sim_checks_books(world, session->group, partition, lane->delivery.flying.messages,
 		lane->delivery.flying.bytes);
+}
+
+/* What it says that it is done with counts as acknowledged; the lane goes on from there. */
+void gateway_release(struct sim_world *world, struct gateway_session *session,
+	const struct weir_frame_handover *frame)
+{
+	struct weir_frame_ack ack = {.header = {.length = weir_be16(sizeof(ack))},
+		.stream = frame->stream,
+		.partition = frame->partition,
+		.epoch = frame->epoch,
+		.next_seq = frame->seq,
+		.done_seq = frame->seq,
+		.newest_seq = frame->seq};
+	uint32_t partition;
+	struct gateway_lane *lane =
+		lane_of(world, session, frame->stream, frame->partition, frame->epoch, &partition);
+
+	if (lane == NULL || !lane->is_draining || weir_be64(frame->seq) > lane->delivery.next)
+		return;
+	lane->is_released = true;
+	gateway_ack(world, session, &ack);
 }
 
 void gateway_tell_gap(struct sim_world *world, struct gateway_session *session, uint32_t partition,

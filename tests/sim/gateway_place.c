@@ -22,27 +22,10 @@ struct weir_delivery_amount gateway_flying(
 	return sum;
 }
 
-/* The lane goes to another session, from where its work is not finished. */
-static void move(struct sim_world *world, uint32_t group, uint32_t partition, int owner)
-{
-	struct gateway_lane *lane = &world->gateway->lanes[group][partition];
-	struct weir_delivery *delivery = &lane->delivery;
-
-	lane->owner = owner;
-	if (sim_broken != SIM_BREAK_EPOCH_KEPT)
-		lane->epoch++;
-	sim_checks_moved(world, group, partition, owner);
-	weir_delivery_rewind(delivery);
-	/* Gaps that nobody has confirmed are told to the new owner. */
-	lane->first = delivery->gap_count != 0 ? delivery->gaps[0].first : delivery->done;
-	lane->told = delivery->done;
-	lane->is_starved = false;
-	gateway_settle(world, group, partition);
-	sim_checks_books(
-		world, group, partition, delivery->flying.messages, delivery->flying.bytes);
-}
-
-/* The plan begins from the owners as they are, as the real one does. */
+/*
+ * The plan begins from the one before, and from the owners as they are, as the real one does. Lanes
+ * whose owner is gone go at once, all others by and by.
+ */
 void gateway_place(struct sim_world *world, uint32_t group)
 {
 	static uint64_t scratch[4096];
@@ -59,22 +42,28 @@ void gateway_place(struct sim_world *world, uint32_t group)
 
 		if (session->id == 0 || !session->is_subscribed || session->group != group)
 			continue;
+		if (world->consumers[session->address.consumer].drains != 0) {
+			session->is_member = false;
+			continue;
+		}
 		members[request.member_count] =
 			(struct weir_place_member){.identity = weir_place_identity(session->name),
 				.weight = WEIR_PLACE_WEIGHT,
 				.joins = !session->is_member};
 		session->is_member = true;
-		for (uint32_t p = 0; p < request.partition_count; p++)
-			if (gateway->lanes[group][p].owner == (int)i)
+		for (uint32_t p = 0; p < request.partition_count; p++) {
+			const struct gateway_lane *lane = &gateway->lanes[group][p];
+
+			if (lane->planned == (int)i ||
+				(lane->owner == (int)i && owners[p] == WEIR_PLACE_NONE))
 				owners[p] = request.member_count;
+		}
 		slots[request.member_count++] = (int)i;
 	}
 	assert(weir_place_scratch(GATEWAY_SESSIONS, SIM_PARTITIONS) <= sizeof(scratch));
 	weir_place_plan(&request, owners, scratch);
-	for (uint32_t p = 0; p < request.partition_count; p++) {
-		int owner = owners[p] == WEIR_PLACE_NONE ? GATEWAY_NONE : slots[owners[p]];
-
-		if (gateway->lanes[group][p].owner != owner)
-			move(world, group, p, owner);
-	}
+	for (uint32_t p = 0; p < request.partition_count; p++)
+		gateway->lanes[group][p].planned =
+			owners[p] == WEIR_PLACE_NONE ? GATEWAY_NONE : slots[owners[p]];
+	gateway_moves(world);
 }

@@ -14,7 +14,8 @@
  * Parts of the gateway that its files share:
  *   gateway.c           life, timers, datagrams in, the restart
  *   gateway_session.c   from HELLO to SUBSCRIBED, and the end of a session
- *   gateway_place.c     who owns which lane
+ *   gateway_place.c     who is to have which lane
+ *   gateway_handover.c  how it gets there
  *   gateway_ring.c      messages in, messages out of the ring
  *   gateway_send.c      what goes out when: retransmission, then new data, within the windows
  *   gateway_answer.c    ACK and NACK, and GAP in answer
@@ -40,7 +41,12 @@ struct gateway_lane {
 	struct weir_delivery delivery;
 	struct weir_delivery_record records[SIM_RING];
 	struct weir_delivery_rules rules;
-	int owner; /* session slot */
+	int owner;   /* session slot */
+	int planned; /* likewise; whoever is to have it */
+	bool is_draining;
+	bool is_released; /* by its owner, meanwhile */
+	uint64_t drain_since_ns;
+	uint64_t revoked_ns; /* its owner was told last */
 	uint32_t epoch;
 	uint64_t first; /* sequence at which the epoch began */
 	uint64_t told;  /* all below is dealt with by a frame, or given up */
@@ -136,6 +142,13 @@ void gateway_place(struct sim_world *world, uint32_t group);
 struct weir_delivery_amount gateway_flying(
 	const struct sim_gateway *gateway, const struct gateway_session *session);
 
+/* gateway_handover.c */
+/* The lane goes on with whom it is planned for, from where its work is not finished. */
+void gateway_hand_over(struct sim_world *world, uint32_t group, uint32_t partition);
+/* Whatever is drained goes on, whatever has its turn is drained. */
+void gateway_moves(struct sim_world *world);
+uint64_t gateway_moves_ns(const struct sim_world *world);
+
 /* gateway_ring.c */
 /* A message is given up: counted now, told when it is asked for, or by the next heartbeat. */
 void gateway_give_up(struct sim_world *world, uint32_t group, uint32_t partition, uint64_t seq,
@@ -152,6 +165,8 @@ void gateway_pump(struct sim_world *world);
 /* gateway_answer.c */
 void gateway_ack(struct sim_world *world, struct gateway_session *session,
 	const struct weir_frame_ack *frame);
+void gateway_release(struct sim_world *world, struct gateway_session *session,
+	const struct weir_frame_handover *frame);
 void gateway_nack(struct sim_world *world, struct gateway_session *session,
 	const struct weir_frame_nack *frame);
 void gateway_tell_gap(struct sim_world *world, struct gateway_session *session, uint32_t partition,

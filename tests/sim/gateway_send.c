@@ -273,6 +273,8 @@ static bool lane_turn(struct sim_world *world, uint32_t group, uint32_t partitio
 	if (lane->delivery.lost != 0)
 		send_again(&sender);
 	lane->is_starved = false;
+	if (lane->is_draining && sim_broken != SIM_BREAK_DRAIN_IGNORED)
+		return false;
 	if ((sender.session->paused >> sim_plan_stream(&world->plan, partition) & 1) ||
 		sender.session->open_at > world->now_ns)
 		return false;

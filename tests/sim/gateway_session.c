@@ -89,7 +89,8 @@ static void send_welcome(struct sim_world *world, const struct gateway_session *
 	welcome->incarnation = weir_be64(world->gateway->incarnation);
 	welcome->clock_ns = weir_be64(world->now_ns);
 	welcome->options =
-		weir_be32(WEIR_OPTION_BATCH | (session->is_reliable ? WEIR_OPTION_RELIABLE : 0));
+		weir_be32(WEIR_OPTION_BATCH |
+			  (session->is_reliable ? WEIR_OPTION_RELIABLE | WEIR_OPTION_ASSIGN : 0));
 	welcome->heartbeat_ms = weir_be32(world->plan.heartbeat_ms);
 	welcome->liveness_ms = weir_be32(world->plan.liveness_ms);
 	gateway_post(world, session->address, &writer);

@@ -73,6 +73,18 @@ static void lie_nack(struct sim_world *world, struct weir_writer *writer, uint32
 	make_ranges(&world->chance, nack->ranges, count, near(world, stream, partition));
 }
 
+static void lie_release(struct sim_world *world, struct weir_writer *writer, uint32_t stream,
+	uint32_t partition, uint32_t epoch)
+{
+	struct weir_frame_handover *release =
+		weir_writer_add(writer, WEIR_FRAME_RELEASE, 0, sizeof(*release));
+
+	release->stream = weir_be16((uint16_t)stream);
+	release->partition = weir_be16((uint16_t)partition);
+	release->epoch = weir_be32(epoch);
+	release->seq = weir_be64(near(world, stream, partition));
+}
+
 void sim_lie(struct sim_world *world, struct sim_consumer *consumer)
 {
 	uint8_t buffer[SIM_DATAGRAM];
@@ -86,12 +98,15 @@ void sim_lie(struct sim_world *world, struct sim_consumer *consumer)
 		/* Epochs are small numbers here: easily guessed. */
 		uint32_t epoch = (uint32_t)sim_between(&world->chance, 1, 12);
 
-		switch (sim_below(&world->chance, 3)) {
+		switch (sim_below(&world->chance, 4)) {
 		case 0:
 			lie_credit(world, &writer);
 			break;
 		case 1:
 			lie_ack(world, &writer, stream, partition, epoch);
+			break;
+		case 2:
+			lie_release(world, &writer, stream, partition, epoch);
 			break;
 		default:
 			if (writer.size - writer.length > 600)

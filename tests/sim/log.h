@@ -22,6 +22,7 @@
 	X(CREDIT, "gateway hears credit")                                                          \
 	X(REFUSED, "gateway refuses answer")                                                       \
 	X(STRAY, "gateway hears nack for another's lane")                                          \
+	X(DRAIN, "lane is drained")                                                                \
 	X(MOVED, "lane moved to session, epoch")                                                   \
 	X(GIVEN_UP, "given up")                                                                    \
 	X(SETTLED, "settled")                                                                      \

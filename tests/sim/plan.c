@@ -46,6 +46,8 @@ static void draw_groups(struct sim_plan *plan, struct sim_random *random)
 		group->lane_bytes = (uint32_t)sim_scale(random, 2048, 200000);
 		if (sim_chance(random, 20))
 			group->packets_per_s = sim_scale(random, 500, 20000);
+		group->moves = (uint32_t)sim_between(random, 1, 4);
+		group->drain_ms = sim_chance(random, 90) ? (uint32_t)sim_scale(random, 10, 600) : 0;
 	}
 }
 
@@ -110,6 +112,7 @@ static void draw_faults(struct sim_plan *plan, struct sim_random *random)
 		if (fault->kind == SIM_FAULT_RESTART && sim_chance(random, 40))
 			fault->kind = SIM_FAULT_CRASH;
 		fault->consumer = group * SIM_MEMBERS + (uint32_t)sim_below(random, members);
+		fault->partition = (uint32_t)sim_below(random, plan->partition_count);
 		fault->from_ns = sim_below(random, plan->faults_end_ns);
 		fault->until_ns = fault->from_ns + length;
 		if (fault->until_ns > plan->faults_end_ns)

@@ -32,6 +32,8 @@ enum sim_fault_kind {
 	SIM_FAULT_CRASH,   /* the process ends, another begins later */
 	SIM_FAULT_LEAVE,   /* the application says good-bye, and comes back later */
 	SIM_FAULT_PAUSE,   /* the application asks for nothing */
+	SIM_FAULT_DRAIN,   /* the operator wants it to have no partitions */
+	SIM_FAULT_MOVE,    /* the operator gives it one */
 	SIM_FAULT_RESTART, /* the gateway ends and begins anew */
 	SIM_FAULT_KINDS,
 };
@@ -39,6 +41,7 @@ enum sim_fault_kind {
 struct sim_fault {
 	enum sim_fault_kind kind;
 	uint32_t consumer;
+	uint32_t partition; /* of a move */
 	uint64_t from_ns;
 	uint64_t until_ns;
 };
@@ -65,6 +68,8 @@ struct sim_group_plan {
 	uint32_t lane_messages;
 	uint32_t lane_bytes;
 	uint64_t packets_per_s; /* of each consumer; 0: no limit */
+	uint32_t moves;         /* partitions that are drained at a time */
+	uint32_t drain_ms;      /* longest; 0: not at all */
 };
 
 struct sim_consumer_plan {

@@ -89,6 +89,13 @@ static void fault_begin(struct sim_world *world, const struct sim_fault *fault)
 		consumer->pauses++;
 		sim_consumer_run(world, fault->consumer);
 		break;
+	case SIM_FAULT_DRAIN:
+		consumer->drains++;
+		sim_gateway_drain(world, fault->consumer / SIM_MEMBERS);
+		break;
+	case SIM_FAULT_MOVE:
+		sim_gateway_move(world, fault->partition, fault->consumer);
+		break;
 	case SIM_FAULT_RESTART:
 		sim_gateway_end(world);
 		break;
@@ -117,6 +124,12 @@ static void fault_end(struct sim_world *world, const struct sim_fault *fault)
 	case SIM_FAULT_PAUSE:
 		consumer->pauses--;
 		sim_consumer_run(world, fault->consumer);
+		break;
+	case SIM_FAULT_DRAIN:
+		consumer->drains--;
+		sim_gateway_drain(world, fault->consumer / SIM_MEMBERS);
+		break;
+	case SIM_FAULT_MOVE:
 		break;
 	case SIM_FAULT_RESTART:
 		sim_gateway_begin(world);

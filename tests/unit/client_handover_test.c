@@ -121,6 +121,59 @@ static void test_comes_back(void)
 	gateway_close(&gateway);
 }
 
+/* It comes back from where the gateway heard that it was done: what is in its hands is not new. */
+static void test_in_hand_is_not_taken_twice(bool is_manual)
+{
+	struct gateway gateway;
+	struct weir_message message;
+
+	gateway_open_reliable(&gateway,
+		(struct weir_consumer_options){.window_messages = 10, .manual = is_manual});
+	gateway_data(&gateway, 0, 5, false);
+	for (int i = 0; i < 2; i++)
+		CU_ASSERT_EQUAL(weir_session_next(gateway.client, &message, gateway.now_ns), 1);
+	if (is_manual)
+		CU_ASSERT_EQUAL(
+			weir_session_consume(gateway.client, 1, message.length, gateway.now_ns), 0);
+	tell(&gateway, WEIR_FRAME_REVOKE, 10);
+	gateway_wait(&gateway, 11);
+	expect_release(&gateway, 1, 1);
+	gateway.lanes[0].epoch += 2;
+	gateway.lanes[0].first = 1;
+	gateway.lanes[0].next_seq = 1;
+	tell(&gateway, WEIR_FRAME_ASSIGN, 0);
+	gateway_data(&gateway, 0, 4, false);
+	gateway_wait(&gateway, GATEWAY_HEART_MS);
+	/* Nor is it done with before it is. */
+	CU_ASSERT_EQUAL(gateway.heard[0].done_seq, 1);
+	if (is_manual)
+		CU_ASSERT_EQUAL(
+			weir_session_consume(gateway.client, 1, message.length, gateway.now_ns), 0);
+	for (uint64_t seq = 2; seq < 5; seq++) {
+		CU_ASSERT_EQUAL(weir_session_next(gateway.client, &message, gateway.now_ns), 1);
+		CU_ASSERT_EQUAL(message.sequence, seq);
+	}
+	CU_ASSERT_EQUAL(weir_session_next(gateway.client, &message, gateway.now_ns), 0);
+	if (is_manual)
+		CU_ASSERT_EQUAL(
+			weir_session_consume(gateway.client, 3, 3 * message.length, gateway.now_ns),
+			0);
+	gateway_wait(&gateway, GATEWAY_HEART_MS);
+	CU_ASSERT_EQUAL(gateway.heard[0].done_seq, 5);
+	CU_ASSERT_EQUAL(gateway_credit(&gateway), 10);
+	gateway_close(&gateway);
+}
+
+static void test_in_hand(void)
+{
+	test_in_hand_is_not_taken_twice(false);
+}
+
+static void test_in_hands(void)
+{
+	test_in_hand_is_not_taken_twice(true);
+}
+
 int main(void)
 {
 	CU_TestInfo tests[] = {
@@ -128,6 +181,8 @@ int main(void)
 		{"what is missing is asked for before", test_missing_is_asked_for},
 		{"when its time is over nothing more of it is handed out", test_released_when_late},
 		{"a lane that comes back goes on", test_comes_back},
+		{"a lane that comes back does not bring what is in hand", test_in_hand},
+		{"nor what is taken, and not consumed", test_in_hands},
 		CU_TEST_INFO_NULL,
 	};
 	CU_SuiteInfo suites[] = {{"hand-over", NULL, NULL, NULL, NULL, tests}, CU_SUITE_INFO_NULL};
