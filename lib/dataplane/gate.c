@@ -300,20 +300,6 @@ void weir_consumer_wake(struct weir_dataplane *dataplane, struct weir_consumer *
 	}
 }
 
-static uint32_t wake_all(struct weir_worker *worker)
-{
-	uint32_t woken = 0;
-
-	while (!weir_list_is_empty(&worker->blocked)) {
-		struct weir_outlet *outlet =
-			weir_list_entry(worker->blocked.next, struct weir_outlet, blocked);
-
-		weir_outlet_open(worker, outlet);
-		woken++;
-	}
-	return woken;
-}
-
 /* Lanes of a stream that is paused no longer are in no queue: find them, once a change. */
 static void follow_pause(struct weir_worker *worker, const struct weir_consumer *consumer,
 	struct weir_outlet *outlet)
@@ -325,6 +311,26 @@ static void follow_pause(struct weir_worker *worker, const struct weir_consumer 
 	outlet->pause_seen = changes;
 	weir_outlet_rescan(worker, outlet);
 	weir_again_open(worker, outlet);
+}
+
+/* A wake was lost: whoever waits is opened, and whoever may have paused is looked at. */
+static uint32_t wake_all(struct weir_worker *worker)
+{
+	uint32_t woken = 0;
+
+	while (!weir_list_is_empty(&worker->blocked)) {
+		struct weir_outlet *outlet =
+			weir_list_entry(worker->blocked.next, struct weir_outlet, blocked);
+
+		weir_outlet_open(worker, outlet);
+		woken++;
+	}
+	weir_list_for_each (node, &worker->sessions) {
+		struct weir_outlet *outlet = weir_list_entry(node, struct weir_outlet, sessions);
+
+		follow_pause(worker, outlet->consumer, outlet);
+	}
+	return woken;
 }
 
 uint32_t weir_wakes_poll(struct weir_worker *worker)

@@ -123,6 +123,27 @@ static void test_pause(void)
 	plane_close(plane);
 }
 
+/* The ring of wakes is full: one more wakes all, also those that wait for a stream. */
+static void test_pause_ends_in_a_crowd(void)
+{
+	struct plane *plane = plane_open(STREAM, GROUP);
+	struct client client;
+
+	client_join(&client, plane, &batched);
+	client_grant(&client, 1000000, 1000000000);
+	client_pause(&client, WEIR_PAUSE_LIST, 1);
+	receive_from_all(plane, 0, 10, 100);
+	client_collect(&client);
+	CU_ASSERT_EQUAL(client.message_count, 0);
+	while (rte_ring_mp_enqueue(plane->worker->wakes, (void *)(uintptr_t)WEIR_MAX_CONSUMERS) ==
+		0)
+		;
+	client_pause(&client, WEIR_PAUSE_NONE, 2);
+	client_collect(&client);
+	CU_ASSERT_EQUAL(client.message_count, SOURCES * 10);
+	plane_close(plane);
+}
+
 /* What was overwritten before it could be sent is a gap between frames, of exactly that size. */
 static void test_gap(void)
 {
@@ -225,6 +246,7 @@ CU_TestInfo dataplane_native_tests[] = {
 	{"credit is kept to the message", test_credit_messages},
 	{"credit is kept to the byte", test_credit_bytes},
 	{"a pause stops, and only the newest counts", test_pause},
+	{"a pause ends even when too many are woken at once", test_pause_ends_in_a_crowd},
 	{"a loss shows as a gap of its size", test_gap},
 	{"what sampling leaves out is no gap", test_sampled_is_no_gap},
 	{"a stranger cannot grant credit", test_stranger},
