@@ -319,6 +319,133 @@ static void test_few_at_a_time(void)
 	plane_close(plane);
 }
 
+static void count_messages(const struct client *client, uint32_t counts[16])
+{
+	for (uint32_t i = 0; i < client->message_count; i++)
+		counts[client->messages[i].partition]++;
+}
+
+static void receive_from_all(struct plane *plane, uint32_t first)
+{
+	for (uint8_t source = 1; source <= 60; source++)
+		plane_receive_numbered(plane, source, first, 2, 100);
+}
+
+/* While some are drained, all that comes for the others is sent in the same turn. */
+static void test_others_go_on(void)
+{
+	struct plane *plane = plane_open(MANY, GROUP(",'moves':3"));
+	uint32_t before[16] = {0}, of_first[16] = {0}, after[16] = {0}, moving = 0;
+	bool is_moving[16] = {false};
+	struct client first, next;
+
+	client_join(&first, plane, &told);
+	client_join(&next, plane, &next_told);
+	client_grant_all(&first);
+	client_grant_all(&next);
+	plane_republish(plane);
+	receive_from_all(plane, 0);
+	client_collect(&first);
+	client_collect(&next);
+	count_messages(&first, of_first);
+	count_messages(&first, before);
+	count_messages(&next, before);
+	for (uint16_t p = 0; p < 16 && moving < 3; p++) {
+		is_moving[p] = of_first[p] != 0;
+		moving += is_moving[p];
+		if (is_moving[p])
+			CU_ASSERT_EQUAL(
+				weir_ownership_move(plane->dataplane, "s", p, "n", "next"), 0);
+	}
+	plane_moves(plane, 1);
+	CU_ASSERT_EQUAL(count_draining(plane), 3);
+	client_forget(&first);
+	client_forget(&next);
+	receive_from_all(plane, 2);
+	client_collect(&first);
+	client_take(&next);
+	count_messages(&first, after);
+	count_messages(&next, after);
+	for (uint16_t p = 0; p < 16; p++)
+		CU_ASSERT_EQUAL(after[p], is_moving[p] ? 0 : before[p]);
+	CU_ASSERT_TRUE(first.message_count + next.message_count >= 60);
+	plane_close(plane);
+}
+
+/* A second in which the sources of one consumer say ten times as much as those of the other. */
+static void lopsided_second(struct plane *plane, struct client *first, struct client *next,
+	const bool *is_busy, uint32_t second)
+{
+	for (uint8_t source = 1; source <= 60; source++)
+		plane_receive_numbered(plane, source, second * 100, is_busy[source] ? 20 : 2, 100);
+	client_forget(first);
+	client_forget(next);
+	for (int round = 0; round < 100 && plane_group(plane, "s", "n").held != 0; round++) {
+		client_collect(first);
+		client_collect(next);
+		for (uint16_t p = 0; p < 16; p++) {
+			client_ack(first, p, first->lanes[p].next_seq, first->lanes[p].next_seq);
+			client_ack(next, p, next->lanes[p].next_seq, next->lanes[p].next_seq);
+		}
+	}
+	weir_ownership_measure(plane->dataplane, 1);
+}
+
+/* Three such seconds: how many partitions moved, the busy one gave, and has left. */
+static void rebalance(const char *groups, uint64_t *moves, uint32_t *given, uint32_t *left)
+{
+	struct plane *plane = plane_open(MANY, groups);
+	struct client first, next;
+	bool is_busy[61] = {false};
+	struct weir_consumer_place before, after;
+
+	client_join(&first, plane, &told);
+	client_join(&next, plane, &next_told);
+	client_grant_all(&first);
+	client_grant_all(&next);
+	CU_ASSERT_EQUAL(plane_moves(plane, 16), 0);
+	for (uint8_t source = 1; source <= 60; source++)
+		plane_receive_numbered(plane, source, 0, 1, 100);
+	client_collect(&first);
+	client_collect(&next);
+	for (uint32_t i = 0; i < first.message_count; i++)
+		is_busy[first.messages[i].source] = true;
+	CU_ASSERT_TRUE(first.message_count > 0 && next.message_count > 0);
+	CU_ASSERT_TRUE(weir_consumer_place(plane->dataplane, first.consumer, &before));
+	*moves = plane_group(plane, "s", "n").moves;
+	for (uint32_t second = 1; second <= 3; second++) {
+		lopsided_second(plane, &first, &next, is_busy, second);
+		if (second < 3)
+			CU_ASSERT_FALSE(weir_ownership_is_due(plane->dataplane));
+		plane_republish(plane);
+		plane_moves(plane, 16);
+	}
+	*moves = plane_group(plane, "s", "n").moves - *moves;
+	CU_ASSERT_TRUE(weir_consumer_place(plane->dataplane, first.consumer, &after));
+	*given = before.partitions - after.partitions;
+	*left = after.partitions;
+	CU_ASSERT_EQUAL(plane_group(plane, "s", "n").held, 0);
+	client_collect(&first);
+	client_collect(&next);
+	plane_close(plane);
+}
+
+static void test_rebalanced_by_itself(void)
+{
+	uint32_t given, left;
+	uint64_t moves;
+
+	rebalance(GROUP(",'rebalance_s':3"), &moves, &given, &left);
+	CU_ASSERT_TRUE(given >= 1);
+	CU_ASSERT_TRUE(left >= 1);
+	/* Only from the one that carries too much, and no more than needed. */
+	CU_ASSERT_EQUAL(moves, given);
+	CU_ASSERT_TRUE(given <= 8);
+	rebalance(GROUP(), &moves, &given, &left);
+	CU_ASSERT_EQUAL(moves, 0);
+	CU_ASSERT_EQUAL(given, 0);
+}
+
 CU_TestInfo dataplane_moves_tests[] = {
 	{"a partition is worked off before another consumer gets it", test_drained},
 	{"what is lost meanwhile is sent again", test_repaired_while_drained},
@@ -334,5 +461,7 @@ CU_TestInfo dataplane_moves_tests[] = {
 		test_old_seek_stays_old},
 	{"either of the two may go meanwhile", test_gone_meanwhile},
 	{"few partitions stand still at a time", test_few_at_a_time},
+	{"and all others go on meanwhile", test_others_go_on},
+	{"a consumer that carries too much gives some away by itself", test_rebalanced_by_itself},
 	CU_TEST_INFO_NULL,
 };
