@@ -153,6 +153,7 @@ static void add_match(struct weir_xdp_plan *plan, const struct weir_match *match
 	uint32_t counts[WEIR_MATCH_FIELDS], index = 0, steps = 0;
 
 	count_classes(match, counts);
+	head.port_rules = add_cells(plan, match->port_rules, 65536);
 	if (match->port_classes != NULL)
 		head.port_classes = add_cells(plan, match->port_classes, 65536);
 	if (match->vlan_classes != NULL)
@@ -259,6 +260,8 @@ void weir_xdp_plan_add(struct weir_xdp_plan *plan, const struct weir_xdp_plan_st
 		.lanes = lanes,
 		.attachment_count = (uint16_t)served.group_count,
 		.unserved = (uint16_t)(stream->group_count - served.group_count),
+		.first = attachments != 0 ? plan->lines[attachments].attachment
+					  : (struct weir_xdp_attachment){0},
 	};
 }
 

@@ -4,7 +4,7 @@
 Packets per second of the gateway's whole blind path on one worker, beside a peer: testpmd on the
 same devices, or the gateway in a plainer shape; and on a wire, what a port of driver xdp receives
 (receive.py), three copies of each datagram without loss (replicate.py), and messages into an
-application (native.py).
+application (native.py); and the XDP program (program.py).
 Runs alternate in pairs; the result is the median of the pairs' ratios. Packets are counted per
 second of the worker's CPU time, which other programs on the machine change least; the rates per
 second of the clock are printed beside.
@@ -20,6 +20,7 @@ import time
 
 import capture
 import native
+import program
 import receive
 import replicate
 from cases import CASES
@@ -28,7 +29,8 @@ from contender import Failed, Gateway, Testpmd
 from result import NOISY, of_pairs
 
 SETTLE_S = 0.3
-WIRE = {"afxdp_rx": receive.receive, "replicate_3": replicate.replicate} | {
+WIRE = {"afxdp_rx": receive.receive, "replicate_3": replicate.replicate,
+        "xdp_program_ns": program.program} | {
     f"native_{size}": functools.partial(native.native, size) for size in native.SIZES}
 UNIT = "packets/s of CPU time"
 PEER = "dpdk-testpmd --forward-mode=5tswap"

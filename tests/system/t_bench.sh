@@ -7,7 +7,7 @@
 # shellcheck source=tests/system/_init.sh
 . "$(dirname "$0")/_init.sh"
 
-cases=(forward_64 forward_512 forward_1400 groups_4 partitions_4096 afxdp_rx)
+cases=(forward_64 forward_512 forward_1400 groups_4 partitions_4096 afxdp_rx xdp_program_ns)
 /usr/bin/python3 "$weir_root/tests/bench/bench.py" --pairs 1 --seconds 0.3 --directory "$tmp" \
 	--no-hugepages --json "$tmp/bench.json" "${cases[@]/#/--case=}" >"$tmp/shown"
 assert_eq "$(jq -r '[.results[].name] | join(" ")' "$tmp/bench.json")" "${cases[*]}" "cases"

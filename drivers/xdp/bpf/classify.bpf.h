@@ -12,6 +12,7 @@
  */
 
 #define WEIR_MATCH_NOTHING 0xffffu /* as WEIR_MATCH_NONE */
+#define WEIR_MATCH_FURTHER 0xfffeu /* as WEIR_MATCH_MORE */
 #define WEIR_MATCH_ROOM    8       /* for a class of each field, as WEIR_MATCH_FIELDS */
 
 /* What is known of a packet; on the stack. */
@@ -342,6 +343,9 @@ static __always_inline int weir_match(struct xdp_md *context, struct weir_found 
 	if (head->native_port != 0 && found->headers.destination_port == head->native_port &&
 		weir_trie(context, found, six ? head->own6 : head->own4, destination) != 0)
 		return 1;
+	found->rule = weir_cell(lines, head->port_rules, found->headers.destination_port);
+	if (found->rule != WEIR_MATCH_FURTHER)
+		return 0;
 	found->classes[0] = head->port_classes == 0 ? 0
 						    : weir_cell(lines, head->port_classes,
 							      found->headers.destination_port);

@@ -10,22 +10,11 @@
 
 /* One group's copy of a packet; the packet's own part is in struct weir_found. */
 struct weir_copy {
-	__u32 attachment; /* line */
-	__u32 consumer;   /* slot */
-	__u32 redirects;  /* choose the egress device too; else the packet is there already */
-	__u32 pad;
+	struct weir_xdp_attachment attachment;
+	__u32 consumer;  /* slot */
+	__u32 redirects; /* choose the egress device too; else the packet is there already */
+	__u32 is_only;   /* of its packet, so it was not counted as received */
 };
-
-static __always_inline struct weir_xdp_group_counters *weir_group(void *lines, __u32 line)
-{
-	union weir_xdp_line *at = weir_line(lines, line);
-	__u32 slot;
-
-	if (at == NULL)
-		return NULL;
-	slot = at->attachment.slot;
-	return bpf_map_lookup_elem(&group_counters, &slot);
-}
 
 /* Sampling and the filter of sources. False: counted. */
 static __always_inline int weir_is_wanted(struct xdp_md *context, struct weir_found *found,
@@ -97,22 +86,19 @@ __attribute__((noinline)) int weir_stage_deliver(
 	struct weir_xdp_consumer *consumer;
 	struct weir_xdp_buckets *tokens;
 	struct weir_packet headers;
-	union weir_xdp_line *line;
 	__u32 key, version, bytes;
-	void *lines;
 
 	if (found == NULL || copy == NULL)
 		return XDP_DROP;
-	key = found->bank;
-	lines = bpf_map_lookup_elem(&generations, &key);
-	line = lines == NULL ? NULL : weir_line(lines, copy->attachment);
-	if (line == NULL)
+	key = copy->attachment.slot;
+	counters = bpf_map_lookup_elem(&group_counters, &key);
+	if (counters == NULL)
 		return XDP_DROP;
-	counters = weir_group(lines, copy->attachment);
+	counters->received += copy->is_only;
 	key = copy->consumer;
 	consumer = bpf_map_lookup_elem(&consumers, &key);
 	tokens = bpf_map_lookup_elem(&buckets, &key);
-	if (counters == NULL || !weir_is_wanted(context, found, &line->attachment, counters))
+	if (consumer != NULL && !weir_is_wanted(context, found, &copy->attachment, counters))
 		return XDP_DROP;
 	if (consumer == NULL || tokens == NULL) {
 		counters->no_consumer++;
@@ -135,7 +121,7 @@ __attribute__((noinline)) int weir_stage_deliver(
 		return XDP_DROP;
 	}
 	headers = found->headers;
-	if (!weir_rewrite(context, &headers, consumer) ||
+	if (!weir_rewrite(context, found->length, &headers, consumer) ||
 		*(volatile __u32 *)&consumer->version != version) {
 		counters->failed++;
 		return XDP_DROP;

@@ -68,9 +68,14 @@ static __always_inline __u32 weir_count_groups(
 	__u32 live = 0;
 
 	for (__u32 i = 0; i < WEIR_XDP_MAX_COPIES && i < note->count; i++) {
-		struct weir_xdp_group_counters *counters = weir_group(lines, note->attachments + i);
-		__u32 consumer = weir_target(lines, note->lanes + i);
+		union weir_xdp_line *at = weir_line(lines, note->attachments + i);
+		__u32 consumer = weir_target(lines, note->lanes + i), slot;
+		struct weir_xdp_group_counters *counters;
 
+		if (at == NULL)
+			break;
+		slot = at->attachment.slot;
+		counters = bpf_map_lookup_elem(&group_counters, &slot);
 		if (counters == NULL)
 			break;
 		counters->received++;
@@ -81,7 +86,7 @@ static __always_inline __u32 weir_count_groups(
 		} else {
 			live++;
 			copy->consumer = consumer;
-			copy->attachment = note->attachments + i;
+			copy->attachment = at->attachment;
 		}
 	}
 	return live;
@@ -129,6 +134,7 @@ static __always_inline int weir_find_target(
 	for (__u32 i = 0; i < WEIR_XDP_MAX_COPIES && i < note->count; i++) {
 		__u32 slot = weir_target(lines, note->lanes + i);
 		struct weir_xdp_consumer *consumer;
+		union weir_xdp_line *at;
 
 		if (slot == WEIR_XDP_NOBODY)
 			continue;
@@ -139,8 +145,11 @@ static __always_inline int weir_find_target(
 			wanted = weir_copy_number(note, consumer->port);
 		if (seen++ != wanted)
 			continue;
+		at = weir_line(lines, note->attachments + i);
+		if (at == NULL)
+			return 0;
 		copy->consumer = slot;
-		copy->attachment = note->attachments + i;
+		copy->attachment = at->attachment;
 		return 1;
 	}
 	return 0;
@@ -167,6 +176,7 @@ static __always_inline int weir_leave(struct xdp_md *context)
 	if (now == NULL || lines == NULL ||
 		!weir_find_target(lines, &note, context->egress_ifindex, &copy))
 		return XDP_DROP;
+	found.length = (__u32)bpf_xdp_get_buff_len(context);
 	found.bank = note.bank;
 	found.ticks_offset = now->ticks_offset;
 	found.headers.l3_offset = note.l3_offset + sizeof(note);

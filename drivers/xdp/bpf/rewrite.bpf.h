@@ -142,12 +142,11 @@ static __always_inline int weir_write_headers(struct xdp_md *context,
 }
 
 /* Cut the frame to the payload, and make it begin where the new headers will. 0 or negative. */
-static __always_inline long weir_fit(
-	struct xdp_md *context, const struct weir_packet *headers, __u32 header_length)
+static __always_inline long weir_fit(struct xdp_md *context, __u32 length,
+	const struct weir_packet *headers, __u32 header_length)
 {
 	__u32 payload = (__u32)WEIR_BOUND(headers->l4_offset) + WEIR_UDP_SIZE;
 	__u32 wanted = payload + headers->payload_length;
-	__u32 length = (__u32)bpf_xdp_get_buff_len(context);
 	long status = 0;
 
 	if (length > wanted)
@@ -157,15 +156,18 @@ static __always_inline long weir_fit(
 	return status;
 }
 
-/* The datagram under the consumer's headers. False: not possible, the packet is spoilt. */
-static __always_inline int weir_rewrite(struct xdp_md *context, const struct weir_packet *headers,
-	const struct weir_xdp_consumer *consumer)
+/*
+ * The datagram of a frame of `frame_length` under the consumer's headers. False: not possible, the
+ * packet is spoilt.
+ */
+static __always_inline int weir_rewrite(struct xdp_md *context, __u32 frame_length,
+	const struct weir_packet *headers, const struct weir_xdp_consumer *consumer)
 {
 	struct weir_old old = {0};
 	__u32 length = consumer->header_length;
 
 	if (!weir_read_old(context, headers, consumer->keeps_source, &old) ||
-		weir_fit(context, headers, length) != 0)
+		weir_fit(context, frame_length, headers, length) != 0)
 		return 0;
 	switch (length) { /* Ethernet, a tag or none, IPv4 or IPv6, UDP */
 	case 42:

@@ -41,6 +41,7 @@ struct weir_xdp_current {
 
 struct weir_xdp_head {
 	__u64 generation;
+	__u32 port_rules;   /* line; of struct weir_match */
 	__u32 port_classes; /* lines of the class tables */
 	__u32 vlan_classes;
 	__u32 outer_vlan_classes;
@@ -68,6 +69,16 @@ struct weir_xdp_step {
 	__u8 pad[2];
 };
 
+struct weir_xdp_attachment {
+	__u32 filter4; /* sources let through: entries as in a trie's node */
+	__u32 filter6;
+	__u32 sample; /* 1 in N */
+	__u16 slot;   /* of the attachment's counters */
+	__u16 group;
+	__u8 class; /* enum weir_class */
+	__u8 pad[3];
+};
+
 struct weir_xdp_stream {
 	__u8 key_kind; /* struct weir_key_spec */
 	__u8 key_length;
@@ -77,18 +88,9 @@ struct weir_xdp_stream {
 	__u32 attachments; /* line of the first; one line each */
 	__u32 lanes;       /* line; words: each partition's copy map, then one a group */
 	__u16 attachment_count;
-	__u16 unserved; /* groups beyond them, which get nothing from here */
-	__u8 pad[44];
-};
-
-struct weir_xdp_attachment {
-	__u32 filter4; /* sources let through: entries as in a trie's node */
-	__u32 filter6;
-	__u32 sample; /* 1 in N */
-	__u16 slot;   /* of the attachment's counters */
-	__u16 group;
-	__u8 class; /* enum weir_class */
-	__u8 pad[47];
+	__u16 unserved;                   /* groups beyond them, which get nothing from here */
+	struct weir_xdp_attachment first; /* of them */
+	__u8 pad[20];
 };
 
 union weir_xdp_line {

@@ -73,16 +73,14 @@ static __always_inline int weir_is_linear(struct xdp_md *context, const struct w
 	return *(volatile __u32 *)&context->data_end - data == found->length;
 }
 
-/* To the partition's consumers. An XDP verdict. */
-static __always_inline int weir_to_partition(struct xdp_md *context, struct weir_found *found,
-	void *lines, const struct weir_xdp_stream *stream,
-	struct weir_xdp_stream_counters *counters)
+/* To several groups' consumers. An XDP verdict. */
+static __always_inline int weir_to_groups(struct xdp_md *context, struct weir_found *found,
+	void *lines, const struct weir_xdp_stream *stream, __u32 lanes)
 {
-	__u32 partition = (__u32)((found->hash >> 32) * stream->partitions >> 32), map, live;
 	struct weir_xdp_note note = {
 		.magic = WEIR_XDP_NOTE,
 		.bank = found->bank,
-		.lanes = stream->lanes * WEIR_XDP_LINE_WORDS,
+		.lanes = lanes + 1,
 		.attachments = stream->attachments,
 		.count = stream->attachment_count,
 		.l3_offset = found->headers.l3_offset,
@@ -91,23 +89,44 @@ static __always_inline int weir_to_partition(struct xdp_md *context, struct weir
 		.ip_version = found->headers.ip_version,
 	};
 	struct weir_copy copy = {.redirects = 1};
+	__u32 map = weir_target(lines, lanes), live;
+
+	live = weir_count_groups(lines, &note, map != 0 && weir_is_linear(context, found), &copy);
+	if (live == 0)
+		return XDP_DROP;
+	if (live == 1)
+		return weir_stage_deliver(context, found, &copy);
+	return weir_fan_out(
+		context, &note, found->bank * WEIR_XDP_COPY_MAPS + (map - 1) % WEIR_XDP_COPY_MAPS);
+}
+
+/* To the partition's consumers. An XDP verdict. */
+static __always_inline int weir_to_partition(struct xdp_md *context, struct weir_found *found,
+	void *lines, const struct weir_xdp_stream *stream,
+	struct weir_xdp_stream_counters *counters)
+{
+	__u32 partition = (__u32)((found->hash >> 32) * stream->partitions >> 32);
+	__u32 count = stream->attachment_count, lanes;
 	int verdict;
 
 	counters->unserved += stream->unserved;
-	if (note.count == 0) {
+	if (count == 0) {
 		counters->no_group++;
 		return XDP_DROP;
 	}
-	note.lanes += partition * (note.count + 1);
-	map = weir_target(lines, note.lanes++);
-	live = weir_count_groups(lines, &note, map != 0 && weir_is_linear(context, found), &copy);
-	if (live == 0)
-		verdict = XDP_DROP;
-	else if (live == 1)
+	lanes = stream->lanes * WEIR_XDP_LINE_WORDS + partition * (count + 1);
+	if (count == 1) {
+		struct weir_copy copy = {
+			.attachment = stream->first,
+			.consumer = weir_target(lines, lanes + 1),
+			.redirects = 1,
+			.is_only = 1,
+		};
+
 		verdict = weir_stage_deliver(context, found, &copy);
-	else
-		verdict = weir_fan_out(context, &note,
-			found->bank * WEIR_XDP_COPY_MAPS + (map - 1) % WEIR_XDP_COPY_MAPS);
+	} else {
+		verdict = weir_to_groups(context, found, lines, stream, lanes);
+	}
 	if (verdict == XDP_REDIRECT)
 		counters->forwarded++;
 	else
