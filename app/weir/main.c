@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "control/alerts.h"
 #include "control/checkpoint.h"
 #include "control/gateway.h"
 #include "control/health.h"
@@ -15,6 +16,7 @@
 #include "control/telemetry.h"
 #include "control/twins.h"
 #include "control/versions.h"
+#include "control/watchdog.h"
 #include "dpdk/driver.h"
 #include "options.h"
 #include "ports.h"
@@ -146,6 +148,8 @@ static int open_control(struct program *program, struct weir_error *error)
 		weir_reach_create(gateway, &gateway->reach) < 0 ||
 		weir_quarantine_create(&gateway->quarantine) < 0 ||
 		weir_health_create(gateway, &gateway->health) < 0 ||
+		weir_watchdog_create(gateway, &gateway->watchdog) < 0 ||
+		weir_watch_create(gateway, &gateway->alerts) < 0 ||
 		weir_telemetry_create(gateway, &gateway->telemetry) < 0 ||
 		weir_gateway_start_timers(gateway) < 0)
 		return weir_error_set(error, -1, "", "", "the control thread could not be set up");
@@ -182,7 +186,10 @@ static int open_socket(struct program *program, struct weir_error *error)
 		weir_methods_quarantine_register(gateway) < 0 ||
 		weir_methods_takeover_register(gateway) < 0 ||
 		weir_methods_metric_register(gateway) < 0 ||
-		weir_methods_place_register(gateway) < 0)
+		weir_methods_place_register(gateway) < 0 ||
+		weir_methods_event_register(gateway) < 0 ||
+		weir_methods_health_register(gateway) < 0 ||
+		weir_methods_alert_register(gateway) < 0)
 		return weir_error_set(error, -1, "", "", "the methods could not be registered");
 	return weir_server_open(
 		&gateway->server, gateway->loop, gateway->rpc, config->control_socket, error);
@@ -292,7 +299,10 @@ static void stop(struct program *program)
 	struct weir_gateway *gateway = &program->gateway;
 
 	weir_server_close(gateway->server);
+	gateway->server = NULL; /* nobody is told of events any more */
 	weir_telemetry_destroy(gateway->telemetry);
+	weir_watch_destroy(gateway->alerts);
+	weir_watchdog_destroy(gateway->watchdog);
 	weir_health_destroy(gateway->health);
 	stop_delivery(program);
 	weir_quarantine_destroy(gateway->quarantine);

@@ -214,6 +214,73 @@ int weirctl_call(struct weirctl_client *client, const char *method, json_t *para
 	return rc;
 }
 
+/* One line: the answer, or a notification. */
+static int take_line(struct weirctl_client *client, const char *line, size_t length,
+	weirctl_take take, void *context, bool *goes_on)
+{
+	json_t *message = json_loadb(line, length, JSON_REJECT_DUPLICATES, NULL);
+	const json_t *error = json_object_get(message, "error");
+	int rc = 0;
+
+	if (json_is_object(error))
+		rc = tell_refusal(client, error);
+	else if (json_object_get(message, "method") != NULL)
+		*goes_on = take(context, message);
+	else if (json_object_get(message, "result") == NULL)
+		rc = fail(client, "what answers is not a JSON-RPC server");
+	json_decref(message);
+	return rc;
+}
+
+static int follow_lines(struct weirctl_client *client, weirctl_take take, void *context)
+{
+	struct weir_buffer lines = {0};
+	bool goes_on = true;
+	int rc = 0;
+
+	while (rc == 0 && goes_on) {
+		const char *line = weir_buffer_front(&lines);
+		const char *end = lines.length > 0 ? memchr(line, '\n', lines.length) : NULL;
+		struct pollfd entry = {.fd = client->fd, .events = POLLIN};
+		ssize_t size;
+
+		if (end != NULL) {
+			rc = take_line(client, line, (size_t)(end - line), take, context, &goes_on);
+			weir_buffer_consume(&lines, (size_t)(end - line) + 1);
+			continue;
+		}
+		if (lines.length > ANSWER_MAX || weir_buffer_reserve(&lines, READ_SIZE) < 0) {
+			rc = fail(client, "the answer is too long");
+			break;
+		}
+		poll(&entry, 1, -1);
+		size = recv(client->fd, weir_buffer_end(&lines), READ_SIZE, MSG_DONTWAIT);
+		if (size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR))
+			rc = fail(client, "the gateway closed the connection");
+		else if (size > 0)
+			lines.length += (size_t)size;
+	}
+	weir_buffer_free(&lines);
+	return rc;
+}
+
+int weirctl_follow(
+	struct weirctl_client *client, const char *method, weirctl_take take, void *context)
+{
+	uint64_t deadline_ns = deadline_of(client);
+	char *request = make_request(client, method, NULL);
+	int rc = request == NULL ? fail(client, "cannot make the request") : 0;
+
+	if (rc == 0)
+		rc = open_socket(client, deadline_ns);
+	if (rc == 0)
+		rc = send_all(client, request, strlen(request), deadline_ns);
+	if (rc == 0)
+		rc = send_all(client, "\n", 1, deadline_ns);
+	free(request);
+	return rc != 0 ? rc : follow_lines(client, take, context);
+}
+
 void weirctl_disconnect(struct weirctl_client *client)
 {
 	if (client->fd >= 0)

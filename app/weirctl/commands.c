@@ -194,6 +194,62 @@ static int run_failover_show(struct weirctl_client *client)
 	return rc;
 }
 
+/* What events are to be printed, and how. */
+struct following {
+	bool is_json;
+	int left; /* 0: no end */
+};
+
+static void print_event(const json_t *event)
+{
+	time_t seconds = (time_t)(json_integer_value(json_object_get(event, "time_ms")) / 1000);
+	struct weirctl_text text = {0};
+	struct tm parts;
+
+	localtime_r(&seconds, &parts);
+	for (const char *const *key =
+			(const char *const[]){"level", "event", "subject", "reason", "text", NULL};
+		*key != NULL; key++) {
+		const char *value = json_string_value(json_object_get(event, *key));
+
+		weirctl_text_add_safe(&text, " ");
+		weirctl_text_add_safe(&text, value != NULL ? value : "-");
+	}
+	printf("%02d:%02d:%02d%s\n", parts.tm_hour, parts.tm_min, parts.tm_sec,
+		text.bytes != NULL ? text.bytes : "");
+	free(text.bytes);
+}
+
+static bool take_event(void *context, const json_t *notification)
+{
+	struct following *following = context;
+	const char *method = json_string_value(json_object_get(notification, "method"));
+	const json_t *params = json_object_get(notification, "params");
+
+	if (following->is_json) {
+		json_dumpf(notification, stdout, JSON_COMPACT);
+		putchar('\n');
+	} else if (method != NULL && strcmp(method, "event") == 0) {
+		print_event(params);
+	} else {
+		printf("%lld events were lost: they came faster than they were read\n",
+			(long long)json_integer_value(json_object_get(params, "count")));
+	}
+	fflush(stdout);
+	return !ferror(stdout) && (following->left == 0 || --following->left > 0);
+}
+
+static int run_events(struct weirctl_client *client, char *const *words, int count)
+{
+	struct following following = {
+		.is_json = client->options->is_json, .left = client->options->count};
+
+	(void)words;
+	if (count > 0)
+		return usage("events takes no arguments");
+	return weirctl_follow(client, "event_subscribe", take_event, &following);
+}
+
 static const struct {
 	const char *name;
 	int (*run)(struct weirctl_client *client, char *const *words, int count);
@@ -202,6 +258,7 @@ static const struct {
 	{"rpc", run_rpc},
 	{"watch", run_watch},
 	{"check", run_check},
+	{"events", run_events},
 };
 
 int weirctl_run(struct weirctl_client *client, char *const *words, int count)

@@ -41,6 +41,12 @@ struct weirctl_client {
 /* Call `method`; takes `params` (NULL: none). `result` becomes a new reference. */
 int weirctl_call(
 	struct weirctl_client *client, const char *method, json_t *params, json_t **result);
+/*
+ * Call `method`, which subscribes, then hand each notification over until `take` returns false.
+ */
+typedef bool (*weirctl_take)(void *context, const json_t *notification);
+int weirctl_follow(
+	struct weirctl_client *client, const char *method, weirctl_take take, void *context);
 void weirctl_disconnect(struct weirctl_client *client);
 
 /* methods.c: `methods` is the array that rpc_methods returns. */

@@ -37,7 +37,7 @@ _weirctl() {
 	if [[ $current == -* ]]; then
 		choices='-s -j -t -n -c -h -V --socket --json --timeout --interval --count --names --help --version'
 	elif ((${#words[@]} == 0)); then
-		choices="check help rpc watch $(_weirctl_ask help --names | sed 's/_.*//' | sort -u)"
+		choices="check events help rpc watch $(_weirctl_ask help --names | sed 's/_.*//' | sort -u)"
 	elif [[ ${words[0]} == rpc ]]; then
 		((${#words[@]} == 1)) && choices=$(_weirctl_ask help --names)
 	elif ((${#words[@]} == 1)) && [[ ${words[0]} != *_* ]]; then

@@ -3,8 +3,10 @@
 
 #include <dirent.h>
 #include <linux/if_packet.h>
+#include <net/if.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
@@ -51,6 +53,20 @@ uint64_t weir_af_packet_drops(const int *fds, unsigned int count)
 			drops += stats.tp_drops;
 	}
 	return drops;
+}
+
+bool weir_af_packet_is_running(int fd)
+{
+	struct sockaddr_ll address = {0};
+	socklen_t length = sizeof(address);
+	struct ifreq request = {0};
+
+	if (getsockname(fd, (struct sockaddr *)&address, &length) < 0)
+		return false;
+	request.ifr_ifindex = address.sll_ifindex;
+	if (ioctl(fd, SIOCGIFNAME, &request) < 0 || ioctl(fd, SIOCGIFFLAGS, &request) < 0)
+		return false;
+	return (request.ifr_flags & IFF_UP) && (request.ifr_flags & IFF_RUNNING);
 }
 
 void weir_af_packet_flush(const int *fds, unsigned int count)

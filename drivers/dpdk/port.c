@@ -95,6 +95,9 @@ static bool link_is_up(void *driver)
 	const struct device *device = driver;
 	struct rte_eth_link link;
 
+	/* net_af_packet says that it is up, whatever its interface is. */
+	if (device->socket_count != 0 && !weir_af_packet_is_running(device->sockets[0]))
+		return false;
 	return rte_eth_link_get_nowait(device->id, &link) == 0 &&
 	       link.link_status == RTE_ETH_LINK_UP;
 }

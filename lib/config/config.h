@@ -263,6 +263,21 @@ struct weir_config_log {
 	uint32_t per_minute; /* lines of one kind; 0: no limit */
 };
 
+/* What watches workers, ports, pools, disk, neighbours and clock. */
+struct weir_config_watchdog {
+	bool act;              /* false: only report */
+	uint32_t per_hour;     /* actions of one kind on one subject at most */
+	uint32_t pool_percent; /* free buffers below this: short */
+	uint32_t disk_ms;      /* a write of the state that takes longer: slow */
+	uint32_t clock_ms;     /* a step of the wall clock beyond this */
+};
+
+struct weir_config_alerts {
+	uint32_t short_s; /* windows of the burn rate */
+	uint32_t long_s;
+	uint32_t deviation; /* standard deviations from the baseline that are odd */
+};
+
 struct weir_config {
 	struct weir_config_workers workers;
 	struct weir_config_memory memory;
@@ -276,6 +291,8 @@ struct weir_config {
 	struct weir_config_failover failover;
 	struct weir_config_telemetry telemetry;
 	struct weir_config_log log;
+	struct weir_config_watchdog watchdog;
+	struct weir_config_alerts alerts;
 	struct weir_config_port *ports;
 	unsigned int port_count;
 	struct weir_config_stream *streams;

@@ -3,7 +3,7 @@
 
 #include "config/parts.h"
 
-/* Objects that say how the gateway is watched: telemetry, log. */
+/* Objects that say how the gateway is watched: telemetry, log, watchdog, alerts. */
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -42,6 +42,27 @@ static const struct weir_field log_fields[] = {
 		.maximum = 1000000},
 };
 
+static const struct weir_field watchdog_fields[] = {
+	{WEIR_MEMBER(struct weir_config_watchdog, act), .read = weir_read_bool},
+	{WEIR_MEMBER(struct weir_config_watchdog, per_hour), .read = weir_read_number,
+		.maximum = 3600},
+	{WEIR_MEMBER(struct weir_config_watchdog, pool_percent), .read = weir_read_number,
+		.minimum = 1, .maximum = 50},
+	{WEIR_MEMBER(struct weir_config_watchdog, disk_ms), .read = weir_read_number, .minimum = 10,
+		.maximum = 600000},
+	{WEIR_MEMBER(struct weir_config_watchdog, clock_ms), .read = weir_read_number,
+		.minimum = 10, .maximum = 3600000},
+};
+
+static const struct weir_field alerts_fields[] = {
+	{WEIR_MEMBER(struct weir_config_alerts, short_s), .read = weir_read_number, .minimum = 1,
+		.maximum = 3600},
+	{WEIR_MEMBER(struct weir_config_alerts, long_s), .read = weir_read_number, .minimum = 2,
+		.maximum = 86400},
+	{WEIR_MEMBER(struct weir_config_alerts, deviation), .read = weir_read_number, .minimum = 2,
+		.maximum = 100},
+};
+
 int weir_read_telemetry(
 	const struct weir_value *value, const struct weir_field *field, void *telemetry)
 {
@@ -53,4 +74,28 @@ int weir_read_log(const struct weir_value *value, const struct weir_field *field
 {
 	(void)field;
 	return weir_fields_read(value, log_fields, COUNT_OF(log_fields), log);
+}
+
+int weir_read_watchdog(
+	const struct weir_value *value, const struct weir_field *field, void *watchdog)
+{
+	(void)field;
+	return weir_fields_read(value, watchdog_fields, COUNT_OF(watchdog_fields), watchdog);
+}
+
+int weir_read_alerts(const struct weir_value *value, const struct weir_field *field, void *alerts)
+{
+	const struct weir_config_alerts *read = alerts;
+	struct weir_value member;
+	int rc;
+
+	(void)field;
+	rc = weir_fields_read(value, alerts_fields, COUNT_OF(alerts_fields), alerts);
+	if (rc < 0 || read->long_s >= 2 * read->short_s)
+		return rc;
+	if (!weir_value_member(value, "long_s", &member))
+		weir_value_member(value, "short_s", &member);
+	return weir_value_fail(&member,
+		"let long_s be at least twice short_s: two windows that are alike are one",
+		"long_s %u is less than twice short_s %u", read->long_s, read->short_s);
 }

@@ -22,6 +22,8 @@ static const struct weir_field config_fields[] = {
 	{WEIR_MEMBER(struct weir_config, failover), .read = weir_read_failover},
 	{WEIR_MEMBER(struct weir_config, telemetry), .read = weir_read_telemetry},
 	{WEIR_MEMBER(struct weir_config, log), .read = weir_read_log},
+	{WEIR_MEMBER(struct weir_config, watchdog), .read = weir_read_watchdog},
+	{WEIR_MEMBER(struct weir_config, alerts), .read = weir_read_alerts},
 	{.key = "ports",
 		.read = weir_read_ports,
 		.hint = "[{\"name\": \"up0\", \"driver\": \"af_packet\", \"interface\": \"eth0\"}]",
@@ -55,6 +57,9 @@ static const struct weir_config defaults = {
 		.partitions = 1024,
 		.consumers = 1024},
 	.log = {.per_minute = 60},
+	.watchdog =
+		{.act = true, .per_hour = 6, .pool_percent = 10, .disk_ms = 1000, .clock_ms = 1000},
+	.alerts = {.short_s = 60, .long_s = 900, .deviation = 4},
 };
 
 /* Before the parser, which would recurse as deep as it is told to. */

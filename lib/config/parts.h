@@ -48,6 +48,9 @@ int weir_read_failover(
 int weir_read_telemetry(
 	const struct weir_value *value, const struct weir_field *field, void *telemetry);
 int weir_read_log(const struct weir_value *value, const struct weir_field *field, void *log);
+int weir_read_watchdog(
+	const struct weir_value *value, const struct weir_field *field, void *watchdog);
+int weir_read_alerts(const struct weir_value *value, const struct weir_field *field, void *alerts);
 int weir_read_rate(const struct weir_value *value, const struct weir_field *field, void *rate);
 int weir_read_window(const struct weir_value *value, const struct weir_field *field, void *window);
 int weir_read_ports(const struct weir_value *value, const struct weir_field *field, void *config);

@@ -223,6 +223,12 @@ static void write_now(void *context, uint64_t now_ns)
 	follow_failure(checkpoint, offer(checkpoint, false));
 }
 
+void weir_checkpoint_now(struct weir_checkpoint *checkpoint)
+{
+	if (checkpoint != NULL)
+		write_now(checkpoint, weir_loop_clock_ns());
+}
+
 int weir_checkpoint_start(struct weir_checkpoint *checkpoint, struct weir_gateway *gateway)
 {
 	uint64_t interval = checkpoint->interval_ms * WEIR_MS_NS;

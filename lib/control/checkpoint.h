@@ -25,6 +25,8 @@ const struct weir_positions *weir_checkpoint_positions(const struct weir_checkpo
 int weir_checkpoint_start(struct weir_checkpoint *checkpoint, struct weir_gateway *gateway);
 /* The configuration may have another interval now. NULL is allowed. */
 void weir_checkpoint_sync(struct weir_checkpoint *checkpoint);
+/* Write at once, as at an interval's end; NULL is fine. */
+void weir_checkpoint_now(struct weir_checkpoint *checkpoint);
 /* False without a checkpoint. */
 bool weir_checkpoint_report(
 	const struct weir_checkpoint *checkpoint, struct weir_state_report *report);

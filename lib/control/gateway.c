@@ -264,7 +264,12 @@ int weir_gateway_apply(
 {
 	int result = weir_dataplane_apply(gateway->dataplane, config, error);
 
-	if (result == 0)
-		weir_gateway_sync(gateway);
-	return result;
+	if (result < 0)
+		return result;
+	weir_gateway_sync(gateway);
+	weir_event_emit(gateway, &(struct weir_event){.kind = WEIR_EVENT_CONFIG_APPLIED,
+					 .subject = "config",
+					 .count = (int64_t)gateway->dataplane->generation,
+					 .text = "a configuration was taken over"});
+	return 0;
 }

@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 
+#include "control/events.h"
 #include "control/loop.h"
 #include "control/rpc.h"
 #include "control/server.h"
@@ -24,6 +25,8 @@ struct weir_quarantine;
 struct weir_health;
 struct weir_takeover;
 struct weir_telemetry;
+struct weir_watchdog;
+struct weir_watch;
 
 struct weir_gateway {
 	struct weir_loop *loop;
@@ -39,9 +42,13 @@ struct weir_gateway {
 	struct weir_health *health;         /* how consumers fare */
 	struct weir_quarantine *quarantine; /* what could not be delivered */
 	struct weir_takeover *takeover;     /* by another gateway */
+	struct weir_watchdog *watchdog;     /* what is in trouble, and remedies */
+	struct weir_watch *alerts;          /* alerts and baselines */
 	struct weir_telemetry *telemetry;   /* figures, and who asks for them */
 	void (*close_ports)(void *context); /* app's: another gateway wants them */
 	void *close_context;
+	uint64_t events[WEIR_EVENT_COUNT]; /* by kind */
+	uint64_t events_emitted;
 	uint64_t started_ns;            /* weir_loop_clock_ns at start */
 	uint64_t followed;              /* the data plane's changes that ports were told of */
 	struct weir_loop_timer reclaim; /* frees what workers have let go */
@@ -86,3 +93,6 @@ int weir_methods_worker_register(struct weir_gateway *gateway);
 int weir_methods_quarantine_register(struct weir_gateway *gateway);
 int weir_methods_metric_register(struct weir_gateway *gateway);
 int weir_methods_place_register(struct weir_gateway *gateway);
+int weir_methods_event_register(struct weir_gateway *gateway);
+int weir_methods_health_register(struct weir_gateway *gateway);
+int weir_methods_alert_register(struct weir_gateway *gateway);

@@ -2,10 +2,11 @@
 #include "control/health.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
+#include "control/events.h"
 #include "control/gateway.h"
 #include "dataplane/snapshot.h"
 
@@ -41,6 +42,21 @@ const char *weir_health_name(enum weir_health_state state)
 	return names[state];
 }
 
+static void tell(
+	const struct weir_health *health, const struct entry *entry, enum weir_health_state state)
+{
+	char subject[WEIR_NAME_SIZE + 16], text[64];
+
+	snprintf(subject, sizeof(subject), "consumer=%s", entry->consumer->name);
+	snprintf(text, sizeof(text), "%s, was %s", weir_health_name(state),
+		weir_health_name(entry->status.state));
+	weir_event_emit(health->gateway, &(struct weir_event){.kind = WEIR_EVENT_CONSUMER_STATE,
+						 .subject = subject,
+						 .reason = weir_health_name(state),
+						 .count = -1,
+						 .text = text});
+}
+
 static void enter(struct weir_health *health, struct entry *entry, enum weir_health_state state,
 	uint64_t now_ns)
 {
@@ -49,8 +65,7 @@ static void enter(struct weir_health *health, struct entry *entry, enum weir_hea
 	if (status->state == state && status->since_ns != 0)
 		return;
 	if (status->since_ns != 0)
-		weir_log_info("health", "consumer %s: %s, was %s", entry->consumer->name,
-			weir_health_name(state), weir_health_name(status->state));
+		tell(health, entry, state);
 	status->state = state;
 	status->name = weir_health_name(state);
 	status->since_ns = now_ns;

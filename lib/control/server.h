@@ -17,6 +17,7 @@
 
 #define WEIR_SERVER_CLIENTS_MAX 32
 #define WEIR_SERVER_MESSAGE_MAX (4 * 1048576U)  /* bytes, without the newline */
+#define WEIR_SERVER_EVENTS_MAX  262144          /* bytes that wait, beyond which events are lost */
 #define WEIR_SERVER_OUTPUT_MAX  (16 * 1048576U) /* bytes that wait for a client to read */
 
 struct weir_server;
@@ -31,4 +32,13 @@ int weir_server_open(struct weir_server **server, struct weir_loop *loop, struct
 void weir_server_close(struct weir_server *server);
 /* Accept nobody any more and let go of the path; whoever is connected stays. From anywhere. */
 void weir_server_retire(struct weir_server *server);
+/*
+ * The client whose request is being carried out gets notifications from now on. One that does not
+ * read loses them beyond WEIR_SERVER_EVENTS_MAX, and is told how many when it reads again.
+ */
+void weir_server_subscribe(struct weir_server *server);
+bool weir_server_has_subscribers(const struct weir_server *server);
+/* Send one line, without its newline, to all subscribers; NULL, for want of memory: it is lost. */
+void weir_server_notify(struct weir_server *server, const char *text);
+uint64_t weir_server_events_lost(const struct weir_server *server);
 size_t weir_server_client_count(const struct weir_server *server);

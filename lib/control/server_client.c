@@ -65,8 +65,10 @@ static void serve_line(struct weir_server_client *client, const char *line, size
 
 	if (is_blank(line, length))
 		return;
+	client->server->serving = client;
 	rc = weir_rpc_handle(
 		client->server->rpc, line, length, &client->peer, &answer, &answer_length);
+	client->server->serving = NULL;
 	if (rc < 0)
 		drop(client, "no memory for its answer");
 	else if (answer != NULL)
@@ -160,6 +162,18 @@ static void on_client(void *context, int fd, uint32_t events)
 	if (client->state != WEIR_CLIENT_DEAD && wanted_events(client) != client->events) {
 		client->events = wanted_events(client);
 		if (weir_loop_modify_fd(client->server->loop, fd, client->events) < 0)
+			drop(client, "it can no longer be watched");
+	}
+	if (client->state == WEIR_CLIENT_DEAD)
+		weir_server_client_remove(client);
+}
+
+void weir_server_client_flush(struct weir_server_client *client)
+{
+	flush_output(client);
+	if (client->state != WEIR_CLIENT_DEAD && wanted_events(client) != client->events) {
+		client->events = wanted_events(client);
+		if (weir_loop_modify_fd(client->server->loop, client->fd, client->events) < 0)
 			drop(client, "it can no longer be watched");
 	}
 	if (client->state == WEIR_CLIENT_DEAD)

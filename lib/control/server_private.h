@@ -12,6 +12,8 @@ struct weir_server {
 	struct weir_socket socket;
 	struct weir_list clients;
 	size_t client_count;
+	struct weir_server_client *serving; /* whose request is carried out; NULL: none's */
+	uint64_t events_lost;               /* of all clients */
 	struct weir_loop_timer retry; /* armed while accepting pauses: no descriptor was free */
 };
 
@@ -31,9 +33,13 @@ struct weir_server_client {
 	size_t scanned; /* bytes of `input` known to hold no newline */
 	struct weir_buffer output;
 	uint32_t events; /* what the loop watches now */
+	bool is_subscribed;
+	uint64_t events_lost; /* not told yet */
 };
 
 /* server_client.c */
 /* Takes `fd`. On failure the fd is closed. */
 int weir_server_client_add(struct weir_server *server, int fd, const struct weir_rpc_peer *peer);
 void weir_server_client_remove(struct weir_server_client *client);
+/* Send what waits; not for the client that is being served. It may end. */
+void weir_server_client_flush(struct weir_server_client *client);

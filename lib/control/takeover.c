@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "control/alerts.h"
 #include "control/checkpoint.h"
 #include "control/present.h"
 #include "control/reach.h"
@@ -56,6 +57,7 @@ static int on_begin(void *context, const json_t *params, json_t **result, struct
 	uint16_t mtu = 1500;
 
 	(void)params;
+	weir_watch_save(gateway->alerts);
 	weir_consumers_visit(gateway->dataplane, add_session_slot, sessions);
 	for (uint32_t i = 0; i < gateway->dataplane->port_count; i++)
 		mtu = RTE_MAX(mtu, gateway->dataplane->ports[i]->mtu);
@@ -112,6 +114,7 @@ static void let_go(struct weir_takeover *takeover)
 	weir_rpc_restrict(gateway->rpc, "takeover_");
 	weir_server_retire(gateway->server);
 	weir_telemetry_suspend(gateway->telemetry);
+	weir_watch_suspend(gateway->alerts);
 	weir_checkpoint_suspend(gateway->checkpoint);
 	weir_versions_close(gateway->versions);
 	gateway->versions = NULL;

@@ -7,7 +7,9 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "control/alerts.h"
 #include "control/gateway.h"
+#include "control/watchdog.h"
 #include "telemetry/collect.h"
 #include "telemetry/http.h"
 #include "telemetry/publish.h"
@@ -97,6 +99,8 @@ static void look(void *context, uint64_t now_ns)
 		   weir_telemetry_collect_control(gateway, telemetry->config.consumers, samples);
 	weir_samples_unlabel(samples, 0);
 	weir_samples_add(samples, WEIR_METRIC_ID_SAMPLES_LEFT_OUT, left_out);
+	weir_watchdog_look(gateway->watchdog, now_ns, samples);
+	weir_watch_look(gateway->alerts, now_ns, samples);
 	publish(telemetry, samples);
 	telemetry->duration_ns = weir_loop_clock_ns() - now_ns;
 	telemetry->expected_ns = telemetry->timer.deadline_ns;

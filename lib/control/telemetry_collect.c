@@ -150,6 +150,10 @@ static void add_control(const struct weir_gateway *gateway, struct weir_samples 
 		ADD_WITH(LOG_LINES, "level", weir_log_level_name((enum weir_log_level)level),
 			weir_log_count((enum weir_log_level)level));
 	ADD(LOG_SUPPRESSED, weir_log_suppressed());
+	for (int kind = 0; kind < WEIR_EVENT_COUNT; kind++)
+		ADD_WITH(EVENTS, "kind", weir_event_name((enum weir_event_kind)kind),
+			gateway->events[kind]);
+	ADD(EVENTS_LOST, weir_server_events_lost(gateway->server));
 }
 
 uint32_t weir_telemetry_collect_control(

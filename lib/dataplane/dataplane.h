@@ -82,7 +82,8 @@ struct weir_dataplane {
 	uint64_t stall_cycles;
 	uint64_t long_loop_cycles;
 	enum weir_idle idle;
-	bool is_crowded; /* more threads that spin than cores for them */
+	_Atomic bool shed_bulk; /* all of it, whatever comes; control sets, workers read */
+	bool is_crowded;        /* more threads that spin than cores for them */
 	/* Control thread's own. */
 	struct weir_model *model;
 	struct weir_snapshot *published;

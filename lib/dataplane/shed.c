@@ -70,9 +70,13 @@ void weir_shed_tick(struct weir_worker *worker)
 	shed->loops = 0;
 	shed->packets = 0;
 	shed->overloads = is_full ? RTE_MIN(shed->overloads + 1, (uint32_t)CONFIRMATION) : 0;
-	if (!is_full && !shed->is_on)
-		return;
 	if (is_full)
 		look(worker, comes);
-	weir_shed_adjust(shed, shed->overloads >= CONFIRMATION, comes);
+	if (is_full || shed->is_on)
+		weir_shed_adjust(shed, shed->overloads >= CONFIRMATION, comes);
+	/* A pool is nearly empty: what comes of bulk would hold more of it. */
+	if (atomic_load_explicit(&worker->dataplane->shed_bulk, memory_order_relaxed)) {
+		shed->share[WEIR_TIER_BULK] = WEIR_SHED_ALL;
+		shed->is_on = true;
+	}
 }

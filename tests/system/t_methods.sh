@@ -97,6 +97,14 @@ answers stats_get '.law.holds and (.law.violations == []) and .uptime_s > 0 and
 	.streams[0].received == 1000 and (.pools | length) > 0'
 answers metric_list name=weir_stream_received '[.metrics[] | select(.labels.stream == "flows")] |
 	length == 2 and all(.[]; .type == "counter")'
+answers health_get '.well and .acts and .troubles == []'
+answers alert_list '.alerts | all(.[]; .state != "active")'
+asked[alert_ack]=1
+assert_fails ctl alert ack WeirPortDown
+answers baseline_compare '.hour < 168 and (.baselines | map(select(.series |
+	startswith("weir_stream_received_messages_total"))) | length == 1)'
+answers baseline_show 'weir_worker_duty_ratio{worker="0",cpu="1"}' '.rate == false'
+answers event_subscribe '.number >= 0'
 answers quarantine_list '.held == 0 and .quarantined == 0 and .messages == []'
 asked[quarantine_show]=1
 assert_fails ctl quarantine show 1

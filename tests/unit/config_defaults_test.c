@@ -72,6 +72,11 @@ static void test_sections_left_out_have_defaults(void)
 	CU_ASSERT_EQUAL(config->telemetry.consumers, 1024);
 	CU_ASSERT_EQUAL(config->log.format, WEIR_LOG_TEXT);
 	CU_ASSERT_EQUAL(config->log.per_minute, 60);
+	CU_ASSERT_TRUE(config->watchdog.act);
+	CU_ASSERT_EQUAL(config->watchdog.per_hour, 6);
+	CU_ASSERT_EQUAL(config->alerts.short_s, 60);
+	CU_ASSERT_EQUAL(config->alerts.long_s, 900);
+	CU_ASSERT_EQUAL(config->alerts.deviation, 4);
 	CU_ASSERT_EQUAL(config->stream_count, 0);
 	CU_ASSERT_EQUAL(config->group_count, 0);
 	weir_config_free(config);

@@ -17,7 +17,8 @@ SCHEMA = json.loads((FOLDER / "schema" / "weir.schema.json").read_text())
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 # Ends of ranges that another value forbids in the documents below.
-CROSS_CHECKED = {("$.memory.buffers", "4096"), ("$.native.liveness_ms", "20")}
+CROSS_CHECKED = {("$.memory.buffers", "4096"), ("$.native.liveness_ms", "20"),
+                 ("$.alerts.long_s", "2")}
 
 RATE = {"packets_per_s": 1000, "bits_per_s": 1000000, "burst_packets": 32, "burst_bytes": 4096}
 WINDOW = {"messages": 1000, "bytes": 65536}
@@ -40,6 +41,9 @@ DOCUMENTS = [
         "telemetry": {"address": "127.0.0.1", "port": 9464, "token_file": "/etc/weir/token",
                       "interval_ms": 500, "partitions": 64, "consumers": 64},
         "log": {"format": "json", "per_minute": 10},
+        "watchdog": {"act": False, "per_hour": 3, "pool_percent": 20, "disk_ms": 500,
+                     "clock_ms": 500},
+        "alerts": {"short_s": 60, "long_s": 86400, "deviation": 3},
         "ports": [
             {"name": "a", "driver": "pci", "device": "0000:03:00.0", "queues": 1,
              "descriptors": 1024, "mtu": 1500, "promiscuous": True, "mac": "02:00:00:00:00:01",

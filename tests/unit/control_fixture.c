@@ -45,7 +45,39 @@ static int on_count_clients(
 	return 0;
 }
 
+static int on_subscribe(
+	void *context, const json_t *params, json_t **result, struct weir_error *error)
+{
+	(void)context;
+	(void)params;
+	(void)error;
+	weir_server_subscribe(server);
+	*result = json_true();
+	return 0;
+}
+
+/* A thousand notifications of a kibibyte and their number. */
+static int on_notify(void *context, const json_t *params, json_t **result, struct weir_error *error)
+{
+	static int number;
+
+	(void)context;
+	(void)params;
+	(void)error;
+	for (int i = 0; i < 1000; i++) {
+		char text[1100];
+
+		snprintf(text, sizeof(text),
+			"{\"method\":\"event\",\"number\":%d,\"pad\":\"%01000d\"}", number++, 0);
+		weir_server_notify(server, text);
+	}
+	*result = json_integer((json_int_t)weir_server_events_lost(server));
+	return 0;
+}
+
 static const struct weir_rpc_method methods[] = {
+	{"test_subscribe", "be told", WEIR_RPC_READ, NULL, "true", on_subscribe},
+	{"test_notify", "tell", WEIR_RPC_READ, NULL, "how many were lost ever", on_notify},
 	{"test_big", "a mebibyte", WEIR_RPC_READ, NULL, "a string", on_big},
 	{"test_clients", "how many are connected", WEIR_RPC_READ, NULL, "a count",
 		on_count_clients},
@@ -66,7 +98,7 @@ int fixture_start(void)
 		return -1;
 	snprintf(fixture_path, sizeof(fixture_path), "%s/run/weir.sock", fixture_folder);
 	if (weir_loop_create(&loop) < 0 || weir_rpc_create(&rpc) < 0 ||
-		weir_methods_log_register(rpc) < 0 || weir_rpc_register(rpc, methods, 2, NULL) < 0)
+		weir_methods_log_register(rpc) < 0 || weir_rpc_register(rpc, methods, 4, NULL) < 0)
 		return -1;
 	if (weir_server_open(&server, loop, rpc, fixture_path, &error) < 0) {
 		fprintf(stderr, "%s: %s\n", error.path, error.reason);

@@ -52,6 +52,54 @@ static void bytes_may_come_one_by_one_or_many_messages_at_once(void)
 	close(other);
 }
 
+static json_t *call(int fd, const char *method)
+{
+	char text[128];
+	int length = snprintf(
+		text, sizeof(text), "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\"}\n", method);
+
+	CU_ASSERT(send_bytes(fd, text, (size_t)length));
+	return read_answer(fd);
+}
+
+/* Numbers rise by one, but for as many as it is told that it lost. */
+static void a_slow_subscriber_loses_and_is_told_how_many(void)
+{
+	int slow = connect_to(fixture_path), other = connect_to(fixture_path);
+	json_int_t expected = 0, told = 0, lost;
+	json_t *answer;
+
+	json_decref(call(slow, "test_subscribe"));
+	answer = call(other, "test_notify");
+	lost = json_integer_value(json_object_get(answer, "result"));
+	json_decref(answer);
+	CU_ASSERT_TRUE(lost > 0 && lost < 1000);
+	/* What was lost is told before what comes next. */
+	while (expected < 1000) {
+		const json_t *params;
+
+		if (expected + lost == 1000)
+			json_decref(call(other, "test_notify"));
+		answer = read_answer(slow);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(answer);
+		params = json_object_get(answer, "params");
+		if (params != NULL) {
+			told += json_integer_value(json_object_get(params, "count"));
+			expected += told;
+		} else {
+			CU_ASSERT_EQUAL(
+				json_integer_value(json_object_get(answer, "number")), expected);
+			expected++;
+		}
+		json_decref(answer);
+	}
+	CU_ASSERT_TRUE(told >= lost);
+	expect_served(other);
+	close(slow);
+	expect_served(other);
+	close(other);
+}
+
 static void large_answers_arrive_whole_when_read_slowly(void)
 {
 	static const char request[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"test_big\"}\n";
@@ -229,6 +277,8 @@ int main(void)
 			the_socket_is_closed_to_others_and_its_folder_readable},
 		{"bytes may come one by one, or many messages at once",
 			bytes_may_come_one_by_one_or_many_messages_at_once},
+		{"a slow subscriber loses, and is told how many",
+			a_slow_subscriber_loses_and_is_told_how_many},
 		{"large answers arrive whole when read slowly",
 			large_answers_arrive_whole_when_read_slowly},
 		{"a client that does not read is dropped, and no other",

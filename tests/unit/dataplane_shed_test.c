@@ -140,11 +140,35 @@ static void test_share_is_exact(void)
 	CU_ASSERT_EQUAL(dropped, 96);
 }
 
+/* The pool is nearly empty, and nothing else is wrong. */
+static void test_all_bulk_when_told(void)
+{
+	static const uint32_t packets[WEIR_TIERS] = {8, 8, 8};
+	struct plane *plane = plane_open(STREAMS, GROUP);
+	uint64_t before;
+
+	plane_reach_all(plane);
+	atomic_store(&plane->worker->dataplane->shed_bulk, true);
+	millisecond(plane, packets, 1);
+	before = shed_of(plane, WEIR_TIER_BULK);
+	millisecond(plane, packets, 1);
+	CU_ASSERT_EQUAL(shed_of(plane, WEIR_TIER_BULK) - before, 8);
+	CU_ASSERT_EQUAL(shed_of(plane, WEIR_TIER_STANDARD), 0);
+	atomic_store(&plane->worker->dataplane->shed_bulk, false);
+	for (uint32_t ms = 0; ms < 2000 && plane->worker->shed.is_on; ms++)
+		millisecond(plane, packets, 1);
+	before = shed_of(plane, WEIR_TIER_BULK);
+	millisecond(plane, packets, 1);
+	CU_ASSERT_EQUAL(shed_of(plane, WEIR_TIER_BULK), before);
+	plane_close(plane);
+}
+
 CU_TestInfo dataplane_shed_tests[] = {
 	{"bulk is shed first, then standard, critical never", test_bulk_first},
 	{"shedding ends, standard first", test_ends},
 	{"nothing is shed but for a higher tier", test_only_for_a_higher_tier},
 	{"one burst is no overload", test_one_burst_is_no_overload},
 	{"a share is kept to the packet", test_share_is_exact},
+	{"all of bulk is shed when it is told so", test_all_bulk_when_told},
 	CU_TEST_INFO_NULL,
 };
