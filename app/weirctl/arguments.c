@@ -104,10 +104,18 @@ static int parse_value(const json_t *param, const char *text, json_t **value)
 	return WEIRCTL_USAGE;
 }
 
+/* Not every '=' is one behind a name: series have labels. */
+static const char *find_equals(const char *word)
+{
+	const char *end = word + strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789_-");
+
+	return end != word && *end == '=' ? end : NULL;
+}
+
 static int add_word(const json_t *method, const char *word, json_t *params)
 {
 	const char *command = param_name(method);
-	const char *equals = strchr(word, '=');
+	const char *equals = find_equals(word);
 	const json_t *param;
 	json_t *value = NULL;
 	int rc;

@@ -44,7 +44,10 @@ assert_json() {
 	if [ -f "$text" ]; then
 		text=$(cat "$text")
 	fi
-	jq -e "$2" <<<"$text" >/dev/null || fail "${3:-JSON}: not '$2' in: $text"
+	# Of no text at all jq says that it is fine.
+	if [ -z "$text" ] || ! jq -e "$2" <<<"$text" >/dev/null; then
+		fail "${3:-JSON}: not '$2' in: $text"
+	fi
 }
 
 # assert_fails COMMAND...: it must end with a failure, not by a signal
