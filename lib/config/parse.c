@@ -46,7 +46,7 @@ static const struct weir_config defaults = {
 		.liveness_ms = 1000,
 		.max_frame = 9000,
 		.queue_ms = 100},
-	.reach = {.probe_ms = 1000, .hold_ms = 1000},
+	.reach = {.probe_ms = 1000, .hold_ms = 1500},
 	.state = {.interval_ms = 1000},
 	.quarantine = {.messages = 1024, .bytes = 16 * 1048576},
 	.health = {.throttled_percent = 50, .park_ms = 1000, .catch_up_ms = 1000},

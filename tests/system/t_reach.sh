@@ -16,7 +16,7 @@ cat >"$tmp/weir.json" <<-END
 	{"workers": {"cpus": [1]},
 	"control": {"socket": "$socket"},
 	"memory": {"hugepages": false, "buffers": 65536},
-	"reach": {"probe_ms": 500, "hold_ms": 500},
+	"reach": {"probe_ms": 500, "hold_ms": 1500},
 	"ports": [{"name": "lan", "driver": "af_packet", "interface": "gw0"}],
 	"streams": [{"name": "flows", "match": {"udp_port": 4739}, "key": "ipfix", "partitions": 16,
 		"ring": {"messages": 8192, "age_ms": 60000}}],
@@ -81,7 +81,7 @@ assert_law
 
 # It listens again: a probe finds it, its partitions come back.
 receiver_start one c1 --listen 10.0.0.3:9995 --late
-wait_for "is_state one reachable '^$' '> 0'" 8
+wait_for "is_state one reachable '^$' '> 0'" 12
 assert_num "$(ctl consumer show two | jq .partitions)" -lt 16 "partitions of the other"
 back=$(ctl consumer show one | jq .delivered)
 load --count 2000
@@ -105,7 +105,7 @@ ip -n c1 -6 address add fd00::3/64 dev eth0 nodad 2>/dev/null || true
 wait_for "is_state one reachable '^$' '> 0'" 10
 back=$(ctl consumer show one | jq .delivered)
 wait_for "[ \$(ctl consumer show one | jq .delivered) -gt $((back + 100)) ]"
-kill -INT $loading
+kill -INT "$(pgrep -P $loading weirload || echo $loading)"
 wait $loading || true
 assert_law
 

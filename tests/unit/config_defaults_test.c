@@ -52,7 +52,7 @@ static void test_sections_left_out_have_defaults(void)
 	CU_ASSERT_EQUAL(config->native.max_frame, 9000);
 	CU_ASSERT_EQUAL(config->native.queue_ms, 100);
 	CU_ASSERT_EQUAL(config->reach.probe_ms, 1000);
-	CU_ASSERT_EQUAL(config->reach.hold_ms, 1000);
+	CU_ASSERT_EQUAL(config->reach.hold_ms, 1500);
 	CU_ASSERT_STRING_EQUAL(config->state.file, "");
 	CU_ASSERT_EQUAL(config->state.interval_ms, 1000);
 	CU_ASSERT_EQUAL(config->quarantine.messages, 1024);

@@ -33,7 +33,7 @@ DOCUMENTS = [
         "tiers": {"critical": RATE, "standard_weight": 4, "bulk_weight": 1},
         "native": {"udp_port": 4150, "heartbeat_ms": 200, "liveness_ms": 600000,
                    "max_frame": 1400, "queue_ms": 50},
-        "reach": {"probe_ms": 1000, "hold_ms": 1000},
+        "reach": {"probe_ms": 1000, "hold_ms": 1500},
         "state": {"file": "/var/lib/weir/state", "interval_ms": 500},
         "quarantine": {"messages": 100, "bytes": 65536},
         "health": {"throttled_percent": 60, "park_ms": 500, "catch_up_ms": 2000},
