@@ -321,11 +321,12 @@ int weir_xdp_queue_open(const struct weir_config_port *config, const struct weir
 	queue->frame_bytes = frame_bytes_for(port->mtu);
 	queue->has_fragments = port->mtu + LINK_OVERHEAD + HEADROOM > LARGE_FRAME;
 	queue->frame_room = queue->frame_bytes - HEADROOM;
-	result = weir_guard_open(&queue->guard, state);
-	if (result == 0)
-		result = make_memory(queue, 3 * ring, ring);
+	result = make_memory(queue, 3 * ring, ring);
 	if (result == 0)
 		result = bind_socket(queue, config, ring);
+	/* Not before the queue is ours: another gateway's state is not touched. */
+	if (result == 0)
+		result = weir_guard_open(&queue->guard, state);
 	if (result == 0)
 		result = share_frames(queue, ring);
 	if (result < 0) {

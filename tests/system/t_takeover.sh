@@ -50,7 +50,7 @@ heads() {
 
 weir_start "$tmp/weir.json"
 assert_fails weir --config "$tmp/weir.json" 2>"$tmp/second.log"
-grep -q 'another gateway owns' "$tmp/second.log" || fail "a second gateway: $(cat "$tmp/second.log")"
+grep -qE 'another (gateway owns|XDP program)' "$tmp/second.log" || fail "a second gateway: $(cat "$tmp/second.log")"
 receiver_start native consumer --native 10.0.0.2:4150 --group g --name c --places \
 	--key-file "$tmp/keys"
 receiver_start blind collector --listen 10.0.0.4:4739

@@ -60,6 +60,12 @@ receiver_stop native
 assert_json "$tmp/c.json" '.received == 2200 and .lost == 0 and .reordered == 0'
 assert_json "$tmp/native.json" ".received >= 2000 and .lost == 0"
 
+# A second gateway is refused, and leaves the queues to the first.
+assert_fails weir --config "$tmp/weir.json" >"$tmp/second.log" 2>&1
+grep -q 'is another gateway running' "$tmp/second.log" || fail "$(cat "$tmp/second.log")"
+send exporter --to 10.0.0.2:4739 --keys 10 --size 100 --count 100 --rate 20000 >/dev/null
+assert_json "$(ctl failover show)" '.ports[0].queues[0] | .state == "gateway" and .trips == 1'
+
 # It stays on the interface without the gateway, until it is told to go.
 weir_stop
 ip -d link show gw0 | grep -q 'prog/xdp' || fail "no program on the port: $(ip -d link show gw0)"
