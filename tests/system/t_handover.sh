@@ -169,15 +169,23 @@ assert_eq "$(group .moves_overdue)" 0 "partitions that were not drained in time"
 # One is killed in the middle: whoever gets its partitions goes on where its application was.
 wait_for at_rest
 wait_for "[ \$(share four) -gt 0 ]"
-send exporter --to 10.0.0.2:4739 --rate 4000 --count 12000 --keys 256 --size 200 \
+dead_had=$(ctl consumer show four | jq .delivered)
+send exporter --to 10.0.0.2:4739 --rate "$rate" --count $((rate * 3)) --keys 256 --size 200 \
 	--json "$tmp/sent.json" &
 loading=$!
-sleep 0.7
+wait_for "ctl consumer show four | jq -e '.delivered > $dead_had + $rate / 10'"
 kill -KILL "${receiver_pid[four]}"
+killed_us=${EPOCHREALTIME/./}
 wait "${receiver_pid[four]}" 2>/dev/null || true
-sleep 0.3
-dead_had=$(ctl consumer show four | jq .delivered)
-wait_for "[ \$(share four) = 0 ]" 5
+while ctl consumer show four >"$tmp/four.json" 2>/dev/null &&
+	[ "$(jq .partitions "$tmp/four.json")" != 0 ]; do
+	dead_had=$(jq .delivered "$tmp/four.json")
+	[ $((${EPOCHREALTIME/./} - killed_us)) -lt 5000000 ] || fail "the dead keeps its partitions"
+done
+gone_ms=$(((${EPOCHREALTIME/./} - killed_us) / 1000))
+echo "the partitions of the one that was killed were others' after $gone_ms ms," \
+	"at $rate messages a second"
+assert_num "$gone_ms" -le 3000 "ms until its partitions were others'"
 wait $loading
 wait_for "[ \"\$(group '.received == .delivered')\" = true ]" 30
 assert_json "$(group .)" '.dropped == {} and .held == 0' "nothing dropped or held"
