@@ -77,6 +77,8 @@ static void add_group(void *context, const struct weir_group_report *group)
 	ADD(GROUP_HELD, group->held);
 	ADD(GROUP_CONSUMERS, group->consumers);
 	ADD(GROUP_REACHABLE, group->reachable);
+	ADD(GROUP_MOVES, stats->moves);
+	ADD(GROUP_MOVES_OVERDUE, stats->moves_overdue);
 	add_dropped(samples, WEIR_METRIC_ID_GROUP_DROPPED, WEIR_STAGE_GROUP, stats->dropped);
 }
 

@@ -62,6 +62,10 @@
 	X(GROUP_CONSUMERS, GAUGE, "weir_group_consumers", "", "consumers of the group")            \
 	X(GROUP_REACHABLE, GAUGE, "weir_group_reachable_consumers", "consumers",                   \
 		"consumers that can be reached")                                                   \
+	X(GROUP_MOVES, COUNTER, "weir_group_moves", "",                                            \
+		"partitions that went from one consumer to another, or to nobody")                 \
+	X(GROUP_MOVES_OVERDUE, COUNTER, "weir_group_moves_overdue", "",                            \
+		"of them, not worked off when their time was over")                                \
 	X(CONSUMER_DELIVERED, COUNTER, "weir_consumer_delivered_messages", "messages",             \
 		"messages delivered to the consumer")                                              \
 	X(CONSUMER_DELIVERED_BYTES, COUNTER, "weir_consumer_delivered_bytes", "bytes",             \

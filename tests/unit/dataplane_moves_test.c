@@ -372,12 +372,12 @@ static void test_others_go_on(void)
 	plane_close(plane);
 }
 
-/* A second in which the sources of one consumer say ten times as much as those of the other. */
+/* A second in which each source sends so many. */
 static void lopsided_second(struct plane *plane, struct client *first, struct client *next,
-	const bool *is_busy, uint32_t second)
+	const uint32_t *counts, uint32_t second)
 {
 	for (uint8_t source = 1; source <= 60; source++)
-		plane_receive_numbered(plane, source, second * 100, is_busy[source] ? 20 : 2, 100);
+		plane_receive_numbered(plane, source, second * 1000, counts[source], 100);
 	client_forget(first);
 	client_forget(next);
 	for (int round = 0; round < 100 && plane_group(plane, "s", "n").held != 0; round++) {
@@ -391,12 +391,16 @@ static void lopsided_second(struct plane *plane, struct client *first, struct cl
 	weir_ownership_measure(plane->dataplane, 1);
 }
 
-/* Three such seconds: how many partitions moved, the busy one gave, and has left. */
-static void rebalance(const char *groups, uint64_t *moves, uint32_t *given, uint32_t *left)
+/*
+ * Three seconds in which the sources of one consumer send ten times as much as those of the other,
+ * or one of its sources most of all. How many partitions moved, it gave, and has left.
+ */
+static void rebalance(
+	const char *groups, bool is_one_hot, uint64_t *moves, uint32_t *given, uint32_t *left)
 {
 	struct plane *plane = plane_open(MANY, groups);
 	struct client first, next;
-	bool is_busy[61] = {false};
+	uint32_t counts[61];
 	struct weir_consumer_place before, after;
 
 	client_join(&first, plane, &told);
@@ -404,17 +408,19 @@ static void rebalance(const char *groups, uint64_t *moves, uint32_t *given, uint
 	client_grant_all(&first);
 	client_grant_all(&next);
 	CU_ASSERT_EQUAL(plane_moves(plane, 16), 0);
-	for (uint8_t source = 1; source <= 60; source++)
+	for (uint8_t source = 1; source <= 60; source++) {
+		counts[source] = is_one_hot ? 1 : 2;
 		plane_receive_numbered(plane, source, 0, 1, 100);
+	}
 	client_collect(&first);
 	client_collect(&next);
-	for (uint32_t i = 0; i < first.message_count; i++)
-		is_busy[first.messages[i].source] = true;
+	for (uint32_t i = 0; i < (is_one_hot ? 1 : first.message_count); i++)
+		counts[first.messages[i].source] = is_one_hot ? 200 : 20;
 	CU_ASSERT_TRUE(first.message_count > 0 && next.message_count > 0);
 	CU_ASSERT_TRUE(weir_consumer_place(plane->dataplane, first.consumer, &before));
 	*moves = plane_group(plane, "s", "n").moves;
 	for (uint32_t second = 1; second <= 3; second++) {
-		lopsided_second(plane, &first, &next, is_busy, second);
+		lopsided_second(plane, &first, &next, counts, second);
 		if (second < 3)
 			CU_ASSERT_FALSE(weir_ownership_is_due(plane->dataplane));
 		plane_republish(plane);
@@ -435,15 +441,26 @@ static void test_rebalanced_by_itself(void)
 	uint32_t given, left;
 	uint64_t moves;
 
-	rebalance(GROUP(",'rebalance_s':3"), &moves, &given, &left);
+	rebalance(GROUP(",'rebalance_s':3"), false, &moves, &given, &left);
 	CU_ASSERT_TRUE(given >= 1);
 	CU_ASSERT_TRUE(left >= 1);
 	/* Only from the one that carries too much, and no more than needed. */
 	CU_ASSERT_EQUAL(moves, given);
 	CU_ASSERT_TRUE(given <= 8);
-	rebalance(GROUP(), &moves, &given, &left);
+	rebalance(GROUP(), false, &moves, &given, &left);
 	CU_ASSERT_EQUAL(moves, 0);
 	CU_ASSERT_EQUAL(given, 0);
+}
+
+static void test_hot_partition_is_alone(void)
+{
+	uint32_t given, left;
+	uint64_t moves;
+
+	rebalance(GROUP(",'rebalance_s':3"), true, &moves, &given, &left);
+	CU_ASSERT_EQUAL(left, 1);
+	CU_ASSERT_EQUAL(moves, given);
+	CU_ASSERT_TRUE(given >= 1);
 }
 
 CU_TestInfo dataplane_moves_tests[] = {
@@ -463,5 +480,6 @@ CU_TestInfo dataplane_moves_tests[] = {
 	{"few partitions stand still at a time", test_few_at_a_time},
 	{"and all others go on meanwhile", test_others_go_on},
 	{"a consumer that carries too much gives some away by itself", test_rebalanced_by_itself},
+	{"a partition that is hot gets a consumer to itself", test_hot_partition_is_alone},
 	CU_TEST_INFO_NULL,
 };
