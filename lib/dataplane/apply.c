@@ -84,6 +84,8 @@ static void lane_begin(struct weir_worker *worker, struct weir_partition *partit
 		delivery_begin(partition, attachment, view, lane);
 }
 
+#define POSITION_TELLS 5 /* heartbeats: any of them may be lost */
+
 static struct weir_position *find_position(const struct weir_lane *lane, uint64_t session)
 {
 	for (uint16_t i = 0; i < lane->history_size; i++)
@@ -104,6 +106,16 @@ static void lane_remember(struct weir_lane *lane, uint64_t session)
 	position->session = session;
 	position->messages = lane->wire.messages;
 	position->bytes = lane->wire.bytes;
+	lane->left_session = session;
+	lane->tells = POSITION_TELLS;
+}
+
+bool weir_lane_tell_position(struct weir_lane *lane, uint64_t session)
+{
+	if (lane->tells == 0 || lane->left_session != session)
+		return false;
+	lane->tells--;
+	return true;
 }
 
 struct weir_position weir_lane_position(const struct weir_lane *lane, uint64_t session)
@@ -119,6 +131,8 @@ static void lane_recall(struct weir_lane *lane, uint64_t session)
 
 	lane->wire.messages = position.messages;
 	lane->wire.bytes = position.bytes;
+	if (lane->left_session == session)
+		lane->tells = 0;
 }
 
 void weir_lane_set_consumer(
@@ -129,8 +143,10 @@ void weir_lane_set_consumer(
 	lane_forget_reports(lane);
 	if (lane->delivery != NULL)
 		weir_reliable_rewind(worker, lane);
-	if (lane->history != NULL && before != NULL)
+	if (lane->history != NULL && before != NULL) {
 		lane_remember(lane, before->consumer->session);
+		before->has_left = true;
+	}
 	lane->outlet = outlet;
 	lane->is_full = false;
 	if (outlet != before)

@@ -135,6 +135,7 @@ struct weir_outlet {
 	bool needs_tag;     /* the datagram has more than DATA: with a key it is authenticated */
 	uint64_t again_end; /* where the open RETRANSMIT frame ends; 0: none is open */
 	bool is_beginning;  /* got lanes in this snapshot */
+	bool has_left;      /* lanes have gone to others, and it is to be told where they ended */
 	bool has_begun;     /* and in an earlier one: its choice of a start is behind it */
 	/* Stream protocol: the datagram being filled, and the DATA frame in it. */
 	struct rte_mbuf *datagram; /* NULL: none begun */

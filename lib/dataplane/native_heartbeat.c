@@ -26,7 +26,8 @@ static bool is_due(const struct weir_worker *worker, const struct weir_outlet *o
 	uint64_t interval = worker->snapshot->heartbeat_cycles;
 
 	if (worker->now - outlet->last_heartbeat >= interval)
-		return is_home(worker, outlet->consumer) || !weir_list_is_empty(&outlet->reports);
+		return is_home(worker, outlet->consumer) || outlet->has_left ||
+		       !weir_list_is_empty(&outlet->reports);
 	/* Soon after a burst has ended, its tail is told; then at the usual pace. */
 	return has_news(outlet) && worker->now - outlet->last_sent >= interval / 20;
 }
@@ -112,6 +113,42 @@ void weir_native_tell_moved(
 	frame->lanes[0].lane_bytes = weir_be64(position.bytes);
 }
 
+static bool tell_left_of(
+	struct weir_worker *worker, struct weir_outlet *outlet, const struct weir_stream *stream)
+{
+	bool has_told = false;
+
+	for (uint16_t p = 0; p < stream->partition_count; p++) {
+		const struct weir_partition *partition = &stream->partitions[p];
+
+		if (weir_stream_owner(stream, p) != worker->id)
+			continue;
+		for (uint32_t i = 0; i < partition->lane_count; i++) {
+			struct weir_lane *lane = partition->lanes[i];
+
+			if (lane->group != outlet->consumer->group ||
+				!weir_lane_tell_position(lane, outlet->consumer->session))
+				continue;
+			weir_native_tell_moved(worker, outlet->consumer, lane);
+			has_told = true;
+		}
+	}
+	return has_told;
+}
+
+/*
+ * Lanes that went to others without being worked off to the end, or by way of a ring that was too
+ * short: what of them was lost on its way would be missed by nobody, and its credit with it.
+ */
+static void tell_left(struct weir_worker *worker, struct weir_outlet *outlet)
+{
+	bool has_told = false;
+
+	for (uint32_t i = 0; i < worker->snapshot->stream_count; i++)
+		has_told |= tell_left_of(worker, outlet, worker->snapshot->streams[i].stream);
+	outlet->has_left = has_told;
+}
+
 static void send_heartbeat(struct weir_worker *worker, struct weir_outlet *outlet)
 {
 	struct weir_consumer *consumer = outlet->consumer;
@@ -129,6 +166,8 @@ static void send_heartbeat(struct weir_worker *worker, struct weir_outlet *outle
 	frame = add_frame(worker, outlet, count);
 	if (frame != NULL)
 		fill_lanes(outlet, frame, count);
+	if (unlikely(outlet->has_left))
+		tell_left(worker, outlet);
 	weir_native_send(worker, outlet);
 	outlet->last_heartbeat = worker->now;
 }

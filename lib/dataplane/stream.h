@@ -59,6 +59,8 @@ struct weir_lane {
 	struct weir_list report;       /* in outlet->reports once it was sent on */
 	struct weir_position *history; /* native groups; of sessions that may come back */
 	uint16_t history_size;
+	uint8_t tells; /* heartbeats that are still to tell who had it last where it ended */
+	uint64_t left_session; /* of whom */
 	/* At least once; NULL: at most once, and a message is passed when it is sent. */
 	struct weir_delivery *delivery;
 	struct weir_list again;  /* in outlet->again while something is to be sent again, or told */

@@ -308,6 +308,7 @@ static void take_heartbeat(struct client *client, const struct weir_frame_heartb
 		CU_ASSERT_TRUE_FATAL(partition < CLIENT_LANES);
 		follow_lane(client, &client->lanes[partition], weir_be32(entry->epoch),
 			weir_be64(entry->lane_first), weir_be64(entry->next_seq));
+		client->lanes[partition].heard = weir_be64(entry->lane_messages);
 	}
 }
 

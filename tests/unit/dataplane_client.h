@@ -47,6 +47,7 @@ struct client_lane {
 	uint64_t first;
 	uint64_t next_seq;     /* after the newest frame without RETRANSMIT, or heartbeat */
 	uint64_t messages;     /* position there */
+	uint64_t heard;        /* of the newest heartbeat */
 	uint64_t again_told;   /* position that the newest RETRANSMIT frame told */
 	uint64_t epoch_jumped; /* sequences that no frame of the epoch covered */
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <rte_mempool.h>
 
+#include "dataplane/ownership.h"
 #include "dataplane_client.h"
 #include "dataplane_tests.h"
 
@@ -359,6 +360,35 @@ static void test_stream_removed(void)
 	plane_close(plane);
 }
 
+/* Or the credit for what was lost of it would be lost with it. */
+static void test_told_where_it_ended(void)
+{
+	struct plane *plane = plane_open(STREAM, GROUP);
+	struct client client, next;
+	uint32_t told = 0;
+
+	client_join(&client, plane, &trusting);
+	client_grant_all(&client);
+	plane_receive_numbered(plane, 1, 0, 10, 100);
+	client_collect(&client);
+	client_join(&next, plane,
+		&(struct client_options){.name = "next", .host = 8, .is_reliable = true});
+	client_grant_all(&next);
+	CU_ASSERT_EQUAL(weir_ownership_move(plane->dataplane, "s", 0, "n", "next"), 0);
+	plane_republish(plane);
+	for (uint32_t i = 0; i < 20; i++) {
+		client.lanes[0].heard = 0;
+		plane_advance(plane, 100000);
+		plane_tick(plane);
+		client_collect(&client);
+		CU_ASSERT_TRUE(client.lanes[0].heard == 0 || client.lanes[0].heard == 10);
+		told += client.lanes[0].heard == 10;
+	}
+	CU_ASSERT_EQUAL(told, 5);
+	client_collect(&next);
+	plane_close(plane);
+}
+
 CU_TestInfo dataplane_handover_tests[] = {
 	{"the next session gets what the last was not done with", test_next_session},
 	{"what was given up stays so for the next", test_given_up_stays},
@@ -373,5 +403,6 @@ CU_TestInfo dataplane_handover_tests[] = {
 	{"a group made reliable is so for the next session", test_group_made_reliable},
 	{"a group that is removed holds nothing", test_group_removed},
 	{"a stream that is removed holds nothing", test_stream_removed},
+	{"a session is told where a lane ended that went to another", test_told_where_it_ended},
 	CU_TEST_INFO_NULL,
 };
