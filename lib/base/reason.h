@@ -56,6 +56,8 @@
 	X(CHECKSUM, GROUP, "checksum", "UDP checksum wrong, found when framed")                    \
 	X(TX_FAILED, GROUP, "tx_failed", "egress port refused the packet or went away")            \
 	X(REMOVED, GROUP, "removed", "stream or group was removed from the configuration")         \
+	X(SUPERSEDED, GROUP, "superseded",                                                         \
+		"not delivered before its stream's new rings had to go on")                        \
 	X(SHUTDOWN, GROUP, "shutdown", "still held when the gateway stopped")                      \
 	X(FRAME_TRUNCATED, NATIVE, "frame_truncated", "stream-protocol frame ends too early")      \
 	X(FRAME_VERSION, NATIVE, "frame_version", "stream-protocol magic or version unknown")      \

@@ -150,6 +150,8 @@ struct weir_config_stream {
 	uint64_t ring_bytes;    /* per partition; datagram payload */
 	uint32_t age_ms;        /* held longer than this: expired; 0: no limit */
 	uint32_t retain_ms;     /* kept so long for replay after all groups have passed; 0: not */
+	uint32_t drain_ms;      /* after a change of what rings are made from, the old ones may
+				   take so long to be delivered */
 	uint32_t deadline_ms;   /* not delivered later than this after it came; 0: no deadline */
 	uint32_t buffers;       /* budget for all its partitions; never 0: a stream that names
 				   none got an equal share of what the others leave */

@@ -87,6 +87,8 @@ static const struct weir_field ring_fields[] = {
 		.maximum = 3600000},
 	{WEIR_MEMBER(struct weir_config_stream, retain_ms), .read = weir_read_number,
 		.maximum = 86400000},
+	{WEIR_MEMBER(struct weir_config_stream, drain_ms), .read = weir_read_number, .minimum = 1,
+		.maximum = 3600000},
 };
 
 static int read_ring(const struct weir_value *value, const struct weir_field *field, void *target)
@@ -200,6 +202,7 @@ int weir_read_streams(const struct weir_value *value, const struct weir_field *f
 		.ring_messages = 4096,
 		.ring_bytes = 16 * 1048576,
 		.age_ms = 10000,
+		.drain_ms = 10000,
 		.templates = {.bytes = 256 * 1024, .lifetime_s = 1800}};
 	static const struct weir_list_rule rule = {.size = sizeof(struct weir_config_stream),
 		.maximum = WEIR_MAX_STREAMS,

@@ -4,6 +4,7 @@
 #include "dataplane/produce.h"
 #include "dataplane/reliable.h"
 #include "dataplane/seek.h"
+#include "dataplane/succession.h"
 #include "dataplane/templates.h"
 #include "dataplane/transit.h"
 
@@ -77,6 +78,7 @@ static void lane_begin(struct weir_worker *worker, struct weir_partition *partit
 	lane->tell_from = UINT64_MAX;
 	lane->owner = &attachment->owners[partition->index];
 	weir_list_init(&lane->drain);
+	lane->is_following = view->predecessor != NULL;
 	weir_list_init(&lane->again);
 	weir_timer_init(&lane->timer);
 	weir_templates_join(lane);
@@ -163,6 +165,24 @@ void weir_lane_set_consumer(
 	weir_templates_forget(lane);
 }
 
+void weir_lane_release(
+	struct weir_worker *worker, const struct weir_attachment *attachment, uint16_t partition)
+{
+	struct weir_lane *lane = &attachment->lanes[partition];
+
+	lane->is_following = false;
+	weir_handover_follow(worker, lane);
+}
+
+void weir_lane_finish(struct weir_worker *worker, struct weir_lane *lane)
+{
+	if (lane->delivery == NULL)
+		return;
+	lane_unqueue(lane);
+	weir_handover_end(lane);
+	weir_lane_set_consumer(worker, lane, NULL);
+}
+
 static void sync_lane(struct weir_worker *worker, struct weir_partition *partition,
 	const struct weir_attachment_view *view)
 {
@@ -180,6 +200,8 @@ static void sync_lane(struct weir_worker *worker, struct weir_partition *partiti
 		lane->sample = view->sample;
 		lane->sample_left = 0;
 	}
+	/* What it waited for has gone. */
+	lane->is_following &= view->predecessor != NULL;
 	lane->drain_us = view->drain_us;
 	weir_handover_follow(worker, lane);
 	if (lane->cursor != partition->head && !lane->is_queued)
@@ -343,6 +365,7 @@ void weir_worker_apply(struct weir_worker *worker, const struct weir_snapshot *n
 	weir_produce_sync(worker, old, next);
 	begin_sessions(worker);
 	weir_transit_begin(worker);
+	weir_succession_sync(worker);
 	set_meter(worker, &next->critical);
 	worker->stats.applied++;
 	atomic_store_explicit(&worker->applied, next->generation, memory_order_release);

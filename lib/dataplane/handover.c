@@ -10,14 +10,15 @@ static bool is_known(const struct weir_worker *worker, const struct weir_consume
 
 /*
  * Whoever is to have the lane. One that this snapshot does not know comes with the next, which is
- * on its way: until then the lane stays where it is.
+ * on its way: until then the lane stays where it is. Nobody has it while it waits for the stream
+ * before its own, or, acknowledged, when it is one of that stream's and over.
  */
 static struct weir_outlet *wanted_outlet(
 	const struct weir_worker *worker, const struct weir_lane *lane)
 {
 	struct weir_consumer *owner = atomic_load_explicit(lane->owner, memory_order_acquire);
 
-	if (owner == NULL)
+	if (owner == NULL || lane->is_following || (lane->is_over && lane->delivery != NULL))
 		return NULL;
 	if (is_known(worker, owner))
 		return &owner->outlets[worker->id];

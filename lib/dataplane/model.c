@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <rte_cycles.h>
+
 #include "dataplane/dataplane.h"
 #include "dataplane/model_find.h"
 #include "place/place.h"
@@ -38,6 +40,20 @@ void weir_model_weigh(struct weir_model_consumer *consumer, uint32_t weight)
 		return;
 	consumer->weight = weight;
 	consumer->pace.weight = weight;
+}
+
+/*
+ * Whose place a new stream takes: that of the stream of its name, or of the last of those that are
+ * draining, for one that was removed and comes again.
+ */
+static struct weir_stream *find_predecessor(
+	const struct weir_model *old, const struct weir_config_stream *config)
+{
+	for (uint32_t i = 0; old != NULL && i < old->stream_count; i++)
+		if (old->streams[i].succeeded_at == 0 &&
+			strcmp(old->streams[i].object->name, config->name) == 0)
+			return old->streams[i].object;
+	return NULL;
 }
 
 static int add_consumers(struct weir_dataplane *dataplane, const struct weir_model *old,
@@ -178,7 +194,11 @@ static int add_stream(struct weir_dataplane *dataplane, const struct weir_model 
 		stream->object = weir_stream_create(dataplane, config, (uint16_t)slot);
 		if (stream->object == NULL)
 			return -ENOMEM;
+		stream->predecessor = find_predecessor(old, config);
+	} else {
+		stream->predecessor = weir_model_find_stream(old, stream->object)->predecessor;
 	}
+	stream->drain_ms = config->drain_ms;
 	stream->tier = (uint8_t)config->tier;
 	stream->age_ms = config->age_ms;
 	stream->deadline_ms = config->deadline_ms;
@@ -186,6 +206,30 @@ static int add_stream(struct weir_dataplane *dataplane, const struct weir_model 
 	stream->template_lifetime_s = config->templates.lifetime_s;
 	model->stream_count++;
 	return attach_groups(dataplane, old, model, stream);
+}
+
+/* Another may have its place, for the first time or since an earlier model. */
+static void succeed(const struct weir_dataplane *dataplane, const struct weir_model *model,
+	const struct weir_model_stream *before, struct weir_model_stream *stream)
+{
+	stream->predecessor = before->predecessor;
+	stream->succeeded_at = before->succeeded_at;
+	stream->drain_until = before->drain_until;
+	for (uint32_t i = 0; stream->succeeded_at == 0 && i < model->stream_count; i++) {
+		if (model->streams[i].predecessor != stream->object)
+			continue;
+		stream->succeeded_at = dataplane->generation + 1;
+		stream->drain_until =
+			rte_rdtsc() + rte_get_tsc_hz() / 1000 * model->streams[i].drain_ms;
+	}
+}
+
+/* Those that have drained are no predecessors any more. */
+static void forget_drained(struct weir_model *model)
+{
+	for (uint32_t i = 0; i < model->stream_count; i++)
+		if (!weir_model_has_stream(model, model->streams[i].predecessor))
+			model->streams[i].predecessor = NULL;
 }
 
 /* What the new configuration has no more is delivered before it goes. */
@@ -202,6 +246,7 @@ static int add_draining(
 			continue;
 		stream->object = before->object;
 		stream->is_draining = true;
+		succeed(dataplane, model, before, stream);
 		stream->tier = before->tier;
 		stream->age_ms = before->age_ms;
 		stream->deadline_ms = before->deadline_ms;
@@ -211,6 +256,7 @@ static int add_draining(
 		if (result < 0)
 			return result;
 	}
+	forget_drained(model);
 	return 0;
 }
 

@@ -43,6 +43,12 @@ struct weir_model_stream {
 	uint32_t deadline_ms;
 	uint32_t retain_ms;
 	uint32_t template_lifetime_s;
+	uint32_t drain_ms;
+	/* Succession, see succession.h; of a stream that is draining, it may have one itself. */
+	struct weir_stream
+		*predecessor;  /* that it took the place of, while that is there; or NULL */
+	uint64_t succeeded_at; /* first generation in which another has its place; 0 */
+	uint64_t drain_until;  /* TSC */
 	struct weir_attachment **attachments; /* in the order of group_index */
 	uint32_t *group_index;                /* into model->groups */
 	uint32_t attachment_count;

@@ -34,7 +34,7 @@ const struct weir_model_consumer *weir_model_find_consumer(
 	return NULL;
 }
 
-static const struct weir_model_stream *find_stream(
+const struct weir_model_stream *weir_model_find_stream(
 	const struct weir_model *model, const struct weir_stream *stream)
 {
 	for (uint32_t i = 0; model != NULL && i < model->stream_count; i++)
@@ -55,7 +55,7 @@ static bool has_attachment(
 struct weir_attachment *weir_model_find_attachment(
 	const struct weir_model *model, const struct weir_stream *stream, uint16_t group)
 {
-	const struct weir_model_stream *found = find_stream(model, stream);
+	const struct weir_model_stream *found = weir_model_find_stream(model, stream);
 
 	for (uint32_t i = 0; found != NULL && i < found->attachment_count; i++)
 		if (found->attachments[i]->group == group)
@@ -65,7 +65,7 @@ struct weir_attachment *weir_model_find_attachment(
 
 bool weir_model_has_stream(const struct weir_model *model, const struct weir_stream *stream)
 {
-	return find_stream(model, stream) != NULL;
+	return weir_model_find_stream(model, stream) != NULL;
 }
 
 static void mark_consumers(const struct weir_model *model, uint8_t *used)
@@ -181,7 +181,7 @@ static void stream_difference(const struct weir_model_stream *stream,
 	void (*each)(void *context, void (*free_object)(void *), void *object), void *context)
 {
 	const struct weir_model_stream *before =
-		stream->object != NULL ? find_stream(other, stream->object) : NULL;
+		stream->object != NULL ? weir_model_find_stream(other, stream->object) : NULL;
 
 	for (uint32_t i = 0; i < stream->attachment_count; i++)
 		if (!has_attachment(before, stream->attachments[i]))

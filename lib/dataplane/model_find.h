@@ -17,6 +17,8 @@ struct weir_model_consumer *weir_model_entry(const struct weir_dataplane *datapl
 	const struct weir_consumer *consumer, struct weir_model_group **group);
 struct weir_attachment *weir_model_find_attachment(
 	const struct weir_model *model, const struct weir_stream *stream, uint16_t group);
+const struct weir_model_stream *weir_model_find_stream(
+	const struct weir_model *model, const struct weir_stream *stream);
 bool weir_model_has_stream(const struct weir_model *model, const struct weir_stream *stream);
 
 /* Numbers that neither model uses; -ENOSPC when there is none. */

@@ -85,6 +85,20 @@ bool weir_partition_make_room(struct weir_worker *worker, struct weir_stream_loc
 	return true;
 }
 
+void weir_stream_trim(struct weir_worker *worker, struct weir_stream *stream)
+{
+	struct weir_stream_local *local = &stream->local[worker->id];
+	uint32_t limit = atomic_load_explicit(&local->limit, memory_order_relaxed);
+
+	for (uint16_t i = 0; i < stream->partition_count && local->held > limit; i++) {
+		struct weir_partition *partition = &stream->partitions[i];
+
+		while (weir_stream_owner(stream, i) == worker->id && count_held(partition) != 0 &&
+			local->held > limit)
+			lap_oldest(worker, partition);
+	}
+}
+
 static bool is_full(const struct weir_partition *partition, uint32_t bytes)
 {
 	return count_held(partition) != 0 &&

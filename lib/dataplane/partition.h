@@ -14,6 +14,9 @@
 bool weir_partition_make_room(struct weir_worker *worker, struct weir_stream_local *local,
 	struct weir_partition *partition, uint32_t bytes);
 
+/* Lap what a stream that takes no more holds beyond its budget on this worker. */
+void weir_stream_trim(struct weir_worker *worker, struct weir_stream *stream);
+
 /*
  * Whether the message fits without a group losing one; what is kept for replay alone makes way.
  */

@@ -88,6 +88,15 @@ static void free_retired(struct weir_dataplane *dataplane, bool all)
 	}
 }
 
+static uint64_t count_held(const struct weir_dataplane *dataplane, const struct weir_stream *stream)
+{
+	uint64_t held = 0;
+
+	for (uint32_t id = 0; id < dataplane->worker_count; id++)
+		held += __atomic_load_n(&stream->local[id].held, __ATOMIC_RELAXED);
+	return held;
+}
+
 /* While partitions move, who gives keeps what it had, and who takes has it already. */
 static void set_budget(struct weir_stream_local *local, uint64_t limit, bool is_moving)
 {
@@ -117,12 +126,34 @@ static void share_budget(
 	}
 }
 
+/*
+ * What a stream's predecessors hold comes out of its own budget, three quarters of it at most; what
+ * they do not need any more is the stream's.
+ */
+static void share_among_rings(const struct weir_dataplane *dataplane,
+	const struct weir_model *model, const struct weir_model_stream *stream, uint64_t buffers)
+{
+	const struct weir_model_stream *before = stream;
+	uint64_t left = buffers / 4 * 3;
+
+	while (before->predecessor != NULL) {
+		uint64_t held;
+
+		before = weir_model_find_stream(model, before->predecessor);
+		held = RTE_MIN(count_held(dataplane, before->object), left);
+		share_budget(dataplane, before->object, left);
+		left -= held;
+		buffers -= held;
+	}
+	share_budget(dataplane, stream->object, buffers);
+}
+
 void weir_budgets_set(struct weir_dataplane *dataplane, const struct weir_model *model)
 {
 	const struct weir_config *config = model->config;
 
 	for (uint32_t i = 0; i < config->stream_count; i++)
-		share_budget(dataplane, model->streams[i].object, config->streams[i].buffers);
+		share_among_rings(dataplane, model, &model->streams[i], config->streams[i].buffers);
 	/* What drains keeps the room that it has, wherever it goes. */
 	for (uint32_t i = 0; i < dataplane->moves.count; i++) {
 		const struct weir_move *move = &dataplane->moves.batch[i];
@@ -269,6 +300,7 @@ void weir_dataplane_reclaim(struct weir_dataplane *dataplane)
 	free_retired(dataplane, false);
 	if (model == NULL || oldest_generation(dataplane) < dataplane->generation)
 		return;
+	weir_budgets_set(dataplane, model);
 	for (uint32_t i = 0; i < model->stream_count; i++)
 		if (model->streams[i].is_draining &&
 			weir_stream_is_drained(dataplane, &model->streams[i])) {

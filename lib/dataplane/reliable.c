@@ -20,6 +20,7 @@ static enum weir_gap_reason gap_reason(enum weir_reason reason)
 	case WEIR_REASON_QUARANTINED:
 		return WEIR_GAP_QUARANTINED;
 	case WEIR_REASON_REMOVED:
+	case WEIR_REASON_SUPERSEDED:
 	case WEIR_REASON_SHUTDOWN:
 		return WEIR_GAP_REMOVED;
 	case WEIR_REASON_CHECKSUM:

@@ -7,10 +7,12 @@
 #include <rte_cycles.h>
 
 #include "dataplane/dataplane.h"
+#include "dataplane/model_find.h"
 #include "dataplane/move.h"
 #include "dataplane/placement.h"
 #include "wire/prefix_set.h"
 
+#define GRACE_S 2    /* what a worker needs at most to end what has had its time */
 #define QUANTUM 2048 /* bytes a turn and unit of weight: at least one full packet */
 
 static void free_view(struct weir_stream_view *view)
@@ -40,6 +42,20 @@ static int fill_attachment(const struct weir_model_group *group, struct weir_att
 	return weir_placement_plan(group, group->goal, view);
 }
 
+static void fill_succession(const struct weir_model *model, const struct weir_model_stream *stream,
+	struct weir_stream_view *view)
+{
+	view->succeeded_at = stream->succeeded_at;
+	view->drain_until = stream->drain_until;
+	view->is_successor = stream->predecessor != NULL;
+	if (view->is_successor)
+		view->wait_until = weir_model_find_stream(model, stream->predecessor)->drain_until +
+				   GRACE_S * rte_get_tsc_hz();
+	for (uint32_t i = 0; view->is_successor && i < view->attachment_count; i++)
+		view->attachments[i].predecessor = weir_model_find_attachment(
+			model, stream->predecessor, view->attachments[i].attachment->group);
+}
+
 static int fill_stream(const struct weir_model *model, const struct weir_model_stream *stream,
 	struct weir_stream_view *view)
 {
@@ -62,6 +78,7 @@ static int fill_stream(const struct weir_model *model, const struct weir_model_s
 			    &view->attachments[i]) < 0)
 			return -1;
 	}
+	fill_succession(model, stream, view);
 	return 0;
 }
 

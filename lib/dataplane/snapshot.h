@@ -29,16 +29,22 @@ struct weir_attachment_view {
 	bool *at_once;                    /* of each partition: it moves with the snapshot */
 	uint64_t *members;                /* identities; NULL once the plan holds */
 	uint32_t member_count;
+	/* The same group's, of the stream that this one took the place of; NULL: of none. */
+	const struct weir_attachment *predecessor;
 };
 
 struct weir_stream_view {
 	struct weir_stream *stream;
-	uint16_t *owners; /* worker of each partition: where messages are sent; see transit.h */
-	bool is_draining; /* no packet matches it any more; what it holds is delivered */
+	uint16_t *owners;  /* worker of each partition: where messages are sent; see transit.h */
+	bool is_draining;  /* no packet matches it any more; what it holds is delivered */
+	bool is_successor; /* of one that is draining still; see succession.h */
 	uint8_t tier;
-	uint64_t age_limit;         /* TSC cycles; 0: none */
-	uint64_t deadline;          /* likewise */
-	uint64_t retain;            /* likewise; 0: nothing is kept for replay */
+	uint64_t succeeded_at; /* first generation in which another has its place; 0: none has */
+	uint64_t drain_until;  /* TSC; then the rest goes, with succeeded_at */
+	uint64_t wait_until;   /* TSC; of a successor: a worker that is stalled is not waited for */
+	uint64_t age_limit;    /* TSC cycles; 0: none */
+	uint64_t deadline;     /* likewise */
+	uint64_t retain;       /* likewise; 0: nothing is kept for replay */
 	uint64_t template_lifetime; /* likewise; 0: without end */
 	struct weir_attachment_view *attachments;
 	uint32_t attachment_count;

@@ -52,6 +52,8 @@ struct weir_lane {
 	bool is_reported;     /* while its partition moves: it was in outlet->reports */
 	bool is_draining;     /* nothing new is sent: see handover.h */
 	bool wants_templates; /* its consumer may not have had all that are in force */
+	bool is_following;    /* waits for lanes of the stream before; see succession.h */
+	_Atomic bool is_over; /* of a stream before: nothing of it is left; all workers read it */
 	uint16_t group;       /* slot number */
 	/* Stream protocol: what this consumer was told since it has the lane. */
 	uint64_t told;                 /* sequence up to which frames have covered */

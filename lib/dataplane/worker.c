@@ -3,6 +3,7 @@
 #include "dataplane/partition.h"
 #include "dataplane/produce.h"
 #include "dataplane/requeue.h"
+#include "dataplane/succession.h"
 #include "dataplane/transit.h"
 
 #include <sys/prctl.h>
@@ -131,6 +132,8 @@ static uint32_t loop_once(struct weir_worker *worker)
 		work += weir_orders_poll(worker);
 	if (worker->now >= worker->next_tick)
 		tick(worker);
+	if (unlikely(worker->has_succession))
+		weir_succession_run(worker);
 	work += weir_produce_flush(worker);
 	work += weir_schedule(worker);
 	weir_tx_flush_all(worker);

@@ -115,8 +115,10 @@ struct weir_worker {
 	uint64_t transit_generation; /* the snapshot that moves them; 0: none has */
 	uint64_t settled_at;         /* TSC */
 	uint32_t limbo_count;
-	uint8_t transit_phase; /* enum weir_transit_phase */
-	uint64_t next_tick;    /* TSC */
+	uint8_t transit_phase;    /* enum weir_transit_phase */
+	uint64_t next_tick;       /* TSC */
+	bool has_succession;      /* a stream takes another's place; see succession.h */
+	uint64_t next_succession; /* TSC */
 
 	struct rte_mempool *copies;    /* for what is sent beside the received mbuf */
 	struct rte_mempool *large;     /* for datagrams on their way into fragments */
@@ -269,6 +271,11 @@ void weir_partition_sync(struct weir_worker *worker, struct weir_partition *part
 /* Drop everything that the partition holds and take it off the worker's lists. */
 void weir_partition_purge(
 	struct weir_worker *worker, struct weir_partition *partition, enum weir_reason reason);
+/* A lane that was following its stream's predecessor is given to its consumer. */
+void weir_lane_release(
+	struct weir_worker *worker, const struct weir_attachment *attachment, uint16_t partition);
+/* The lane of a predecessor is over: an acknowledged consumer hears no more of it. */
+void weir_lane_finish(struct weir_worker *worker, struct weir_lane *lane);
 /* Go on to the newest snapshot, if it is another than the worker's; true then. */
 bool weir_worker_follow(struct weir_worker *worker);
 /* The lane goes to another consumer, or to nobody, in a higher epoch. It is in no queue. */

@@ -289,6 +289,8 @@ static const struct bad_config bad_configs[] = {
 		"-1", true},
 	{"retention over a day", STREAM("'ring':{'age_ms':0,'retain_ms':86400001}"),
 		"$.streams[0].ring.retain_ms", "86400001", true},
+	{"no time to drain", STREAM("'ring':{'drain_ms':0}"), "$.streams[0].ring.drain_ms", "0",
+		true},
 	{"retention beyond the age", STREAM("'ring':{'age_ms':5000,'retain_ms':5001}"),
 		"$.streams[0].ring.retain_ms", "5001 is more than age_ms 5000", false},
 	{"retention beyond the usual age", STREAM("'ring':{'retain_ms':60000}"),

@@ -159,6 +159,7 @@ static void test_delivery_left_bare_has_defaults(void)
 	const struct weir_config_group *g = &config->groups[0];
 
 	CU_ASSERT_EQUAL(s->retain_ms, 0);
+	CU_ASSERT_EQUAL(s->drain_ms, 10000);
 	CU_ASSERT_EQUAL(s->deadline_ms, 0);
 	CU_ASSERT_EQUAL(s->templates.bytes, 262144);
 	CU_ASSERT_EQUAL(s->templates.lifetime_s, 1800);
@@ -292,6 +293,7 @@ static void test_streams_are_taken_over(void)
 	CU_ASSERT_EQUAL(a->ring_bytes, 1048576);
 	CU_ASSERT_EQUAL(a->age_ms, 0);
 	CU_ASSERT_EQUAL(a->retain_ms, 60000);
+	CU_ASSERT_EQUAL(a->drain_ms, 2000);
 	CU_ASSERT_EQUAL(a->deadline_ms, 700);
 	CU_ASSERT_EQUAL(a->buffers, 4096);
 	CU_ASSERT_EQUAL(a->producers.max, 3);

@@ -36,7 +36,8 @@
 	"  {'name':'a','match':{'vlan':100,'outer_vlan':200,'destination':['192.0.2.1/32',\n"      \
 	"    '2001:db8::/32'],'source':'10.0.0.0/8','udp_port':[4739,'9990-9999','53']},\n"        \
 	"   'key':{'type':'bytes','offset':4,'length':8},'partitions':64,'tier':'critical',\n"     \
-	"   'ring':{'messages':1024,'bytes':'1M','age_ms':0,'retain_ms':60000},\n"                 \
+	"   'ring':{'messages':1024,'bytes':'1M','age_ms':0,'retain_ms':60000,\n"                  \
+	"    'drain_ms':2000},\n"                                                                  \
 	"   'deadline_ms':700,'buffers':4096,'producers':{'max':3,\n"                              \
 	"    'rate':{'packets_per_s':'9k'},'key_file':'/etc/weir/a.key'}},\n"                      \
 	"  {'name':'b','match':{'vlan':'untagged','outer_vlan':'none'},'key':'gtpu',\n"            \

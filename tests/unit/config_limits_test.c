@@ -129,6 +129,7 @@ static const struct edge {
 	{STREAM("'ring':{'age_ms':3600000,'retain_ms':%lld}"), "$.streams[0].ring.retain_ms", 0,
 		3600000},
 	{STREAM("'ring':{'retain_ms':%lld}"), "$.streams[0].ring.retain_ms", 0, 10000},
+	{STREAM("'ring':{'drain_ms':%lld}"), "$.streams[0].ring.drain_ms", 1, 3600000},
 	{STREAM("'deadline_ms':%lld"), "$.streams[0].deadline_ms", 0, 3600000},
 	{STREAM("'key':'ipfix','templates':{'bytes':%lld}"), "$.streams[0].templates.bytes", 4096,
 		16777216},

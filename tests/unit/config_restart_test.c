@@ -97,6 +97,7 @@ static void test_the_rest_is_taken_over_live(void)
 	compare("'messages':64,'bytes':'1M'", "'messages':0", NULL);
 	compare("'park_ms':300", "'park_ms':301", NULL);
 	compare("'retain_ms':60000", "'retain_ms':0", NULL);
+	compare("'drain_ms':2000", "'drain_ms':1", NULL);
 	compare("'deadline_ms':700", "'deadline_ms':0", NULL);
 	compare("'max':3", "'max':0", NULL);
 	compare("'/etc/weir/a.key'", "'/etc/weir/b.key'", NULL);

@@ -60,7 +60,7 @@ DOCUMENTS = [
                                     "source": PREFIXES, "udp_port": [4739]},
              "key": {"type": "bytes", "offset": 4, "length": 4}, "partitions": 16,
              "tier": "bulk", "ring": {"messages": 4096, "bytes": 65536, "age_ms": 0,
-                                      "retain_ms": 1000},
+                                      "retain_ms": 1000, "drain_ms": 1000},
              "deadline_ms": 500, "buffers": 4096,
              "producers": {"max": 4, "rate": RATE, "key_file": "/etc/weir/producers.key"}},
             {"name": "t", "key": "rtp", "match": {"udp_port": 4739}},

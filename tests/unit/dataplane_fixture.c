@@ -176,9 +176,7 @@ struct plane *plane_open_with(
 
 struct plane *plane_open(const char *streams, const char *groups)
 {
-	static const struct plane_options options;
-
-	return plane_open_with(streams, groups, &options);
+	return plane_open_with(streams, groups, &(const struct plane_options){0});
 }
 
 void plane_forget_sent(struct plane *plane)

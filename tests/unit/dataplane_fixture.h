@@ -47,7 +47,8 @@ struct plane *plane_open_with(
 	const char *streams, const char *groups, const struct plane_options *options);
 /* Everything still held is dropped; asserts that the law holds and no buffer is lost. */
 void plane_close(struct plane *plane);
-/* Another configuration, taken over by the worker. */
+/* Another configuration, that no worker has taken over yet; and taken over by all. */
+void plane_publish(struct plane *plane, const char *streams, const char *groups);
 void plane_apply(struct plane *plane, const char *streams, const char *groups);
 /* The same, but no worker has gone over to it yet. */
 void plane_publish(struct plane *plane, const char *streams, const char *groups);

@@ -20,6 +20,7 @@ int main(void)
 		{"places", NULL, NULL, NULL, NULL, dataplane_seek_tests},
 		{"sealed sessions", NULL, NULL, NULL, NULL, dataplane_seal_tests},
 		{"changes", NULL, NULL, NULL, NULL, dataplane_change_tests},
+		{"succession", NULL, NULL, NULL, NULL, dataplane_succession_tests},
 		{"agents", NULL, NULL, NULL, NULL, dataplane_agent_tests},
 		{"producers", NULL, NULL, NULL, NULL, dataplane_produce_tests},
 		{"shedding", NULL, NULL, NULL, NULL, dataplane_shed_tests},

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "dataplane/succession.h"
 #include "dataplane/transit.h"
 #include "dataplane_fixture.h"
 
@@ -30,6 +31,9 @@ static uint32_t turn_worker(struct weir_worker *worker)
 	uint32_t taken = worker->dataplane->worker_count > 1 ? turn_mesh(worker) : 0;
 
 	weir_wakes_poll(worker);
+	worker->next_succession = 0; /* time stands still meanwhile */
+	if (worker->has_succession)
+		weir_succession_run(worker);
 	taken += weir_schedule(worker);
 	weir_tx_flush_all(worker);
 	weir_transit_leave(worker);

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "dataplane/succession.h"
+
+#include "dataplane/partition.h"
+
+#define TELL_MS 1000 /* a consumer is told of what was cut off for so long */
+#define LOOK_US 100  /* between two looks: it costs something for each partition that changes */
+
+/* Every worker has gone over to a snapshot in which nothing matches the stream any more. */
+static bool is_left_alone(const struct weir_worker *worker, const struct weir_stream_view *view)
+{
+	const struct weir_dataplane *dataplane = worker->dataplane;
+
+	for (uint32_t id = 0; id < dataplane->worker_count; id++)
+		if (atomic_load_explicit(&dataplane->workers[id].applied, memory_order_acquire) <
+			view->succeeded_at)
+			return false;
+	return true;
+}
+
+/* Nothing of it is between workers: these counters stand still once it is left alone. */
+static bool has_arrived(const struct weir_worker *worker, const struct weir_stream *stream)
+{
+	uint64_t handed = 0, taken = 0;
+
+	for (uint32_t id = 0; id < worker->dataplane->worker_count; id++) {
+		handed += __atomic_load_n(&stream->local[id].stats.handed, __ATOMIC_RELAXED);
+		taken += __atomic_load_n(&stream->local[id].stats.taken_over, __ATOMIC_RELAXED);
+	}
+	return handed == taken;
+}
+
+/* What was delivered last has left this worker. */
+static bool is_sent(const struct weir_worker *worker)
+{
+	for (uint32_t i = 0; i < worker->dataplane->port_count; i++)
+		if (worker->tx[i].count != 0)
+			return false;
+	return true;
+}
+
+/* Its consumer knows of all that it was not given, or will not hear. */
+static bool is_told(const struct weir_lane *lane, int64_t late)
+{
+	return lane->delivery == NULL || lane->tell_from == UINT64_MAX || late > 0;
+}
+
+/* `late`: cycles since its time was up. */
+static void end_lane(struct weir_worker *worker, struct weir_lane *lane, int64_t late)
+{
+	const struct weir_partition *partition = lane->partition;
+	int64_t tell = (int64_t)(TELL_MS * 1000 * worker->cycles_per_us);
+
+	if (late > 0 && weir_lane_base(lane) != partition->head)
+		weir_lane_skip(worker, lane, partition->head, WEIR_REASON_SUPERSEDED);
+	if (weir_lane_base(lane) != partition->head || lane->is_following ||
+		!is_told(lane, late - tell))
+		return;
+	weir_lane_finish(worker, lane);
+	atomic_store_explicit(&lane->is_over, true, memory_order_release);
+}
+
+static void end_lanes(struct weir_worker *worker, const struct weir_stream_view *view)
+{
+	const struct weir_stream *stream = view->stream;
+
+	if (!is_left_alone(worker, view) || !has_arrived(worker, stream) || !is_sent(worker))
+		return;
+	for (uint16_t i = 0; i < stream->partition_count; i++) {
+		struct weir_partition *partition = &stream->partitions[i];
+
+		if (weir_stream_owner(stream, i) != worker->id)
+			continue;
+		for (uint32_t j = 0; j < partition->lane_count; j++)
+			if (!partition->lanes[j]->is_over)
+				end_lane(worker, partition->lanes[j],
+					(int64_t)(worker->now - view->drain_until));
+	}
+}
+
+static bool has_to_wait(const struct weir_stream_view *view,
+	const struct weir_attachment_view *attachment, uint16_t partition)
+{
+	const struct weir_attachment *before = attachment->predecessor;
+	uint32_t first = 0, end, count = view->stream->partition_count;
+
+	if (before == NULL)
+		return false;
+	end = before->stream->partition_count;
+	/* A native consumer knows a lane by stream and partition: it has one of a kind at a time.
+	 */
+	if (before->history != NULL && partition < end &&
+		!atomic_load_explicit(&before->lanes[partition].is_over, memory_order_acquire))
+		return true;
+	/* As weir_key_partition shares the hash out. */
+	if (memcmp(&before->stream->key, &view->stream->key, sizeof(view->stream->key)) == 0) {
+		first = partition * end / count;
+		end = ((partition + 1u) * end + count - 1) / count;
+	}
+	for (uint32_t i = first; i < end; i++)
+		if (!atomic_load_explicit(&before->lanes[i].is_over, memory_order_acquire))
+			return true;
+	return false;
+}
+
+static void release_lanes(struct weir_worker *worker, const struct weir_stream_view *view)
+{
+	const struct weir_stream *stream = view->stream;
+	bool is_late = (int64_t)(worker->now - view->wait_until) > 0;
+
+	for (uint16_t i = 0; i < stream->partition_count; i++) {
+		if (weir_stream_owner(stream, i) != worker->id)
+			continue;
+		for (uint32_t j = 0; j < view->attachment_count; j++) {
+			const struct weir_attachment_view *attachment = &view->attachments[j];
+
+			if (attachment->attachment->lanes[i].is_following &&
+				(is_late || !has_to_wait(view, attachment, i)))
+				weir_lane_release(worker, attachment->attachment, i);
+		}
+	}
+}
+
+void weir_succession_run(struct weir_worker *worker)
+{
+	const struct weir_snapshot *snapshot = worker->snapshot;
+
+	if (worker->now < worker->next_succession)
+		return;
+	worker->next_succession = worker->now + worker->cycles_per_us * LOOK_US;
+	for (uint32_t i = 0; i < snapshot->stream_count; i++)
+		if (snapshot->streams[i].succeeded_at != 0)
+			end_lanes(worker, &snapshot->streams[i]);
+	for (uint32_t i = 0; i < snapshot->stream_count; i++)
+		if (snapshot->streams[i].is_successor)
+			release_lanes(worker, &snapshot->streams[i]);
+}
+
+void weir_succession_sync(struct weir_worker *worker)
+{
+	const struct weir_snapshot *snapshot = worker->snapshot;
+
+	worker->has_succession = false;
+	for (uint32_t i = 0; i < snapshot->stream_count; i++) {
+		if (snapshot->streams[i].succeeded_at == 0)
+			continue;
+		worker->has_succession = true;
+		weir_stream_trim(worker, snapshot->streams[i].stream);
+	}
+}
