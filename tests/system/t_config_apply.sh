@@ -32,13 +32,6 @@ digest() {
 	ctl config get | jq -r .digest
 }
 
-# apply JQ-FILTER: on the first configuration
-apply() {
-	jq "$1" "$tmp/weir.json" >"$tmp/next.json"
-	ctl config_apply "$tmp/next.json" >"$tmp/applied.json" || fail "refused: $1"
-	assert_eq "$(digest)" "$(jq -r .digest "$tmp/applied.json")" "digest after: $1"
-}
-
 # refused METHOD FILE PATH [HINT]: and nothing changed
 refused() {
 	local before status=0
@@ -50,47 +43,70 @@ refused() {
 	assert_eq "$(ctl config get | jq -c '{generation, digest}')" "$before" "configuration"
 }
 
-# change NUMBER: one of the changes an operator makes
-change() {
+# variant NUMBER: of the first configuration, with a change as an operator makes it
+variant() {
 	local other='{"name": "other", "address": "10.0.0.4", "port": 9996}'
 	local more='{"name": "more", "address": "10.0.0.4", "port": 9997}'
 	local group="{\"name\": \"new\", \"streams\": [\"flows\"], \"consumers\": [$other]}"
 	local stream='{"name": "new", "match": {"udp_port": "5000-5010"}, "buffers": 1024}'
-	case $(($1 % 10)) in
-	0) apply ".groups += [$group]" ;;
-	1) apply ".groups += [$group] | .groups[1].consumers += [$more]" ;;
-	2) apply ".groups += [$group] | .groups[1].consumers = [$more]" ;;
-	3) apply ".groups += [$group] | .groups[1].consumers[0].rate = {packets_per_s: 500}" ;;
-	4) apply ".groups += [$group] | .groups[1].sample = 10" ;;
-	5) apply ".streams += [$stream] | .groups += [$group] | .groups[1].streams += [\"new\"]" ;;
-	6) apply ".streams = [$stream] + .streams | .groups = [$group] + .groups" ;;
-	7) apply ".streams |= map(select(.name == \"flows\"))" ;;
-	8) apply '.groups[0].consumers[0].rate = {packets_per_s: 1000000}' ;;
-	9) apply . ;;
+	case $1 in
+	0) echo ".groups += [$group]" ;;
+	1) echo ".groups += [$group] | .groups[1].consumers += [$more]" ;;
+	2) echo ".groups += [$group] | .groups[1].consumers = [$more]" ;;
+	3) echo ".groups += [$group] | .groups[1].consumers[0].rate = {packets_per_s: 500}" ;;
+	4) echo ".groups += [$group] | .groups[1].sample = 10" ;;
+	5) echo ".streams += [$stream] | .groups += [$group] | .groups[1].streams += [\"new\"]" ;;
+	6) echo ".streams = [$stream] + .streams | .groups = [$group] + .groups" ;;
+	7) echo '.streams |= map(select(.name == "flows"))' ;;
+	8) echo '.groups[0].consumers[0].rate = {packets_per_s: 1000000}' ;;
+	9) echo . ;;
 	esac
+}
+for number in $(seq 0 9); do
+	jq "$(variant "$number")" "$tmp/weir.json" >"$tmp/variant$number.json"
+done
+
+# change NUMBER
+change() {
+	ctl config_apply "$tmp/variant$(($1 % 10)).json" >"$tmp/applied.json" ||
+		fail "refused: $(variant $(($1 % 10)))"
+	jq -r .digest "$tmp/applied.json" >>"$tmp/digests"
 }
 
 receiver_start kept c1 --listen 10.0.0.3:9995
 receiver_start other c2 --listen 10.0.0.4:9996 --listen 10.0.0.4:9997 --late
-send exporter --to 10.0.0.2:4739 --rate 20k --seconds 10 --keys 100 --size 200 \
+send exporter --to 10.0.0.2:4739 --rate 5k --seconds 20 --keys 100 --size 200 \
 	--json "$tmp/sent.json" &
 sender=$!
 wait_for "ctl consumer show kept | jq -e '.delivered > 0'"
 before=$(ctl config get | jq .generation)
-digests=$tmp/digests
-for number in $(seq 0 29); do
-	change "$number"
-	digest >>"$digests"
-	if [ "$number" = 12 ]; then
-		jq '.groups[0].consumers[0].port = 70000' "$tmp/weir.json" >"$tmp/bad.json"
-		refused config_apply "$tmp/bad.json" '$.groups[0].consumers[0].port'
-		jq '.groups[0].streams = ["flow"]' "$tmp/weir.json" >"$tmp/bad.json"
-		refused config_apply "$tmp/bad.json" '$.groups[0].streams'
+jq '.groups[0].consumers[0].port = 70000' "$tmp/weir.json" >"$tmp/port.json"
+jq '.groups[0].streams = ["flow"]' "$tmp/weir.json" >"$tmp/stream.json"
+jq '.groups[0].sample = 2' "$tmp/weir.json" >"$tmp/half.json"
+# A hundred, or as many as a busy machine lets happen while there is load.
+changes=0
+while [ "$changes" -lt 100 ] && is_running "$sender"; do
+	change "$changes"
+	if [ $((changes % 20)) = 12 ]; then
+		assert_eq "$(digest)" "$(jq -r .digest "$tmp/applied.json")" "digest"
+		refused config_apply "$tmp/port.json" '$.groups[0].consumers[0].port'
+		refused config_apply "$tmp/stream.json" '$.groups[0].streams'
 	fi
+	changes=$((changes + 1))
 done
-is_running "$sender" || fail "the load ended before the last change"
-assert_num "$(ctl config get | jq .generation)" -ge $((before + 27)) "generation"
-assert_num "$(sort -u "$digests" | wc -l)" -eq 10 "different digests"
+# One whose confirmation never comes.
+jq '.groups += [{"name": "tried", "streams": ["flows"], "consumers": [
+	{"name": "tried", "address": "10.0.0.4", "port": 9996}]}]' "$tmp/weir.json" >"$tmp/next.json"
+running=$(digest)
+ctl config apply "$tmp/next.json" confirm_s=1 >"$tmp/applied.json"
+assert_eq "$(digest)" "$(jq -r .digest "$tmp/applied.json")" "digest of what is on trial"
+refused config_apply "$tmp/half.json" '$' 'config_confirm'
+wait_for "[ \"\$(digest)\" = $running ]"
+assert_json "$(ctl group list)" 'all(.groups[]; .name != "tried")' "after the trial"
+echo "$changes changes"
+assert_num "$changes" -ge 30 "changes under load"
+assert_num "$(ctl config get | jq .generation)" -ge $((before + changes)) "generation"
+assert_num "$(sort -u "$tmp/digests" | wc -l)" -eq 10 "different digests"
 wait $sender
 wait_for "ctl stream list | jq -e '.streams[0].received == $(jq .sent "$tmp/sent.json")'"
 wait_for "ctl group list | jq -e 'all(.groups[]; .held == 0)'"
