@@ -7,6 +7,7 @@
 
 #include "dataplane/dataplane.h"
 #include "dataplane/estate.h"
+#include "dataplane/succession.h"
 
 const struct weir_model_group *weir_model_find_group(
 	const struct weir_model *model, const char *name)
@@ -173,7 +174,7 @@ bool weir_stream_is_drained(
 	for (uint16_t i = 0; i < object->partition_count; i++)
 		if (object->partitions[i].head != object->partitions[i].tail)
 			return false;
-	return under_way == 0;
+	return under_way == 0 && weir_succession_is_over(stream);
 }
 
 static void stream_difference(const struct weir_model_stream *stream,

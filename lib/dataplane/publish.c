@@ -269,6 +269,8 @@ static int rebuild(struct weir_dataplane *dataplane)
 	result = weir_publish(dataplane, model, NULL);
 	if (result < 0)
 		discard_model(dataplane, model);
+	else
+		weir_budgets_set(dataplane, model);
 	return result;
 }
 
@@ -292,6 +294,14 @@ uint64_t weir_dataplane_ticks(const struct weir_dataplane *dataplane)
 	return (uint64_t)(((unsigned __int128)rte_rdtsc() * scale) >> 32);
 }
 
+static bool has_succession(const struct weir_model *model)
+{
+	for (uint32_t i = 0; i < model->stream_count; i++)
+		if (model->streams[i].predecessor != NULL)
+			return true;
+	return false;
+}
+
 void weir_dataplane_reclaim(struct weir_dataplane *dataplane)
 {
 	const struct weir_model *model = dataplane->model;
@@ -300,7 +310,8 @@ void weir_dataplane_reclaim(struct weir_dataplane *dataplane)
 	free_retired(dataplane, false);
 	if (model == NULL || oldest_generation(dataplane) < dataplane->generation)
 		return;
-	weir_budgets_set(dataplane, model);
+	if (has_succession(model))
+		weir_budgets_set(dataplane, model);
 	for (uint32_t i = 0; i < model->stream_count; i++)
 		if (model->streams[i].is_draining &&
 			weir_stream_is_drained(dataplane, &model->streams[i])) {

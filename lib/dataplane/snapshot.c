@@ -10,9 +10,9 @@
 #include "dataplane/model_find.h"
 #include "dataplane/move.h"
 #include "dataplane/placement.h"
+#include "dataplane/succession.h"
 #include "wire/prefix_set.h"
 
-#define GRACE_S 2    /* what a worker needs at most to end what has had its time */
 #define QUANTUM 2048 /* bytes a turn and unit of weight: at least one full packet */
 
 static void free_view(struct weir_stream_view *view)
@@ -50,7 +50,7 @@ static void fill_succession(const struct weir_model *model, const struct weir_mo
 	view->is_successor = stream->predecessor != NULL;
 	if (view->is_successor)
 		view->wait_until = weir_model_find_stream(model, stream->predecessor)->drain_until +
-				   GRACE_S * rte_get_tsc_hz();
+				   weir_succession_grace();
 	for (uint32_t i = 0; view->is_successor && i < view->attachment_count; i++)
 		view->attachments[i].predecessor = weir_model_find_attachment(
 			model, stream->predecessor, view->attachments[i].attachment->group);

@@ -53,6 +53,7 @@ struct weir_lane {
 	bool is_draining;     /* nothing new is sent: see handover.h */
 	bool wants_templates; /* its consumer may not have had all that are in force */
 	bool is_following;    /* waits for lanes of the stream before; see succession.h */
+	bool is_ending;       /* of a stream before: what was sent of it is to leave yet */
 	_Atomic bool is_over; /* of a stream before: nothing of it is left; all workers read it */
 	uint16_t group;       /* slot number */
 	/* Stream protocol: what this consumer was told since it has the lane. */

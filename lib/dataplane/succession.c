@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "dataplane/succession.h"
 
+#include <rte_cycles.h>
+
+#include "dataplane/model.h"
 #include "dataplane/partition.h"
+#include "dataplane/settle.h"
 
 #define TELL_MS 1000 /* a consumer is told of what was cut off for so long */
+#define GRACE_S 2    /* what a worker needs at most to end what has had its time */
 #define LOOK_US 100  /* between two looks: it costs something for each partition that changes */
 
 /* Every worker has gone over to a snapshot in which nothing matches the stream any more. */
@@ -30,51 +35,58 @@ static bool has_arrived(const struct weir_worker *worker, const struct weir_stre
 	return handed == taken;
 }
 
-/* What was delivered last has left this worker. */
-static bool is_sent(const struct weir_worker *worker)
-{
-	for (uint32_t i = 0; i < worker->dataplane->port_count; i++)
-		if (worker->tx[i].count != 0)
-			return false;
-	return true;
-}
-
 /* Its consumer knows of all that it was not given, or will not hear. */
 static bool is_told(const struct weir_lane *lane, int64_t late)
 {
 	return lane->delivery == NULL || lane->tell_from == UINT64_MAX || late > 0;
 }
 
-/* `late`: cycles since its time was up. */
-static void end_lane(struct weir_worker *worker, struct weir_lane *lane, int64_t late)
+/* All that can come to the lane it has passed. `late`: cycles since its time was up. */
+static bool has_passed_all(struct weir_worker *worker, struct weir_lane *lane, int64_t late)
 {
 	const struct weir_partition *partition = lane->partition;
 	int64_t tell = (int64_t)(TELL_MS * 1000 * worker->cycles_per_us);
 
 	if (late > 0 && weir_lane_base(lane) != partition->head)
 		weir_lane_skip(worker, lane, partition->head, WEIR_REASON_SUPERSEDED);
-	if (weir_lane_base(lane) != partition->head || lane->is_following ||
-		!is_told(lane, late - tell))
+	return weir_lane_base(lane) == partition->head && !lane->is_following &&
+	       is_told(lane, late - tell);
+}
+
+/* What was sent of those that were ending has left, if `is_settled`. */
+static void end_lane(
+	struct weir_worker *worker, struct weir_lane *lane, int64_t late, bool is_settled)
+{
+	bool was_ending = lane->is_ending;
+
+	if (atomic_load_explicit(&lane->is_over, memory_order_relaxed))
 		return;
+	lane->is_ending = has_passed_all(worker, lane, late);
+	if (!lane->is_ending)
+		return;
+	if (!was_ending || !is_settled) {
+		worker->is_ending = true;
+		return;
+	}
 	weir_lane_finish(worker, lane);
 	atomic_store_explicit(&lane->is_over, true, memory_order_release);
 }
 
-static void end_lanes(struct weir_worker *worker, const struct weir_stream_view *view)
+static void end_lanes(
+	struct weir_worker *worker, const struct weir_stream_view *view, bool is_settled)
 {
 	const struct weir_stream *stream = view->stream;
 
-	if (!is_left_alone(worker, view) || !has_arrived(worker, stream) || !is_sent(worker))
+	if (!is_left_alone(worker, view) || !has_arrived(worker, stream))
 		return;
 	for (uint16_t i = 0; i < stream->partition_count; i++) {
-		struct weir_partition *partition = &stream->partitions[i];
+		const struct weir_partition *partition = &stream->partitions[i];
 
 		if (weir_stream_owner(stream, i) != worker->id)
 			continue;
 		for (uint32_t j = 0; j < partition->lane_count; j++)
-			if (!partition->lanes[j]->is_over)
-				end_lane(worker, partition->lanes[j],
-					(int64_t)(worker->now - view->drain_until));
+			end_lane(worker, partition->lanes[j],
+				(int64_t)(worker->now - view->drain_until), is_settled);
 	}
 }
 
@@ -121,6 +133,25 @@ static void release_lanes(struct weir_worker *worker, const struct weir_stream_v
 	}
 }
 
+/*
+ * Lanes end in rounds. What has been sent before a round has left when the round is over; a lane
+ * that has passed all it had before it, and has got nothing since, is over then.
+ */
+static void end_all(struct weir_worker *worker)
+{
+	const struct weir_snapshot *snapshot = worker->snapshot;
+	bool is_settled = worker->is_ending && weir_settle_is_done(worker, WEIR_SETTLE_SUCCESSION);
+
+	if (worker->is_ending && !is_settled)
+		return;
+	worker->is_ending = false;
+	for (uint32_t i = 0; i < snapshot->stream_count; i++)
+		if (snapshot->streams[i].succeeded_at != 0)
+			end_lanes(worker, &snapshot->streams[i], is_settled);
+	if (worker->is_ending)
+		weir_settle_begin(worker, WEIR_SETTLE_SUCCESSION);
+}
+
 void weir_succession_run(struct weir_worker *worker)
 {
 	const struct weir_snapshot *snapshot = worker->snapshot;
@@ -128,9 +159,7 @@ void weir_succession_run(struct weir_worker *worker)
 	if (worker->now < worker->next_succession)
 		return;
 	worker->next_succession = worker->now + worker->cycles_per_us * LOOK_US;
-	for (uint32_t i = 0; i < snapshot->stream_count; i++)
-		if (snapshot->streams[i].succeeded_at != 0)
-			end_lanes(worker, &snapshot->streams[i]);
+	end_all(worker);
 	for (uint32_t i = 0; i < snapshot->stream_count; i++)
 		if (snapshot->streams[i].is_successor)
 			release_lanes(worker, &snapshot->streams[i]);
@@ -147,4 +176,24 @@ void weir_succession_sync(struct weir_worker *worker)
 		worker->has_succession = true;
 		weir_stream_trim(worker, snapshot->streams[i].stream);
 	}
+}
+
+bool weir_succession_is_over(const struct weir_model_stream *stream)
+{
+	const struct weir_stream *object = stream->object;
+
+	if (stream->succeeded_at == 0 ||
+		(int64_t)(rte_rdtsc() - stream->drain_until - weir_succession_grace()) > 0)
+		return true;
+	for (uint32_t i = 0; i < stream->attachment_count; i++)
+		for (uint16_t p = 0; p < object->partition_count; p++)
+			if (!atomic_load_explicit(&stream->attachments[i]->lanes[p].is_over,
+				    memory_order_acquire))
+				return false;
+	return true;
+}
+
+uint64_t weir_succession_grace(void)
+{
+	return GRACE_S * rte_get_tsc_hz();
 }

@@ -17,7 +17,13 @@
  * Owner worker only, but for is_over; private to lib/dataplane.
  */
 
+struct weir_model_stream;
+
 /* Look which lanes are over, and let those go on that waited for them; seldom, and only then. */
 void weir_succession_run(struct weir_worker *worker);
+/* Control thread: no lane of the stream has to be waited for. */
+bool weir_succession_is_over(const struct weir_model_stream *stream);
+/* TSC cycles after its time was up; a worker that is stalled is not waited for longer. */
+uint64_t weir_succession_grace(void);
 /* After another snapshot: whether there is anything to look at. */
 void weir_succession_sync(struct weir_worker *worker);

@@ -11,9 +11,9 @@
 #include "dataplane/partition.h"
 #include "dataplane/reliable.h"
 #include "dataplane/requeue.h"
+#include "dataplane/settle.h"
 
 #define TAKING_SIZE 1024
-#define SETTLE_US   100 /* what a device has taken is on the wire: queues of one port race */
 
 static bool have_all_applied(const struct weir_worker *worker)
 {
@@ -26,29 +26,18 @@ static bool have_all_applied(const struct weir_worker *worker)
 	return true;
 }
 
-/* The ring's consumer has passed what was in it when `fence` was its producer's position. */
-static bool has_passed(const struct rte_ring *ring, uint32_t fence)
-{
-	return (int32_t)(__atomic_load_n(&ring->cons.tail, __ATOMIC_ACQUIRE) - fence) >= 0;
-}
-
-static uint32_t fence_of(const struct rte_ring *ring)
-{
-	return __atomic_load_n(&ring->prod.tail, __ATOMIC_ACQUIRE);
-}
-
 static void set_mesh_fences(struct weir_worker *worker)
 {
 	for (uint32_t from = 0; from < worker->dataplane->worker_count; from++)
 		if (worker->mesh_in[from] != NULL)
-			worker->mesh_fence[from] = fence_of(worker->mesh_in[from]);
+			worker->mesh_fence[from] = weir_fence_of(worker->mesh_in[from]);
 }
 
 static bool is_mesh_drained(const struct weir_worker *worker)
 {
 	for (uint32_t from = 0; from < worker->dataplane->worker_count; from++)
 		if (worker->mesh_in[from] != NULL &&
-			!has_passed(worker->mesh_in[from], worker->mesh_fence[from]))
+			!weir_fence_is_passed(worker->mesh_in[from], worker->mesh_fence[from]))
 			return false;
 	return true;
 }
@@ -129,33 +118,6 @@ static uint32_t for_leaving(struct weir_worker *worker,
 	return count;
 }
 
-/* What is on its way out of each port's queue now has left when the marks are reached. */
-static void set_marks(struct weir_worker *worker)
-{
-	for (uint32_t i = 0; i < worker->dataplane->port_count; i++)
-		worker->tx[i].mark = worker->tx[i].passed + worker->tx[i].count;
-}
-
-static bool are_marks_reached(struct weir_worker *worker)
-{
-	for (uint32_t i = 0; i < worker->dataplane->port_count; i++)
-		if ((int64_t)(worker->tx[i].passed - worker->tx[i].mark) < 0)
-			return false;
-	for (uint32_t i = 0; i < worker->dataplane->port_count; i++)
-		if (worker->tx[i].handoff != NULL)
-			worker->tx[i].handoff_fence = fence_of(worker->tx[i].handoff);
-	return true;
-}
-
-static bool have_handoffs_passed(const struct weir_worker *worker)
-{
-	for (uint32_t i = 0; i < worker->dataplane->port_count; i++)
-		if (worker->tx[i].handoff != NULL &&
-			!has_passed(worker->tx[i].handoff, worker->tx[i].handoff_fence))
-			return false;
-	return true;
-}
-
 static const struct weir_stream_view *find_view(
 	const struct weir_snapshot *snapshot, const struct weir_stream *stream)
 {
@@ -208,18 +170,11 @@ void weir_transit_leave(struct weir_worker *worker)
 		if (!is_mesh_drained(worker) || !rte_ring_empty(worker->returns))
 			return;
 		for_leaving(worker, let_go);
-		set_marks(worker);
-		worker->transit_phase = WEIR_TRANSIT_SEND;
-		return;
-	case WEIR_TRANSIT_SEND:
-		if (!are_marks_reached(worker))
-			return;
-		worker->settled_at = worker->now + SETTLE_US * worker->cycles_per_us;
+		weir_settle_begin(worker, WEIR_SETTLE_MOVE);
 		worker->transit_phase = WEIR_TRANSIT_SETTLE;
 		return;
 	case WEIR_TRANSIT_SETTLE:
-		if (!have_handoffs_passed(worker) ||
-			(int64_t)(worker->now - worker->settled_at) < 0 || !pass_on(worker))
+		if (!weir_settle_is_done(worker, WEIR_SETTLE_MOVE) || !pass_on(worker))
 			return;
 		worker->transit_phase = WEIR_TRANSIT_NONE;
 		return;

@@ -24,10 +24,7 @@ enum weir_transit_phase {
 	WEIR_TRANSIT_NONE,
 	WEIR_TRANSIT_WAIT,  /* for workers that still send the old way */
 	WEIR_TRANSIT_DRAIN, /* what they had sent */
-	WEIR_TRANSIT_SEND,  /* partitions are let go: what was sent of them leaves the port's queue
-			     */
-	WEIR_TRANSIT_SETTLE /* and the queue of the worker that sends for this one, and the device
-			     */
+	WEIR_TRANSIT_SETTLE /* partitions are let go: what was sent of them leaves */
 };
 
 /* A message for a partition that is on its way here. */

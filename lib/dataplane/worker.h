@@ -35,15 +35,37 @@ struct weir_tx_owner {
 	uint32_t bytes;
 };
 
+/* Who waits until what was sent has left; see settle.h. */
+enum weir_settle_use {
+	WEIR_SETTLE_MOVE,       /* partitions that go to another worker */
+	WEIR_SETTLE_SUCCESSION, /* lanes whose stream another took the place of */
+	WEIR_SETTLE_USES
+};
+
+enum weir_settle_stage {
+	WEIR_SETTLE_QUEUES,   /* of this worker's ports */
+	WEIR_SETTLE_HANDOFFS, /* rings to the workers that send for it */
+	WEIR_SETTLE_DEVICES
+};
+
+struct weir_settle {
+	uint64_t at;   /* TSC, in the last stage */
+	uint8_t stage; /* enum weir_settle_stage */
+};
+
+struct weir_tx_mark {
+	uint64_t passed;  /* of the packets that have left, ever */
+	uint32_t handoff; /* place in that ring */
+};
+
 /* Packets on their way out of one port. */
 struct weir_tx {
 	struct weir_port *port;
 	void *queue;              /* the driver's; NULL: another worker sends for us */
 	struct rte_ring *handoff; /* to that worker, when `queue` is NULL */
 	uint32_t count;
-	uint32_t handoff_fence; /* place in `handoff` that partitions which move wait for */
-	uint64_t passed;        /* packets that have left, ever */
-	uint64_t mark;          /* of them, that partitions which move wait for */
+	uint64_t passed; /* packets that have left, ever */
+	struct weir_tx_mark marks[WEIR_SETTLE_USES];
 	struct rte_mbuf *packets[WEIR_TX_SIZE];
 	struct weir_tx_owner owners[WEIR_TX_SIZE];
 	struct weir_list waiting; /* outlets stopped by PORT_FULL */
@@ -113,12 +135,13 @@ struct weir_worker {
 	struct rte_ring *takings;    /* struct weir_taking; any worker */
 	uint32_t *mesh_fence;        /* by worker: place in `mesh_in` */
 	uint64_t transit_generation; /* the snapshot that moves them; 0: none has */
-	uint64_t settled_at;         /* TSC */
 	uint32_t limbo_count;
 	uint8_t transit_phase;    /* enum weir_transit_phase */
 	uint64_t next_tick;       /* TSC */
 	bool has_succession;      /* a stream takes another's place; see succession.h */
+	bool is_ending;           /* lanes wait until what was sent has left */
 	uint64_t next_succession; /* TSC */
+	struct weir_settle settles[WEIR_SETTLE_USES];
 
 	struct rte_mempool *copies;    /* for what is sent beside the received mbuf */
 	struct rte_mempool *large;     /* for datagrams on their way into fragments */

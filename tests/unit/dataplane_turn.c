@@ -83,6 +83,17 @@ void plane_tick(struct plane *plane)
 	}
 }
 
+/* What was sent of a stream's old rings is to have left: time passes. */
+static bool is_settling(struct plane *plane)
+{
+	for (uint32_t id = 0; id < plane->dataplane->worker_count; id++)
+		if (plane->dataplane->workers[id].is_ending) {
+			plane_advance(plane, 10);
+			return true;
+		}
+	return false;
+}
+
 /* What is sent again is sent, and not taken. */
 uint32_t plane_deliver(struct plane *plane)
 {
@@ -95,6 +106,6 @@ uint32_t plane_deliver(struct plane *plane)
 		sent = plane->sent_count;
 		taken = plane_turn(plane);
 		total += taken;
-	} while (taken != 0 || plane->sent_count != sent);
+	} while (taken != 0 || plane->sent_count != sent || is_settling(plane));
 	return total;
 }
