@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# measures time
 #
 # The configuration is changed again and again under load, and who is in all of them loses
 # nothing. What cannot be taken over is refused, and changes nothing.
