@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# measures time
 #
 # The number of partitions and the key of a stream are changed again and again under load: each
 # message comes once, and those of a key in order, to blind and to acknowledged consumers, with two
