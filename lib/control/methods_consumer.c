@@ -189,21 +189,9 @@ static int on_list(void *context, const json_t *params, json_t **result, struct 
 		json_pack("{s:o}", "consumers", list_consumers(context, NULL)), result, error);
 }
 
-static struct weir_consumer *find(
-	struct weir_gateway *gateway, const json_t *params, struct weir_error *error)
-{
-	const char *name = json_string_value(json_object_get(params, "name"));
-	struct weir_consumer *consumer = weir_consumer_find(gateway->dataplane, name);
-
-	if (consumer == NULL)
-		weir_error_set(
-			error, -ENOENT, "$.params.name", "see consumer_list", "no such consumer");
-	return consumer;
-}
-
 static int on_show(void *context, const json_t *params, json_t **result, struct weir_error *error)
 {
-	const struct weir_consumer *consumer = find(context, params, error);
+	const struct weir_consumer *consumer = weir_present_consumer(context, params, error);
 	json_t *list, *row;
 
 	if (consumer == NULL)
@@ -218,7 +206,7 @@ static int set_paused(
 	void *context, const json_t *params, bool on, json_t **result, struct weir_error *error)
 {
 	struct weir_gateway *gateway = context;
-	struct weir_consumer *consumer = find(gateway, params, error);
+	struct weir_consumer *consumer = weir_present_consumer(gateway, params, error);
 
 	if (consumer == NULL)
 		return -ENOENT;
@@ -240,7 +228,7 @@ static int on_set_rate(
 	void *context, const json_t *params, json_t **result, struct weir_error *error)
 {
 	struct weir_gateway *gateway = context;
-	struct weir_consumer *consumer = find(gateway, params, error);
+	struct weir_consumer *consumer = weir_present_consumer(gateway, params, error);
 	struct weir_config_rate rate;
 	int code;
 

@@ -76,18 +76,6 @@ static int on_move(void *context, const json_t *params, json_t **result, struct 
 	}
 }
 
-static struct weir_consumer *find(
-	struct weir_gateway *gateway, const json_t *params, struct weir_error *error)
-{
-	const char *name = json_string_value(json_object_get(params, "name"));
-	struct weir_consumer *consumer = weir_consumer_find(gateway->dataplane, name);
-
-	if (consumer == NULL)
-		weir_error_set(
-			error, -ENOENT, "$.params.name", "see consumer_list", "no such consumer");
-	return consumer;
-}
-
 /* What consumer_show has of it. */
 json_t *weir_present_place(const struct weir_gateway *gateway, const struct weir_consumer *consumer)
 {
@@ -116,7 +104,7 @@ static int set_drained(
 	void *context, const json_t *params, bool on, json_t **result, struct weir_error *error)
 {
 	struct weir_gateway *gateway = context;
-	struct weir_consumer *consumer = find(gateway, params, error);
+	struct weir_consumer *consumer = weir_present_consumer(gateway, params, error);
 
 	if (consumer == NULL)
 		return -ENOENT;
@@ -140,7 +128,7 @@ static int on_set_weight(
 {
 	json_int_t weight = json_integer_value(json_object_get(params, "weight"));
 	struct weir_gateway *gateway = context;
-	struct weir_consumer *consumer = find(gateway, params, error);
+	struct weir_consumer *consumer = weir_present_consumer(gateway, params, error);
 
 	if (consumer == NULL)
 		return -ENOENT;

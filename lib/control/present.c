@@ -72,3 +72,15 @@ int weir_present_census(struct weir_gateway *gateway, struct weir_error *error)
 	return weir_error_set(error, result, "", "see worker_list",
 		"worker %d did not give its counters in time", missing);
 }
+
+struct weir_consumer *weir_present_consumer(
+	struct weir_gateway *gateway, const json_t *params, struct weir_error *error)
+{
+	const char *name = json_string_value(json_object_get(params, "name"));
+	struct weir_consumer *consumer = weir_consumer_find(gateway->dataplane, name);
+
+	if (consumer == NULL)
+		weir_error_set(
+			error, -ENOENT, "$.params.name", "see consumer_list", "no such consumer");
+	return consumer;
+}

@@ -12,6 +12,10 @@
  * it surfaces as -ENOMEM where the answer is finished. Control thread only.
  */
 
+/* The consumer that a request's "name" is of; NULL and an error when there is none. */
+struct weir_consumer *weir_present_consumer(
+	struct weir_gateway *gateway, const json_t *params, struct weir_error *error);
+
 /* A counter as JSON; beyond 2^63 it wraps, which takes centuries. */
 #define weir_present_count(number) ((json_int_t)(number))
 

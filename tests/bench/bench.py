@@ -16,40 +16,21 @@ import json
 import os
 import platform
 import sys
-import time
 
-import capture
 import native
 import program
 import receive
 import replicate
 from cases import CASES
 from committed import compare
-from contender import Failed, Gateway, Testpmd
+from contender import Failed, Gateway, Testpmd, measure
 from result import NOISY, of_pairs
 
-SETTLE_S = 0.3
 WIRE = {"afxdp_rx": receive.receive, "replicate_3": replicate.replicate,
         "xdp_program_ns": program.program} | {
     f"native_{size}": functools.partial(native.native, size) for size in native.SIZES}
 UNIT = "packets/s of CPU time"
 PEER = "dpdk-testpmd --forward-mode=5tswap"
-
-
-def measure(kind, shape, arguments):
-    """One run: packets per second of CPU time, and of the clock."""
-    path = f"{arguments.directory}/{shape.size}-{shape.keys}.pcap"
-    if not os.path.exists(path):
-        capture.write(path, shape.size, shape.keys)
-    with kind(path, shape, arguments) as contender:
-        time.sleep(SETTLE_S)
-        begin = contender.sample()
-        time.sleep(arguments.seconds)
-        end = contender.sample()
-    clock, packets, cpu = (after - before for before, after in zip(begin, end))
-    if packets <= 0 or cpu <= 0:
-        raise Failed(f"{kind.__name__} sent {packets} packets in {clock:.1f} s")
-    return packets / cpu, packets / clock
 
 
 def run(case, arguments):

@@ -13,7 +13,10 @@ import socket
 import subprocess
 import time
 
+import capture
+
 START_S = 20
+SETTLE_S = 0.3
 TRIES = 5
 PORT = "out"
 BUFFERS = 32768
@@ -169,3 +172,19 @@ class Testpmd(Contender):
             self.telemetry.recv(65536)
         self.telemetry.send(b"/ethdev/stats,1")
         return json.loads(self.telemetry.recv(65536))["/ethdev/stats"]["opackets"]
+
+
+def measure(kind, shape, arguments):
+    """One run: packets per second of CPU time, and of the clock."""
+    path = f"{arguments.directory}/{shape.size}-{shape.keys}.pcap"
+    if not os.path.exists(path):
+        capture.write(path, shape.size, shape.keys)
+    with kind(path, shape, arguments) as contender:
+        time.sleep(SETTLE_S)
+        begin = contender.sample()
+        time.sleep(arguments.seconds)
+        end = contender.sample()
+    clock, packets, cpu = (after - before for before, after in zip(begin, end))
+    if packets <= 0 or cpu <= 0:
+        raise Failed(f"{kind.__name__} sent {packets} packets in {clock:.1f} s")
+    return packets / cpu, packets / clock

@@ -10,12 +10,11 @@ import json
 import os
 import subprocess
 import sys
-import time
 
 import capture
 import receive
 from cases import PLAIN
-from contender import Contender, Failed, Testpmd
+from contender import Contender, Failed, Testpmd, measure
 from result import of_pairs
 
 APP = "bench-app"
@@ -95,15 +94,7 @@ def taken(size, arguments):
 
 def forwarded(arguments):
     """Packets per second of the clock, by testpmd."""
-    path = f"{arguments.directory}/{PLAIN.size}-{PLAIN.keys}.pcap"
-    if not os.path.exists(path):
-        capture.write(path, PLAIN.size, PLAIN.keys)
-    with Testpmd(path, PLAIN, arguments) as peer:
-        time.sleep(0.3)
-        begin = peer.sample()
-        time.sleep(arguments.seconds)
-        end = peer.sample()
-    return (end[1] - begin[1]) / (end[0] - begin[0])
+    return measure(Testpmd, PLAIN, arguments)[1]
 
 
 def native(size, arguments):
