@@ -34,6 +34,7 @@ local VALUES = {
 		[0] = "left_out", [1] = "lapped", [2] = "expired", [3] = "too_big",
 		[4] = "quarantined", [5] = "removed", [6] = "restart", [7] = "checksum",
 		[8] = "skipped",
+		[9] = "failover",
 	},
 	PACES = {
 		[0] = "none", [1] = "rate", [2] = "window", [3] = "ring_full", [4] = "no_owner",

@@ -8,6 +8,8 @@
 
 #include <rte_common.h>
 
+#include "dataplane/missed.h"
+
 #define BEAT_US     100
 #define WEIR_GUARDS (32 * WEIR_XDP_MAX_QUEUES)
 #define REARM_MS    50  /* after a trip: no queue goes over and back many times a second */
@@ -52,7 +54,6 @@ int weir_guard_open(struct weir_guard *guard, struct weir_xdp_queue_state *state
 	guard->beat_cycles = rte_get_tsc_hz() / 1000000 * BEAT_US;
 	atomic_store((_Atomic uint32_t *)&state->armed, 0);
 	guard->base = state->redirected;
-	guard->lost_before = state->handover_lost;
 	state->consumed = guard->base;
 	pthread_mutexattr_init(&attributes);
 	pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
@@ -81,6 +82,8 @@ static void arm(struct weir_guard *guard)
 	guard->has_seen_trip = false;
 	guard->base += state->redirected - state->consumed;
 	state->consumed = state->redirected;
+	/* Workers look at what the program took before anything that comes from now on. */
+	atomic_fetch_add(&weir_missed_changes, 1);
 	/* All that the program compares must be there before the number is. */
 	atomic_store((_Atomic uint32_t *)&state->armed, ++guard->number);
 }

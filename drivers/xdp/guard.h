@@ -14,20 +14,19 @@
  * says that it is alive; a thread of its own would also say so for a loop that is wedged.
  *
  *     control: wants_armed -> worker: armed -> program: hands over ... -> program: tripped
- *     worker: sees it, throws away what is in the socket, waits a moment, arms again
+ *     worker: sees it, takes what is in the socket as stale, waits a moment, arms again
  */
 
 struct weir_guard {
 	struct weir_xdp_queue_state *state;
 	uint64_t next_beat; /* TSC */
 	uint64_t beat_cycles;
-	uint64_t arm_after;   /* TSC; while tripped, not before */
-	uint64_t disarm_by;   /* TSC; 0: not to be disarmed */
-	uint64_t base;        /* of state->consumed: what was before this socket */
-	uint64_t lost_before; /* of state->handover_lost: in the time before */
-	uint64_t lost;        /* in front of the socket, since it is there */
-	uint32_t number;      /* of the newest arming */
-	bool is_owner;        /* this thread holds state->owner */
+	uint64_t arm_after; /* TSC; while tripped, not before */
+	uint64_t disarm_by; /* TSC; 0: not to be disarmed */
+	uint64_t base;      /* of state->consumed: what was before this socket */
+	uint64_t lost;      /* in front of the socket, since it is there */
+	uint32_t number;    /* of the newest arming */
+	bool is_owner;      /* this thread holds state->owner */
 	bool has_seen_trip;
 	_Atomic bool wants_armed; /* control */
 };

@@ -258,6 +258,7 @@ void weir_xdp_plan_add(struct weir_xdp_plan *plan, const struct weir_xdp_plan_st
 		.slot = stream->slot,
 		.attachments = attachments,
 		.lanes = lanes,
+		.missed = stream->missed,
 		.attachment_count = (uint16_t)served.group_count,
 		.unserved = (uint16_t)(stream->group_count - served.group_count),
 		.first = attachments != 0 ? plan->lines[attachments].attachment

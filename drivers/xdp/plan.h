@@ -39,6 +39,7 @@ struct weir_xdp_plan_stream {
 	uint16_t partitions;
 	const struct weir_xdp_plan_group *groups; /* the first WEIR_XDP_MAX_COPIES are served */
 	uint32_t group_count;
+	uint32_t missed;          /* of its part of that map, + 1; 0: no native group */
 	const uint8_t *copy_maps; /* by partition: map + 1, or 0 for none; NULL: none at all */
 };
 

@@ -11,6 +11,8 @@
 
 #include <bpf/bpf.h>
 
+#include <rte_mbuf_dyn.h>
+
 #include "base/log.h"
 #include "xdp/errors.h"
 #include "xdp/interface.h"
@@ -75,8 +77,7 @@ static void counters(void *driver, struct weir_port_counters *out)
 
 		out->rx_packets += queue->rx_packets;
 		out->rx_bytes += queue->rx_bytes;
-		out->rx_missed += weir_xdp_queue_missed(queue) + queue->guard.state->handover_lost -
-				  queue->guard.lost_before;
+		out->rx_missed += weir_xdp_queue_missed(queue);
 		out->rx_errors += queue->rx_errors;
 		out->rx_no_buffer += queue->rx_no_buffer;
 		out->tx_packets += queue->tx_packets;
@@ -293,6 +294,17 @@ int weir_xdp_port_find(const struct weir_config *config, unsigned int index, str
 	return 0;
 }
 
+/* Of the process, for all ports: marks what has waited in a socket for too long. */
+static int reserve_stale_flag(const struct weir_port *port, struct weir_error *error)
+{
+	const struct rte_mbuf_dynflag flag = {.name = "weir_port_stale"};
+
+	if (rte_mbuf_dynflag_register_bitnum(&flag, WEIR_PORT_STALE_BIT) == WEIR_PORT_STALE_BIT)
+		return 0;
+	return fail(error, -EBUSY, port->index, "", "report this",
+		"another driver uses the flag of stale packets");
+}
+
 int weir_xdp_port_start(struct weir_port *port, const struct weir_config *config,
 	struct rte_mempool *pool, struct weir_error *error)
 {
@@ -302,6 +314,8 @@ int weir_xdp_port_start(struct weir_port *port, const struct weir_config *config
 		config, port->index, port->kernel_ifindex, &device->program, error);
 
 	device->ifindex = port->kernel_ifindex;
+	if (result == 0)
+		result = reserve_stale_flag(port, error);
 	if (result == 0) {
 		result = weir_xdp_tables_open(device->program->object, &device->tables);
 		if (result < 0)

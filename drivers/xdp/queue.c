@@ -92,25 +92,13 @@ static struct rte_mbuf *take_frame(
 	return is_last && room != NULL ? packet : NULL;
 }
 
-static void discard(struct weir_xdp_queue *queue, uint32_t index, uint32_t count)
+/* What was in the socket when the program took over. */
+static void mark_stale(struct weir_xdp_queue *queue, struct rte_mbuf **packets, uint32_t count)
 {
-	uint64_t frames[BURST];
-	uint64_t packets = 0;
-
-	for (uint32_t i = 0; i < count; i++) {
-		const struct xdp_desc *frame = xsk_ring_cons__rx_desc(&queue->rx, index + i);
-
-		frames[i] = frame->addr;
-		packets += !(frame->options & XDP_PKT_CONTD);
-	}
-	rte_pktmbuf_free(queue->partial);
-	queue->partial = NULL;
-	queue->is_skipping =
-		xsk_ring_cons__rx_desc(&queue->rx, index + count - 1)->options & XDP_PKT_CONTD;
-	queue->taken += packets;
-	queue->guard.state->handover_lost += packets;
-	give_back(queue, frames, count);
-	xsk_ring_cons__release(&queue->rx, count);
+	for (uint32_t i = 0; i < count; i++)
+		packets[i]->ol_flags |= WEIR_PORT_STALE;
+	queue->guard.state->handover_lost += count;
+	weir_guard_consumed(&queue->guard, queue->taken);
 }
 
 /* In front of the program's eyes, which reads it for each packet: as seldom as the gate allows. */
@@ -180,6 +168,7 @@ uint16_t weir_xdp_receive(void *handle, struct rte_mbuf **packets, uint16_t coun
 	struct rte_mbuf *fresh[BURST];
 	uint32_t index = 0;
 	uint32_t found = xsk_ring_cons__peek(&queue->rx, RTE_MIN(count, BURST), &index);
+	bool is_stale;
 
 	if (unlikely(weir_guard_is_due(&queue->guard))) {
 		tell(queue);
@@ -190,14 +179,12 @@ uint16_t weir_xdp_receive(void *handle, struct rte_mbuf **packets, uint16_t coun
 		reconcile(queue);
 		return 0;
 	}
-	if (unlikely(weir_guard_is_tripped(&queue->guard))) {
-		discard(queue, index, found);
-		weir_guard_consumed(&queue->guard, queue->taken);
-		return 0;
-	}
+	is_stale = weir_guard_is_tripped(&queue->guard);
 	found = fill_mbufs(queue, index, found,
 		rte_pktmbuf_alloc_bulk(queue->pool, fresh, found) == 0 ? fresh : NULL, packets);
-	if (queue->taken - queue->told >= TELL_PACKETS)
+	if (unlikely(is_stale))
+		mark_stale(queue, packets, found);
+	else if (queue->taken - queue->told >= TELL_PACKETS)
 		tell(queue);
 	return (uint16_t)found;
 }

@@ -58,7 +58,8 @@ static int find_numbered(const struct bpf_object *object, struct weir_xdp_shared
 
 int weir_xdp_shared_open(struct weir_xdp_shared *shared, const struct bpf_object *object)
 {
-	int current = -1, consumers = -1, buckets = -1, streams = -1, groups = -1, result;
+	int current = -1, consumers = -1, buckets = -1, streams = -1, groups = -1, missed = -1,
+	    ranges = -1, result;
 
 	*shared = (struct weir_xdp_shared){0};
 	result = find_numbered(object, shared);
@@ -71,6 +72,8 @@ int weir_xdp_shared_open(struct weir_xdp_shared *shared, const struct bpf_object
 		(result = find_map(object, "consumers", &consumers)) < 0 ||
 		(result = find_map(object, "stream_labels", &streams)) < 0 ||
 		(result = find_map(object, "group_labels", &groups)) < 0 ||
+		(result = find_map(object, "missed", &missed)) < 0 ||
+		(result = find_map(object, "missed_ranges", &ranges)) < 0 ||
 		(result = find_map(object, "buckets", &buckets)) < 0)
 		return result;
 	shared->current = map_memory(current, sizeof(*shared->current));
@@ -80,7 +83,11 @@ int weir_xdp_shared_open(struct weir_xdp_shared *shared, const struct bpf_object
 		map_memory(streams, WEIR_XDP_STREAMS * sizeof(*shared->stream_labels));
 	shared->group_labels =
 		map_memory(groups, WEIR_XDP_ATTACHMENTS * sizeof(*shared->group_labels));
-	if (shared->current == NULL || shared->consumers == NULL || shared->buckets == NULL ||
+	shared->missed = map_memory(missed, WEIR_XDP_MISSED * sizeof(*shared->missed));
+	shared->missed_ranges =
+		map_memory(ranges, WEIR_XDP_STREAMS * sizeof(*shared->missed_ranges));
+	if (shared->missed == NULL || shared->missed_ranges == NULL || shared->current == NULL ||
+		shared->consumers == NULL || shared->buckets == NULL ||
 		shared->stream_labels == NULL || shared->group_labels == NULL)
 		return -ENOMEM;
 	return 0;
@@ -93,6 +100,8 @@ void weir_xdp_shared_close(struct weir_xdp_shared *shared)
 	unmap_memory(shared->buckets, WEIR_XDP_CONSUMERS * sizeof(*shared->buckets));
 	unmap_memory(shared->stream_labels, WEIR_XDP_STREAMS * sizeof(*shared->stream_labels));
 	unmap_memory(shared->group_labels, WEIR_XDP_ATTACHMENTS * sizeof(*shared->group_labels));
+	unmap_memory(shared->missed, WEIR_XDP_MISSED * sizeof(*shared->missed));
+	unmap_memory(shared->missed_ranges, WEIR_XDP_STREAMS * sizeof(*shared->missed_ranges));
 	*shared = (struct weir_xdp_shared){0};
 }
 

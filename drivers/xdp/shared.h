@@ -21,11 +21,13 @@ struct weir_xdp_shared {
 	int stream_counters_fd;
 	int group_counters_fd;
 	int drop_counters_fd;
-	struct weir_xdp_current *current;     /* mapped */
-	struct weir_xdp_consumer *consumers;  /* WEIR_XDP_CONSUMERS; mapped */
-	struct weir_xdp_buckets *buckets;     /* likewise */
-	struct weir_xdp_label *stream_labels; /* WEIR_XDP_STREAMS; mapped */
-	struct weir_xdp_label *group_labels;  /* WEIR_XDP_ATTACHMENTS; mapped */
+	struct weir_xdp_current *current;            /* mapped */
+	struct weir_xdp_consumer *consumers;         /* WEIR_XDP_CONSUMERS; mapped */
+	struct weir_xdp_buckets *buckets;            /* likewise */
+	struct weir_xdp_label *stream_labels;        /* WEIR_XDP_STREAMS; mapped */
+	struct weir_xdp_label *group_labels;         /* WEIR_XDP_ATTACHMENTS; mapped */
+	struct weir_xdp_missed *missed;              /* WEIR_XDP_MISSED; mapped */
+	struct weir_xdp_missed_range *missed_ranges; /* WEIR_XDP_STREAMS; mapped */
 };
 
 /* Descriptors stay the object's: it must outlive this. 0 or -errno; close it in any case. */

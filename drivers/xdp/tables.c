@@ -11,8 +11,10 @@
 #include <bpf/libbpf.h>
 
 #include "base/log.h"
+#include "dataplane/missed.h"
 #include "dataplane/worker.h"
 #include "xdp/copies.h"
+#include "xdp/missed.h"
 #include "xdp/plan.h"
 
 _Static_assert(sizeof(struct weir_xdp_bucket) == sizeof(struct weir_bucket), "one memory");
@@ -233,6 +235,7 @@ struct making {
 	struct weir_xdp_copies copies;
 	uint32_t next_stream; /* where the slot of the next one's counters likely is */
 	uint32_t next_group;
+	uint64_t missed[WEIR_XDP_STREAMS / 64]; /* bit a slot of a stream with native groups */
 };
 
 /* Who gets each partition for a group, as far as a packet can be sent there from the kernel. */
@@ -275,6 +278,26 @@ static uint8_t *choose_copies(struct making *making, const struct weir_xdp_plan_
 	return maps;
 }
 
+/* Where what native consumers do not get of the stream is counted: for the program, and for us. */
+static uint32_t share_missed(
+	struct making *making, const struct weir_stream_view *view, uint16_t slot)
+{
+	struct weir_xdp_shared *shared = &making->tables->shared;
+	bool is_native = false;
+	struct weir_missed *cells;
+	uint32_t place;
+
+	for (uint32_t i = 0; i < view->attachment_count; i++)
+		is_native |= view->attachments[i].attachment->history != NULL;
+	place = is_native ? weir_xdp_missed_share(shared, slot, view->stream->partition_count) : 0;
+	cells = place != 0 ? (struct weir_missed *)(void *)&shared->missed[place - 1] : NULL;
+	if (place != 0)
+		making->missed[slot / 64] |= UINT64_C(1) << (slot % 64);
+	if (atomic_exchange(&view->stream->missed, cells) != cells)
+		atomic_fetch_add(&weir_missed_changes, 1);
+	return place;
+}
+
 static void plan_stream(struct making *making, const struct weir_stream_view *view)
 {
 	struct weir_xdp_plan_group *groups = calloc(view->attachment_count + 1u, sizeof(*groups));
@@ -289,6 +312,7 @@ static void plan_stream(struct making *making, const struct weir_stream_view *vi
 	bool is_whole = groups != NULL;
 
 	making->next_stream = stream.slot + 1u;
+	stream.missed = share_missed(making, view, stream.slot);
 	for (uint32_t i = 0; is_whole && i < view->attachment_count; i++) {
 		const struct weir_attachment_view *attachment = &view->attachments[i];
 
@@ -350,6 +374,8 @@ static int make_plan(struct weir_xdp_tables *tables, const struct weir_dataplane
 	if (result == 0)
 		result =
 			weir_xdp_plan_publish(&making.plan, tables->shared.generations_fd, current);
+	if (result == 0)
+		weir_xdp_missed_keep(&tables->shared, making.missed);
 	weir_xdp_plan_free(&making.plan);
 	weir_prefix_set_free(own);
 	return result;

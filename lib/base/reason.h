@@ -48,7 +48,8 @@
 	X(EXPIRED, GROUP, "expired", "past its deadline or the ring's age limit")                  \
 	X(QUARANTINED, GROUP, "quarantined", "not acknowledged in all attempts; kept for a look")  \
 	X(SKIPPED, GROUP, "skipped", "jumped over by a consumer's start or seek")                  \
-	X(ELSEWHERE, GROUP, "elsewhere", "out of quarantine again, for another group alone")       \
+	X(ELSEWHERE, GROUP, "elsewhere", "of another group alone: out of quarantine, or a gap")    \
+	X(FAILOVER, GROUP, "failover", "the kernel's program had it, or had sent later ones")      \
 	X(SAMPLED, GROUP, "sampled", "left out by the group's 1-in-N sampling")                    \
 	X(FILTERED, GROUP, "filtered", "left out by the group's source filter")                    \
 	X(TOO_BIG, GROUP, "too_big", "larger than the egress MTU or the frame")                    \

@@ -10,6 +10,7 @@ SAME(REMOVED);
 SAME(RESTART);
 SAME(CHECKSUM);
 SAME(SKIPPED);
+SAME(FAILOVER);
 
 const char *weir_gone_name(uint16_t reason)
 {

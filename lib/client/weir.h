@@ -157,6 +157,7 @@ enum weir_gone {
 	WEIR_GONE_RESTART = 6,     /* of the gateway */
 	WEIR_GONE_CHECKSUM = 7,    /* damaged when they came to the gateway */
 	WEIR_GONE_SKIPPED = 8,     /* by a seek */
+	WEIR_GONE_FAILOVER = 9,    /* went to the kernel while the gateway did not take packets */
 };
 
 struct weir_event {

@@ -99,7 +99,7 @@ static void check_stream(void *context, const struct weir_stream_report *stream)
 {
 	const struct weir_stream_stats *stats = &stream->stats;
 	struct weir_violation violation = {.stream = stream->name,
-		.received = stats->received + stats->requeued,
+		.received = stats->received + stats->requeued + stats->missed,
 		.accounted = stats->appended + sum_dropped(stats->dropped, WEIR_STAGE_STREAM) +
 			     (stats->handed - stats->taken_over)};
 

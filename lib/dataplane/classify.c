@@ -16,6 +16,9 @@
  */
 
 #define PREFETCH_AHEAD 4
+#define STALE_SHIFT    (WEIR_PORT_STALE_BIT - 3)
+
+_Static_assert(WEIR_PORT_STALE >> STALE_SHIFT == WEIR_SLOT_STALE, "carried over without a branch");
 
 static void port_drop(
 	struct weir_port_stats *stats, struct rte_mbuf *packet, enum weir_reason reason)
@@ -100,6 +103,7 @@ static inline void fill_message(struct weir_message_slot *message, struct weir_w
 	message->stream = stream;
 	message->l3_offset = (uint8_t)headers->l3_offset;
 	message->flags = headers->ip_version == 6 ? flags | WEIR_SLOT_IPV6 : flags;
+	message->flags |= (packet->ol_flags & WEIR_PORT_STALE) >> STALE_SHIFT;
 	if ((packet->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD)
 		message->flags |= WEIR_SLOT_CHECKSUM_GOOD;
 	message->reserved = 0;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "dataplane/missed.h"
 #include "dataplane/partition.h"
 #include "dataplane/transit.h"
 
@@ -103,6 +104,9 @@ uint32_t weir_mesh_poll(struct weir_worker *worker)
 			continue;
 		count = rte_ring_sc_dequeue_burst_elem(
 			worker->mesh_in[from], messages, sizeof(messages[0]), WEIR_BURST, NULL);
+		/* Its worker may have its port again: what that missed comes before these. */
+		if (unlikely(weir_missed_is_due(worker)))
+			weir_missed_look(worker);
 		for (uint32_t i = 0; i < count; i++)
 			take_over(worker, &messages[i]);
 		if (count != 0)

@@ -16,6 +16,14 @@
 
 #define WEIR_PORT_MAX_QUEUES 64
 
+/*
+ * In a received mbuf's ol_flags, by drivers with `failover`: it waited while the port's program
+ * sent later ones, so it is out of order for all but native consumers, who got none of these.
+ * The driver registers it as a dynamic flag.
+ */
+#define WEIR_PORT_STALE_BIT 40
+#define WEIR_PORT_STALE     (UINT64_C(1) << WEIR_PORT_STALE_BIT)
+
 struct weir_dataplane;
 struct weir_token_store;
 

@@ -27,6 +27,8 @@ static enum weir_gap_reason gap_reason(enum weir_reason reason)
 		return WEIR_GAP_CHECKSUM;
 	case WEIR_REASON_SKIPPED:
 		return WEIR_GAP_SKIPPED;
+	case WEIR_REASON_FAILOVER:
+		return WEIR_GAP_FAILOVER;
 	default:
 		return WEIR_GAP_LEFT_OUT;
 	}

@@ -171,7 +171,8 @@ void weir_native_dropped(const struct weir_dataplane *dataplane, uint64_t *dropp
  * The law, on the newest census:
  *
  *   port:            received = matched + kernel + native + dropped{PORT}
- *   stream:          received + requeued = appended + dropped{STREAM} + (handed - taken over)
+ *   stream:          received + requeued + missed = appended + dropped{STREAM}
+ *                                                   + (handed - taken over)
  *   stream x group:  received = delivered + dropped{GROUP} + held
  *
  * Each equation that does not hold is visited; returns how many.

@@ -18,7 +18,8 @@ static inline bool is_plain(const struct weir_worker *worker,
 	const struct weir_partition *partition, const struct weir_route *route,
 	const struct weir_message_slot *slot)
 {
-	return slot->only == 0 && !(slot->flags & WEIR_SLOT_IPV6) &&
+	return slot->only == 0 &&
+	       !(slot->flags & (WEIR_SLOT_IPV6 | WEIR_SLOT_STALE | WEIR_SLOT_MISSED)) &&
 	       slot->payload_length <= route->max_payload && weir_blind_has_headroom(slot) &&
 	       !weir_message_is_expired(worker, partition, slot);
 }

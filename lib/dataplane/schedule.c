@@ -2,6 +2,7 @@
 #include "dataplane/agent.h"
 #include "dataplane/blind.h"
 #include "dataplane/gate.h"
+#include "dataplane/missed.h"
 #include "dataplane/partition.h"
 #include "dataplane/reliable.h"
 #include "dataplane/replay.h"
@@ -113,8 +114,13 @@ void weir_outlet_rescan(struct weir_worker *worker, struct weir_outlet *outlet)
 static enum weir_reason lane_check(const struct weir_worker *worker, struct weir_lane *lane,
 	const struct weir_message_slot *slot)
 {
+	enum weir_reason reason;
+
 	if (weir_message_is_expired(worker, lane->partition, slot))
 		return WEIR_REASON_EXPIRED;
+	if (unlikely(slot->flags & (WEIR_SLOT_STALE | WEIR_SLOT_MISSED)) &&
+		weir_missed_passes(lane, slot, &reason))
+		return reason;
 	/* What comes back out of quarantine was let through before: it is not sampled again. */
 	if (unlikely(slot->only != 0))
 		return slot->only == lane->group + 1 ? WEIR_REASON_NONE : WEIR_REASON_ELSEWHERE;

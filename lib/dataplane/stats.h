@@ -12,8 +12,8 @@
  * Counters. Each block is written by one worker alone and never reset. The conservation law
  * is stated on them, for the sum over workers:
  *
- *   stream:          received + requeued = appended + dropped{STREAM reasons}
- *                                          + (handed - taken_over)
+ *   stream:          received + requeued + missed = appended + dropped{STREAM reasons}
+ *                                                   + (handed - taken_over)
  *   stream x group:  received = delivered + dropped{GROUP reasons} + held
  *
  * where a group has received what was appended since it was attached and what was replayed, and
@@ -31,6 +31,7 @@ struct weir_stream_stats {
 	uint64_t handed;         /* put into the mesh for the owner */
 	uint64_t taken_over;     /* taken from the mesh */
 	uint64_t requeued;       /* back out of quarantine, for one group */
+	uint64_t missed;         /* numbers given away for what a port's program took */
 	struct weir_template_counts templates;
 	uint64_t dropped[WEIR_REASON_COUNT];
 } __rte_cache_aligned;

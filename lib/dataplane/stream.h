@@ -22,6 +22,7 @@
  */
 
 struct weir_hot;
+struct weir_missed;
 struct weir_outlet;
 struct weir_partition;
 struct weir_partition_load;
@@ -158,6 +159,9 @@ struct weir_stream {
 	struct weir_partition_load *loads; /* of each partition; control thread */
 	struct weir_hot *hot;              /* one a worker */
 	struct weir_stream_local *local;   /* one a worker */
+	/* Of each partition, in a port's memory; NULL: no native group, or no such port. Control.
+	 */
+	_Atomic(struct weir_missed *) missed;
 };
 
 #define WEIR_NO_WORKER UINT16_MAX

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "dataplane/handover.h"
+#include "dataplane/missed.h"
 #include "dataplane/partition.h"
 #include "dataplane/produce.h"
 #include "dataplane/requeue.h"
@@ -89,6 +90,7 @@ static void tick(struct weir_worker *worker)
 	renew_wall_clock(worker);
 	weir_partition_sweep(worker);
 	weir_handover_tick(worker);
+	weir_missed_tick(worker);
 	weir_native_tick(worker);
 	weir_produce_tick(worker);
 	weir_shed_tick(worker);
@@ -100,6 +102,8 @@ static void look_at_control(struct weir_worker *worker)
 	uint32_t wanted = atomic_load_explicit(&worker->census_wanted, memory_order_acquire);
 
 	weir_worker_follow(worker);
+	if (unlikely(weir_missed_is_due(worker)))
+		weir_missed_look(worker);
 	if (unlikely(wanted != atomic_load_explicit(&worker->census_done, memory_order_relaxed))) {
 		weir_worker_census(worker);
 		atomic_store_explicit(&worker->census_done, wanted, memory_order_release);

@@ -11,6 +11,7 @@
 
 #include "dataplane/dataplane.h"
 #include "dataplane/latency.h"
+#include "dataplane/missed.h"
 #include "dataplane/port.h"
 #include "dataplane/shed.h"
 #include "dataplane/snapshot.h"
@@ -142,6 +143,8 @@ struct weir_worker {
 	bool is_ending;           /* lanes wait until what was sent has left */
 	uint64_t next_succession; /* TSC */
 	struct weir_settle settles[WEIR_SETTLE_USES];
+	uint32_t missed_seen;  /* of weir_missed_changes */
+	uint64_t missed_until; /* TSC; looked at again at each tick, 0: not */
 
 	struct rte_mempool *copies;    /* for what is sent beside the received mbuf */
 	struct rte_mempool *large;     /* for datagrams on their way into fragments */
@@ -204,6 +207,13 @@ static inline void weir_latency_note(
 	if (likely(messages != 0))
 		weir_latency_add(&worker->latencies[id],
 			weir_worker_ns(worker, cycles > 0 ? (uint64_t)cycles : 0), messages);
+}
+
+/* A port may have its packets again: weir_missed_look(). */
+static inline bool weir_missed_is_due(const struct weir_worker *worker)
+{
+	return atomic_load_explicit(&weir_missed_changes, memory_order_acquire) !=
+	       worker->missed_seen;
 }
 
 /* The consumer's lane of a partition that is this worker's, NULL when there is none. */

@@ -46,6 +46,7 @@ static void add_stream(void *context, const struct weir_stream_report *stream)
 	ADD(STREAM_RECEIVED_BYTES, stats->received_bytes);
 	ADD(STREAM_APPENDED, stats->appended);
 	ADD(STREAM_REQUEUED, stats->requeued);
+	ADD(STREAM_MISSED, stats->missed);
 	ADD(STREAM_BUFFERS, stream->buffers);
 	ADD(STREAM_BUFFERS_USED, stream->buffers_used);
 	ADD(STREAM_PARTITIONS, stream->partitions);

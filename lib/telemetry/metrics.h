@@ -33,6 +33,8 @@
 		"messages that entered a ring")                                                    \
 	X(STREAM_REQUEUED, COUNTER, "weir_stream_requeued_messages", "messages",                   \
 		"messages that came back out of quarantine")                                       \
+	X(STREAM_MISSED, COUNTER, "weir_stream_missed_messages", "messages",                       \
+		"numbers given away for what a port's program took without the gateway")           \
 	X(STREAM_DROPPED, COUNTER, "weir_stream_dropped_messages", "messages",                     \
 		"messages dropped before the ring, by reason")                                     \
 	X(STREAM_BUFFERS, GAUGE, "weir_stream_buffers", "", "buffers that the stream may hold")    \

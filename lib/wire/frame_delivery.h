@@ -23,7 +23,8 @@
 	X(REMOVED, 5, "removed", "stream or group was removed")                                    \
 	X(RESTART, 6, "restart", "held when the gateway ended")                                    \
 	X(CHECKSUM, 7, "checksum", "damaged before it came to the gateway")                        \
-	X(SKIPPED, 8, "skipped", "jumped over by a seek")
+	X(SKIPPED, 8, "skipped", "jumped over by a seek")                                          \
+	X(FAILOVER, 9, "failover", "went to the kernel while the gateway did not take it")
 
 enum weir_gap_reason {
 #define X(id, number, name, text) WEIR_GAP_##id = number,

@@ -25,6 +25,7 @@ int main(void)
 		{"producers", NULL, NULL, NULL, NULL, dataplane_produce_tests},
 		{"shedding", NULL, NULL, NULL, NULL, dataplane_shed_tests},
 		{"latency", NULL, NULL, NULL, NULL, dataplane_latency_tests},
+		{"missed by the gateway", NULL, NULL, NULL, NULL, dataplane_missed_tests},
 		{"out of quarantine", NULL, NULL, NULL, NULL, dataplane_requeue_tests},
 		{"partitions that move", NULL, NULL, NULL, NULL, dataplane_transit_tests},
 		{"hot keys and partitions", NULL, NULL, NULL, NULL, dataplane_hot_tests},

@@ -23,6 +23,7 @@ extern CU_TestInfo dataplane_agent_tests[];
 extern CU_TestInfo dataplane_produce_tests[];
 extern CU_TestInfo dataplane_shed_tests[];
 extern CU_TestInfo dataplane_latency_tests[];
+extern CU_TestInfo dataplane_missed_tests[];
 extern CU_TestInfo dataplane_requeue_tests[];
 extern CU_TestInfo dataplane_transit_tests[];
 extern CU_TestInfo dataplane_hot_tests[];

@@ -27,6 +27,7 @@
 #define SKIPPED       77 /* to meson */
 #define PARTITIONS    1000
 #define RANDOM_FRAMES 1000000
+#define MISSED        77 /* place of the IPFIX stream's partitions in that map */
 
 static const char *const captures[] = {"ipfix-cisco", "netflow9-cisco",
 	"ipfix-ipv6-cisco-sampling-option", "ipfix-huawei-vrf", "mixed-sources-00",
@@ -74,6 +75,7 @@ static void use_keys(void)
 			.partitions = PARTITIONS,
 			.groups = &groups[kind],
 			.group_count = 1,
+			.missed = kind == WEIR_KEY_IPFIX ? MISSED + 1 : 0,
 		};
 	}
 	weir_match_free(judge);
@@ -233,6 +235,45 @@ static void test_each_kind_of_key_is_delivered_or_counted_under_its_fault(void)
 	CU_ASSERT_EQUAL(kinds, (1u << WEIR_KEY_KINDS) - 1 - (1u << WEIR_KEY_BYTES));
 }
 
+static uint64_t sum_missed(uint32_t first, uint32_t count)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		sum += fixture.shared.missed[first + i].count;
+	return sum;
+}
+
+/* Of a stream with a native group, each message by its partition; of others none. */
+static void test_what_native_consumers_miss_is_counted_by_partition(void)
+{
+	static uint8_t frame[XDP_ROOM];
+	uint64_t before = sum_missed(MISSED, PARTITIONS), redirected = 0;
+
+	use_keys();
+	for (size_t i = 0; i < key_case_count; i++) {
+		const struct key_case *item = &key_cases[i];
+		uint32_t length = xdp_frame_of(frame, 4, (uint16_t)(XDP_FIRST_PORT + item->kind),
+				 item->payload, item->length),
+			 verdict;
+		uint16_t slot = 0;
+		enum weir_reason reason;
+		uint64_t of_partition;
+
+		judge_frame(frame, length, &slot, &reason);
+		of_partition = fixture.shared.missed[MISSED + slot % PARTITIONS].count;
+		CU_ASSERT_TRUE(agrees(frame, length, &verdict));
+		if (verdict != XDP_REDIRECT || item->kind != WEIR_KEY_IPFIX)
+			continue;
+		redirected++;
+		CU_ASSERT_EQUAL(
+			fixture.shared.missed[MISSED + slot % PARTITIONS].count, of_partition + 1);
+	}
+	CU_ASSERT_NOT_EQUAL(redirected, 0);
+	CU_ASSERT_EQUAL(sum_missed(MISSED, PARTITIONS), before + redirected);
+	CU_ASSERT_EQUAL(sum_missed(0, WEIR_XDP_MISSED), before + redirected);
+}
+
 static void test_a_million_random_packets_have_the_partition_that_the_gateway_gives(void)
 {
 	uint32_t counts[XDP_REDIRECT + 1] = {0}, wrong = 0;
@@ -320,6 +361,8 @@ int main(void)
 		test_a_malformed_frame_has_the_reason_that_the_gateway_gives);
 	CU_add_test(suite, "each kind of key is delivered, or counted under its fault",
 		test_each_kind_of_key_is_delivered_or_counted_under_its_fault);
+	CU_add_test(suite, "what native consumers miss is counted by partition",
+		test_what_native_consumers_miss_is_counted_by_partition);
 	CU_add_test(suite, "captures have the gateway's partitions",
 		test_every_capture_has_the_partitions_that_the_gateway_gives);
 	CU_add_test(suite, "a million random packets have the gateway's partitions",

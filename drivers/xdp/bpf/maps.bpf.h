@@ -94,6 +94,22 @@ struct {
 	__type(value, struct weir_xdp_label);
 } group_labels SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, WEIR_XDP_MISSED);
+	__type(key, __u32);
+	__type(value, struct weir_xdp_missed);
+} missed SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, WEIR_XDP_STREAMS);
+	__type(key, __u32);
+	__type(value, struct weir_xdp_missed_range);
+} missed_ranges SEC(".maps");
+
 /* Malformed packets that were dropped, by enum weir_reason. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -26,6 +26,7 @@
 #define WEIR_XDP_CONSUMERS    16384
 #define WEIR_XDP_STREAMS      4096
 #define WEIR_XDP_ATTACHMENTS  4096
+#define WEIR_XDP_MISSED       131072u /* partitions that native groups have, of all streams */
 #define WEIR_XDP_HEADER       80
 #define WEIR_XDP_LEAF         0x80000000u /* as WEIR_TRIE_LEAF */
 #define WEIR_XDP_NOBODY       0xffffu     /* a partition without a consumer */
@@ -90,7 +91,8 @@ struct weir_xdp_stream {
 	__u16 attachment_count;
 	__u16 unserved;                   /* groups beyond them, which get nothing from here */
 	struct weir_xdp_attachment first; /* of them */
-	__u8 pad[20];
+	__u32 missed; /* place of its first partition in that map, + 1; 0: no native group */
+	__u8 pad[16];
 };
 
 union weir_xdp_line {
@@ -143,6 +145,18 @@ struct weir_xdp_buckets {
 struct weir_xdp_label {
 	char stream[32];
 	char group[32];
+};
+
+/* Which part of `missed` a stream has, by the slot of its counters. Control thread. */
+struct weir_xdp_missed_range {
+	__u32 first;
+	__u32 count; /* its partitions; 0: none */
+};
+
+/* struct weir_missed: what native consumers of a partition did not get. */
+struct weir_xdp_missed {
+	__u64 count;
+	__u64 told; /* the gateway's */
 };
 
 /* What the program did, by CPU. received = the sum of all from `forwarded` to `refused`. */

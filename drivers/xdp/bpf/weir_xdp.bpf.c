@@ -100,6 +100,19 @@ static __always_inline int weir_to_groups(struct xdp_md *context, struct weir_fo
 		context, &note, found->bank * WEIR_XDP_COPY_MAPS + (map - 1) % WEIR_XDP_COPY_MAPS);
 }
 
+/* Native consumers are told later that it was missed: queues on several CPUs feed a partition. */
+static __always_inline void weir_count_missed(const struct weir_xdp_stream *stream, __u32 partition)
+{
+	__u32 key = stream->missed - 1 + partition;
+	struct weir_xdp_missed *entry;
+
+	if (stream->missed == 0)
+		return;
+	entry = bpf_map_lookup_elem(&missed, &key);
+	if (entry != NULL)
+		__sync_fetch_and_add(&entry->count, 1);
+}
+
 /* To the partition's consumers. An XDP verdict. */
 static __always_inline int weir_to_partition(struct xdp_md *context, struct weir_found *found,
 	void *lines, const struct weir_xdp_stream *stream,
@@ -110,6 +123,7 @@ static __always_inline int weir_to_partition(struct xdp_md *context, struct weir
 	int verdict;
 
 	counters->unserved += stream->unserved;
+	weir_count_missed(stream, partition);
 	if (count == 0) {
 		counters->no_group++;
 		return XDP_DROP;

@@ -50,6 +50,7 @@ class Gone(enum.IntEnum):
     RESTART = 6
     CHECKSUM = 7
     SKIPPED = 8
+    FAILOVER = 9
 
 
 class Message(NamedTuple):

@@ -1,0 +1,103 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# What the program of an XDP port takes of a native group's stream is told to its consumers as gaps,
+# one number for each message, when the gateway has the port again: after the port was taken from it,
+# after a stall, and after an orderly end and a start. What waited in its socket meanwhile they get;
+# a blind group of the same stream gets all but that, in order.
+
+# shellcheck source=tests/system/_init.sh
+. "$(dirname "$0")/_init.sh"
+
+lan
+host exporter 1
+kernel_port gw0 2
+host consumer 3
+host collector 4
+# A veth takes redirected frames only when its other end collects them (GRO).
+in_ns switch ethtool -K gw-gw0 gro on
+cat >"$tmp/weir.json" <<-END
+	{"workers": {"cpus": [0, 1], "idle": "sleep"},
+	"control": {"socket": "$socket"},
+	"memory": {"hugepages": false, "buffers": 32768},
+	"state": {"file": "$tmp/state/positions"},
+	"ports": [{"name": "lan", "driver": "xdp", "interface": "gw0"}],
+	"streams": [{"name": "flows", "match": {"udp_port": 4739}, "key": "ipfix", "partitions": 8}],
+	"groups": [{"name": "g", "class": "native", "streams": ["flows"]},
+		{"name": "b", "streams": ["flows"], "consumers": [
+			{"name": "c4", "address": "10.0.0.4", "port": 4739}]}]}
+END
+
+# load COUNT: adds to `sent`
+load() {
+	send exporter --to 10.0.0.2:4739 --keys 40 --count "$1" --rate 10000 --size 100 \
+		--json "$tmp/sent.json"
+	assert_json "$tmp/sent.json" '.failed == 0'
+	sent=$((sent + $1))
+}
+
+state_is() {
+	weirctl --socket "$socket" -j failover show |
+		jq -e --arg state "$1" '.ports[0].queues | all(.state == $state)' >/dev/null
+}
+
+ready() {
+	wait_for "ctl consumer list | jq -e '.consumers | length == 2 and all(.state == \"reachable\")'"
+	wait_for "state_is gateway"
+}
+
+missed() {
+	ctl stream list | jq '.streams[0].missed'
+}
+
+# gaps: numbers told as gaps of reason failover
+gaps() {
+	awk '/^gap: .*, failover$/ { sum += $5 } END { print sum + 0 }' "$tmp/native.log"
+}
+
+sent=0
+weir_start "$tmp/weir.json"
+receiver_start native consumer --native 10.0.0.2:4150 --group g --name c
+receiver_start blind collector --listen 10.0.0.4:4739
+ready
+load 1000
+
+# The operator takes the port from the gateway, and gives it back.
+ctl failover trip >/dev/null
+wait_for "state_is kernel"
+load 1000
+assert_eq "$(missed)" 0 "told before the gateway has the port"
+ctl failover arm >/dev/null
+wait_for "state_is gateway && [ \$(missed) = 1000 ]"
+load 1000
+wait_for "[ \$(gaps) = 1000 ]"
+assert_law
+
+# A stall: what is in the socket when the program takes over comes late, and is not lost.
+kill -STOP "$gateway_pid"
+load 2000
+kill -CONT "$gateway_pid"
+wait_for "state_is gateway && [ \$(missed) -gt 1000 ]"
+load 1000
+assert_law
+stale=$(ctl group list | jq '[.groups[] | select(.name == "b") | .dropped.failover // 0] | add')
+
+# An orderly end, and the next one.
+weir_stop
+load 1000
+weir_start "$tmp/weir.json"
+ready
+wait_for "[ \$(missed) = 1000 ]"
+load 1000
+wait_for "ctl group list | jq -e '[.groups[] | .held] | add == 0'"
+assert_law
+receiver_stop native
+receiver_stop blind
+weir_stop
+
+# Every message has come, or its number was told.
+echo "sent $sent, received $(receiver_get native .received), told $(gaps), stale $stale"
+assert_json "$tmp/native.json" '.duplicates == 0 and .reordered == 0'
+assert_eq $(($(receiver_get native .received) + $(gaps))) $sent "received and told"
+assert_json "$tmp/blind.json" '.duplicates == 0 and .reordered == 0'
+assert_eq $(($(receiver_get blind .received) + stale)) $sent "sent by the gateway or the program"
