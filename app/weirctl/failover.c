@@ -6,6 +6,7 @@
 
 #include "control/failover_view.h"
 #include "weirctl.h"
+#include "xdp/counters.h"
 #include "xdp/pins.h"
 
 /* failover show, when no gateway answers: from what is pinned. */
@@ -14,7 +15,7 @@
 
 struct view {
 	const char *folder;
-	json_t *ports;
+	struct weir_failover_answer answer;
 	int foreign; /* of another format */
 };
 
@@ -36,8 +37,19 @@ static void add_port(void *context, const char *interface)
 							    : WEIR_XDP_MAX_QUEUES;
 	for (uint32_t i = 0; i < count; i++)
 		weir_pinned_read(&port.queues[i], &queues[i]);
-	json_array_append_new(view->ports, weir_failover_view(interface, queues, count));
+	json_array_append_new(view->answer.ports, weir_failover_view(interface, queues, count));
 	weir_pinned_close(&port);
+}
+
+/* Of pins of another format nothing is known. */
+static void add_flows(struct view *view)
+{
+	struct weir_xdp_counters counters;
+
+	if (view->foreign != 0 || weir_pinned_counters_open(view->folder, &counters) < 0)
+		return;
+	(void)weir_xdp_counters_visit(&counters, weir_failover_answer_add, &view->answer);
+	weir_pinned_counters_close(&counters);
 }
 
 int weirctl_failover_from_pins(json_t **result)
@@ -45,18 +57,20 @@ int weirctl_failover_from_pins(json_t **result)
 	const char *folder = getenv("WEIR_PINS");
 	struct view view = {
 		.folder = folder != NULL && folder[0] != '\0' ? folder : DEFAULT_PINS,
-		.ports = json_array(),
 	};
-	int found = weir_pins_list(view.folder, add_port, &view);
+	int found;
 
+	weir_failover_answer_begin(&view.answer);
+	found = weir_pins_list(view.folder, add_port, &view);
 	if (found < 0) {
 		fprintf(stderr,
 			"weirctl: no gateway answers, and nothing is pinned in %s: %s\n  hint: "
 			"$WEIR_PINS names another folder\n",
 			view.folder, strerror(-found));
-		json_decref(view.ports);
+		json_decref(weir_failover_answer_end(&view.answer, false));
 		return WEIRCTL_UNREACHABLE;
 	}
-	*result = json_pack("{s:b, s:o}", "gateway", 0, "ports", view.ports);
+	add_flows(&view);
+	*result = weir_failover_answer_end(&view.answer, false);
 	return *result == NULL || view.foreign != 0 ? WEIRCTL_REFUSED : WEIRCTL_OK;
 }

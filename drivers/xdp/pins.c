@@ -30,7 +30,7 @@ bool weir_pin_is_of_port(const char *map)
 	return false;
 }
 
-static void *map_pinned(const char *folder, const char *part, const char *name, size_t size,
+void *weir_pinned_map(const char *folder, const char *part, const char *name, size_t size,
 	bool for_writing, int *result)
 {
 	struct bpf_map_info info = {0};
@@ -65,12 +65,12 @@ int weir_pinned_open(
 	int result;
 
 	memset(port, 0, sizeof(*port));
-	port->settings = map_pinned(
+	port->settings = weir_pinned_map(
 		folder, interface, "settings", sizeof(*port->settings), for_writing, &result);
 	if (result == 0 && port->settings->format != WEIR_XDP_FORMAT)
 		result = -EPROTO;
 	if (result == 0)
-		port->queues = map_pinned(folder, interface, "queues",
+		port->queues = weir_pinned_map(folder, interface, "queues",
 			WEIR_XDP_MAX_QUEUES * sizeof(*port->queues), for_writing, &result);
 	if (result < 0)
 		weir_pinned_close(port);

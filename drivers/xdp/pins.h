@@ -25,6 +25,10 @@ int weir_pin_path(char *path, size_t size, const char *folder, const char *part,
 /* Whether the map belongs to one port. */
 bool weir_pin_is_of_port(const char *map);
 
+/* A map's memory; NULL with *result -errno, -EPROTO when it is smaller than `size`. */
+void *weir_pinned_map(const char *folder, const char *part, const char *name, size_t size,
+	bool for_writing, int *result);
+
 /* The pinned state of one port, mapped for reading, or for writing too. */
 struct weir_pinned_port {
 	struct weir_xdp_queue_state *queues; /* WEIR_XDP_MAX_QUEUES */

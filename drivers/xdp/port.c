@@ -14,6 +14,7 @@
 #include <rte_mbuf_dyn.h>
 
 #include "base/log.h"
+#include "xdp/counters.h"
 #include "xdp/errors.h"
 #include "xdp/interface.h"
 #include "xdp/pins.h"
@@ -154,6 +155,18 @@ static uint32_t failover(void *driver, struct weir_failover_queue *queues, uint3
 	return count;
 }
 
+static void flows(void *driver, weir_failover_visit visit, void *context)
+{
+	const struct device *device = driver;
+	const struct weir_xdp_shared *shared = weir_xdp_tables_shared(device->tables);
+	const struct weir_xdp_counters counted = {.stream_labels = shared->stream_labels,
+		.group_labels = shared->group_labels,
+		.streams_fd = shared->stream_counters_fd,
+		.groups_fd = shared->group_counters_fd};
+
+	(void)weir_xdp_counters_visit(&counted, visit, context);
+}
+
 static bool is_quiet(const struct device *device)
 {
 	for (uint16_t i = 0; i < device->queue_count; i++) {
@@ -207,6 +220,7 @@ static const struct weir_port_ops ops = {
 	.release = release,
 	.trip = trip,
 	.failover = failover,
+	.flows = flows,
 	.watch = watch,
 	.follow = follow,
 	.tokens = tokens,

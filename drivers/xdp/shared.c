@@ -12,6 +12,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "xdp/counters.h"
+
 _Static_assert(sizeof(struct weir_xdp_group_counters) % sizeof(uint64_t) == 0, "summed as words");
 _Static_assert(WEIR_XDP_HEADER == WEIR_ROUTE_HEADER, "a route's headers fit");
 
@@ -184,38 +186,21 @@ uint16_t weir_xdp_shared_label(
 	return (uint16_t)free_slot;
 }
 
-/* Sum a per-CPU entry of `words` numbers. */
-static int sum_words(int fd, uint32_t slot, uint64_t *sums, size_t words)
-{
-	int cpus = libbpf_num_possible_cpus(), result = 0;
-	uint64_t *values = cpus > 0 ? calloc((size_t)cpus, words * sizeof(*values)) : NULL;
-
-	memset(sums, 0, words * sizeof(*sums));
-	if (values == NULL)
-		return -ENOMEM;
-	if (bpf_map_lookup_elem(fd, &slot, values) < 0)
-		result = -errno;
-	for (size_t i = 0; result == 0 && i < (size_t)cpus * words; i++)
-		sums[i % words] += values[i];
-	free(values);
-	return result;
-}
-
 int weir_xdp_shared_stream(const struct weir_xdp_shared *shared, uint32_t slot,
 	struct weir_xdp_stream_counters *counters)
 {
-	return sum_words(shared->stream_counters_fd, slot, (uint64_t *)counters,
+	return weir_xdp_counters_sum(shared->stream_counters_fd, slot, (uint64_t *)counters,
 		sizeof(*counters) / sizeof(uint64_t));
 }
 
 int weir_xdp_shared_group(const struct weir_xdp_shared *shared, uint32_t slot,
 	struct weir_xdp_group_counters *counters)
 {
-	return sum_words(shared->group_counters_fd, slot, (uint64_t *)counters,
+	return weir_xdp_counters_sum(shared->group_counters_fd, slot, (uint64_t *)counters,
 		sizeof(*counters) / sizeof(uint64_t));
 }
 
 int weir_xdp_shared_drops(const struct weir_xdp_shared *shared, uint32_t reason, uint64_t *count)
 {
-	return sum_words(shared->drop_counters_fd, reason, count, 1);
+	return weir_xdp_counters_sum(shared->drop_counters_fd, reason, count, 1);
 }

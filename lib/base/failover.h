@@ -21,3 +21,22 @@ struct weir_failover_queue {
 	uint64_t in_kernel;  /* packets of streams that went the other way */
 	uint64_t lost;       /* were on their way to the gateway when it was tripped */
 };
+
+/* What went that way of one stream, or of one stream for one group. */
+#define WEIR_FAILOVER_DROPS 12
+
+struct weir_failover_drop {
+	const char *name; /* of the reason */
+	uint64_t count;
+};
+
+struct weir_failover_flow {
+	const char *stream;
+	const char *group; /* NULL: the stream itself */
+	uint64_t received;
+	uint64_t delivered; /* of a stream: to one group at least */
+	uint32_t drop_count;
+	struct weir_failover_drop drops[WEIR_FAILOVER_DROPS];
+};
+
+typedef void (*weir_failover_visit)(void *context, const struct weir_failover_flow *flow);

@@ -32,3 +32,29 @@ json_t *weir_failover_view(
 	}
 	return json_pack("{s:s, s:o}", "interface", interface, "queues", list);
 }
+
+void weir_failover_answer_begin(struct weir_failover_answer *answer)
+{
+	*answer = (struct weir_failover_answer){json_array(), json_array(), json_array()};
+}
+
+void weir_failover_answer_add(void *context, const struct weir_failover_flow *flow)
+{
+	struct weir_failover_answer *answer = context;
+	json_t *dropped = json_object(), *row;
+
+	for (uint32_t i = 0; i < flow->drop_count; i++)
+		if (flow->drops[i].count != 0)
+			json_object_set_new(dropped, flow->drops[i].name,
+				json_integer((json_int_t)flow->drops[i].count));
+	row = json_pack("{s:s, s:s*, s:I, s:I, s:o}", "stream", flow->stream, "group", flow->group,
+		"received", (json_int_t)flow->received, "delivered", (json_int_t)flow->delivered,
+		"dropped", dropped);
+	json_array_append_new(flow->group == NULL ? answer->streams : answer->groups, row);
+}
+
+json_t *weir_failover_answer_end(struct weir_failover_answer *answer, bool has_gateway)
+{
+	return json_pack("{s:b, s:o, s:o, s:o}", "gateway", has_gateway, "ports", answer->ports,
+		"streams", answer->streams, "groups", answer->groups);
+}

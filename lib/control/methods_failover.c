@@ -15,20 +15,32 @@ static json_t *view_port(const struct weir_port *port)
 	return weir_failover_view(port->interface, queues, count);
 }
 
+/* What the program did is the same for all ports that have one. */
+static void add_flows(const struct weir_gateway *gateway, struct weir_failover_answer *answer)
+{
+	for (uint32_t i = 0; i < gateway->dataplane->port_count; i++) {
+		const struct weir_port *port = gateway->dataplane->ports[i];
+
+		if (port->ops->flows == NULL)
+			continue;
+		port->ops->flows(port->driver, weir_failover_answer_add, answer);
+		return;
+	}
+}
+
 static int on_show(void *context, const json_t *params, json_t **result, struct weir_error *error)
 {
 	const struct weir_gateway *gateway = context;
-	struct weir_present_rows rows;
-	json_t *ports;
+	struct weir_failover_answer answer;
 
 	(void)params;
-	weir_present_begin(&rows, context);
+	weir_failover_answer_begin(&answer);
 	for (uint32_t i = 0; i < gateway->dataplane->port_count; i++)
 		if (gateway->dataplane->ports[i]->ops->failover != NULL)
-			weir_present_add(&rows, view_port(gateway->dataplane->ports[i]));
-	ports = weir_present_end(&rows);
-	return weir_present_answer(
-		json_pack("{s:b, s:o}", "gateway", 1, "ports", ports), result, error);
+			json_array_append_new(
+				answer.ports, view_port(gateway->dataplane->ports[i]));
+	add_flows(gateway, &answer);
+	return weir_present_answer(weir_failover_answer_end(&answer, true), result, error);
 }
 
 /* Do it to the named port, or to all that can. */

@@ -53,6 +53,8 @@ struct weir_port_ops {
 	void (*release)(void *driver);       /* no more, and what is under way has been taken */
 	void (*trip)(void *driver);          /* the other way at once, until taken */
 	uint32_t (*failover)(void *driver, struct weir_failover_queue *queues, uint32_t most);
+	/* What went that way; ports of one driver tell the same. */
+	void (*flows)(void *driver, weir_failover_visit visit, void *context);
 	void (*watch)(void *driver); /* now and then: say what goes wrong without the gateway */
 	void (*follow)(void *driver, struct weir_dataplane *dataplane); /* something has changed */
 	const struct weir_token_store *(*tokens)(void *driver);

@@ -55,9 +55,23 @@ gateway_kill
 load
 send exporter --to 10.0.0.2:5140 --keys 10 --seconds 2 --rate 5000 --size 100 \
 	--json "$tmp/fast.json"
+# What it did for each stream and group can be asked without a gateway, and afterwards.
+flows() {
+	weirctl --socket "$socket" -j failover show | jq -c '[.gateway] + [(.streams, .groups)[] |
+		select(.stream == "flows") | {group, received, delivered, dropped}]'
+}
+expected='{"group":null,"received":2000,"delivered":2000,"dropped":{}},'
+for group in one two; do
+	expected+="{\"group\":\"$group\",\"received\":2000,\"delivered\":2000,\"dropped\":{}},"
+done
+assert_eq "$(flows)" "[false,${expected%,}]" "flows without the gateway"
+weirctl --socket "$socket" -j failover show | jq -e '.groups[] | select(.group == "slow") |
+	.delivered + .dropped.rate == .received and .dropped.rate > 5000' >/dev/null ||
+	fail "what the rate held back: $(weirctl --socket "$socket" -j failover show)"
 weir_start "$tmp/weir.json"
 reachable
 load
+assert_eq "$(flows)" "[true,${expected%,}]" "flows with the next gateway"
 weir_stop
 
 for name in a b c; do

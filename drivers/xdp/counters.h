@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/failover.h"
+#include "xdp/bpf/tables.h"
+
+/* What the program has counted, for each stream and group that it ever knew. */
+
+struct weir_xdp_counters {
+	const struct weir_xdp_label *stream_labels; /* WEIR_XDP_STREAMS; mapped */
+	const struct weir_xdp_label *group_labels;  /* WEIR_XDP_ATTACHMENTS; mapped */
+	int streams_fd;
+	int groups_fd;
+};
+
+/* An entry of `words` numbers, summed over the CPUs. 0 or -errno. */
+int weir_xdp_counters_sum(int fd, uint32_t slot, uint64_t *sums, size_t words);
+
+/* Streams, then groups. 0, or the first -errno: that one is left out. */
+int weir_xdp_counters_visit(
+	const struct weir_xdp_counters *counters, weir_failover_visit visit, void *context);
+
+/* Those that are pinned below the folder, for reading. 0 or -errno; then nothing is open. */
+int weir_pinned_counters_open(const char *folder, struct weir_xdp_counters *counters);
+void weir_pinned_counters_close(struct weir_xdp_counters *counters);
