@@ -67,20 +67,32 @@ bool weir_xdp_pins_are_possible(const struct weir_config *config)
 	return check_file_system(config->failover.pins, NULL) == 0;
 }
 
-static bool is_foreign(const char *folder, const char *interface)
+enum pinned { PINNED_OURS, PINNED_FOREIGN, PINNED_IN_USE };
+
+/* Pins that an earlier gateway has left, also of another format; or that one uses now. */
+static enum pinned look_at_pins(const char *folder, const char *interface)
 {
 	struct weir_pinned_port port;
 	int result = weir_pinned_open(folder, interface, false, &port);
+	enum pinned found = result == -EPROTO ? PINNED_FOREIGN : PINNED_OURS;
 
+	for (uint32_t i = 0; result == 0 && i < WEIR_XDP_MAX_QUEUES; i++) {
+		struct weir_failover_queue queue;
+
+		weir_pinned_read(&port.queues[i], &queue);
+		if (queue.is_armed && queue.has_worker)
+			found = PINNED_IN_USE;
+	}
 	if (result == 0)
 		weir_pinned_close(&port);
-	return result == -EPROTO;
+	return found;
 }
 
 int weir_xdp_pins_prepare(const struct weir_config *config, struct weir_error *error)
 {
 	const char *folder = config->failover.pins;
 	bool foreign = false, any = false;
+	enum pinned found;
 	int result = 0;
 
 	libbpf_set_print(print);
@@ -88,8 +100,12 @@ int weir_xdp_pins_prepare(const struct weir_config *config, struct weir_error *e
 		if (config->ports[i].driver != WEIR_DRIVER_XDP)
 			continue;
 		any = true;
-		foreign |=
-			config->failover.enabled && is_foreign(folder, config->ports[i].interface);
+		found = look_at_pins(folder, config->ports[i].interface);
+		if (found == PINNED_IN_USE)
+			return fail(error, -EBUSY, i,
+				"stop it first, or start this one with --takeover",
+				"another gateway has the port");
+		foreign |= config->failover.enabled && found == PINNED_FOREIGN;
 	}
 	if (!any || !config->failover.enabled)
 		return 0;

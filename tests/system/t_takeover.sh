@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # time limit: 180
+# measures time
 #
 # A gateway takes over from another that runs: sessions go on, what the rings held is delivered, once
 # and in order, and numbers go on without a jump. Nothing is received for a moment only.

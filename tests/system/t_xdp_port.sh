@@ -60,9 +60,14 @@ receiver_stop native
 assert_json "$tmp/c.json" '.received == 2200 and .lost == 0 and .reordered == 0'
 assert_json "$tmp/native.json" ".received >= 2000 and .lost == 0"
 
-# A second gateway is refused, and leaves the queues to the first.
+# A second gateway is refused, and leaves program and queues to the first.
+program_id() {
+	ip link show gw0 | grep -o 'prog/xdp id [0-9]*'
+}
+before=$(program_id)
 assert_fails weir --config "$tmp/weir.json" >"$tmp/second.log" 2>&1
-grep -q 'is another gateway running' "$tmp/second.log" || fail "$(cat "$tmp/second.log")"
+grep -q 'another gateway has the port' "$tmp/second.log" || fail "$(cat "$tmp/second.log")"
+assert_eq "$(program_id)" "$before" "the port's program"
 send exporter --to 10.0.0.2:4739 --keys 10 --size 100 --count 100 --rate 20000 >/dev/null
 assert_json "$(ctl failover show)" '.ports[0].queues[0] | .state == "gateway" and .trips == 1'
 

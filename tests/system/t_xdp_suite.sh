@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # time limit: 300
+# measures time
 #
 # Tests that were written for af_packet ports hold on ports of driver xdp. All of them, instead of
 # this choice: WEIR_TEST_DRIVER=xdp scripts/test system.
