@@ -17,6 +17,7 @@
 #include "control/twins.h"
 #include "control/versions.h"
 #include "control/watchdog.h"
+#include "confine.h"
 #include "dpdk/driver.h"
 #include "options.h"
 #include "ports.h"
@@ -48,6 +49,17 @@ static void stop_on_signal(void *context, int signal_number)
 {
 	weir_log_notice("weir", "signal %d: stopping", signal_number);
 	weir_loop_stop(context);
+}
+
+/* While there is one thread. */
+static int give_up_privileges(struct program *program, struct weir_error *error)
+{
+	const struct weir_options *options = &program->options;
+
+	if (!options->no_sandbox)
+		return weir_confine_start(program->config, options->user, error);
+	weir_log_warning("weir", "--no-sandbox: all privileges and system calls are kept");
+	return 0;
 }
 
 static int open_loop(struct program *program, struct weir_error *error)
@@ -252,8 +264,10 @@ static int prepare_takeover(struct program *program, struct weir_error *error)
 
 static int start(struct program *program, struct weir_error *error)
 {
-	int result = open_loop(program, error);
+	int result = give_up_privileges(program, error);
 
+	if (result == 0)
+		result = open_loop(program, error);
 	if (result == 0)
 		result = weir_versions_open(&program->config, &program->gateway.versions, error);
 	if (result == 0)
@@ -270,6 +284,8 @@ static int start(struct program *program, struct weir_error *error)
 		program->gateway.started_ns = weir_loop_clock_ns();
 		result = open_socket(program, error);
 	}
+	if (result == 0 && !program->options.no_sandbox)
+		result = weir_confine_finish(&program->gateway, error);
 	return result;
 }
 

@@ -7,7 +7,8 @@
 #include "base/log.h"
 
 static const char help[] =
-	"Usage: weir --config FILE [--check | --takeover | --unload] [--log-level LEVEL]\n"
+	"Usage: weir --config FILE [--check | --takeover | --unload] [--user USER]\n"
+	"            [--no-sandbox] [--log-level LEVEL]\n"
 	"\n"
 	"Take UDP streams from the ports in FILE and deliver them to their consumers,\n"
 	"until SIGINT or SIGTERM. weirctl(1) watches and changes the running gateway.\n"
@@ -19,6 +20,9 @@ static const char help[] =
 	"                         that runs on FILE's control socket, which then ends\n"
 	"  -U, --unload           take the XDP program off the interfaces, with all that\n"
 	"                         is pinned where FILE says, and exit\n"
+	"  -u, --user USER        become USER once started, with the capabilities that FILE's\n"
+	"                         ports need\n"
+	"  -S, --no-sandbox       keep all capabilities and system calls, to debug\n"
 	"  -l, --log-level LEVEL  error, warning, notice (default), info or debug\n"
 	"  -V, --version          print the version and exit\n"
 	"  -h, --help             print this text and exit\n"
@@ -26,6 +30,19 @@ static const char help[] =
 	"Exit status: 0 stopped as asked, 1 could not start or go on, 2 wrong usage.\n"
 	"Signals: SIGTERM and SIGINT stop receiving, deliver what is held for up to two\n"
 	"seconds, and end. DPDK's arguments are made from FILE; none are given here.\n";
+
+static const struct option list[] = {
+	{"config", required_argument, NULL, 'c'},
+	{"check", no_argument, NULL, 'C'},
+	{"takeover", no_argument, NULL, 't'},
+	{"unload", no_argument, NULL, 'U'},
+	{"user", required_argument, NULL, 'u'},
+	{"no-sandbox", no_argument, NULL, 'S'},
+	{"log-level", required_argument, NULL, 'l'},
+	{"version", no_argument, NULL, 'V'},
+	{"help", no_argument, NULL, 'h'},
+	{0},
+};
 
 static int bad(int *status, const char *format, const char *value)
 {
@@ -37,23 +54,15 @@ static int bad(int *status, const char *format, const char *value)
 
 int weir_options_parse(int argc, char **argv, struct weir_options *options, int *status)
 {
-	static const struct option list[] = {
-		{"config", required_argument, NULL, 'c'},
-		{"check", no_argument, NULL, 'C'},
-		{"takeover", no_argument, NULL, 't'},
-		{"unload", no_argument, NULL, 'U'},
-		{"log-level", required_argument, NULL, 'l'},
-		{"version", no_argument, NULL, 'V'},
-		{"help", no_argument, NULL, 'h'},
-		{0},
-	};
 	int option, level;
 
 	options->config = "/etc/weir/weir.json";
 	options->check_only = false;
 	options->takes_over = false;
 	options->unload = false;
-	while ((option = getopt_long(argc, argv, "c:CtUl:Vh", list, NULL)) != -1) {
+	options->no_sandbox = false;
+	options->user = NULL;
+	while ((option = getopt_long(argc, argv, "c:CtUu:Sl:Vh", list, NULL)) != -1) {
 		switch (option) {
 		case 'c':
 			options->config = optarg;
@@ -66,6 +75,12 @@ int weir_options_parse(int argc, char **argv, struct weir_options *options, int 
 			break;
 		case 'U':
 			options->unload = true;
+			break;
+		case 'u':
+			options->user = optarg;
+			break;
+		case 'S':
+			options->no_sandbox = true;
 			break;
 		case 'l':
 			level = weir_log_level_parse(optarg);
@@ -85,6 +100,9 @@ int weir_options_parse(int argc, char **argv, struct weir_options *options, int 
 			return bad(status, "%s", "");
 		}
 	}
+	if (options->user != NULL && options->no_sandbox)
+		return bad(
+			status, "weir: --user %s does not go with --no-sandbox\n", options->user);
 	if (optind != argc)
 		return bad(status, "weir: unexpected argument '%s'\n", argv[optind]);
 	return 0;

@@ -9,6 +9,8 @@ struct weir_options {
 	bool check_only;
 	bool unload; /* remove what is pinned, and end */
 	bool takes_over;
+	bool no_sandbox;  /* keep privileges and all system calls */
+	const char *user; /* to become; NULL: none */
 };
 
 /*

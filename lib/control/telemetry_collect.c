@@ -12,6 +12,7 @@
 #include "control/sessions.h"
 #include "control/telemetry.h"
 #include "dataplane/report.h"
+#include "host/sandbox.h"
 
 /* Figures of consumers, sessions, disk and of the control thread itself. */
 
@@ -150,6 +151,7 @@ static void add_control(const struct weir_gateway *gateway, struct weir_samples 
 		ADD_WITH(LOG_LINES, "level", weir_log_level_name((enum weir_log_level)level),
 			weir_log_count((enum weir_log_level)level));
 	ADD(LOG_SUPPRESSED, weir_log_suppressed());
+	ADD(SANDBOX_REFUSED, weir_sandbox_refused());
 	for (int kind = 0; kind < WEIR_EVENT_COUNT; kind++)
 		ADD_WITH(EVENTS, "kind", weir_event_name((enum weir_event_kind)kind),
 			gateway->events[kind]);

@@ -160,6 +160,8 @@
 	X(LOG_LINES, COUNTER, "weir_log_lines", "", "lines logged, by level")                      \
 	X(LOG_SUPPRESSED, COUNTER, "weir_log_suppressed_lines", "lines",                           \
 		"lines left out because too many like them came")                                  \
+	X(SANDBOX_REFUSED, COUNTER, "weir_sandbox_refused", "",                                    \
+		"system calls that the sandbox refused")                                           \
 	X(EVENTS, COUNTER, "weir_events", "", "events, by kind")                                   \
 	X(EVENTS_LOST, COUNTER, "weir_events_lost", "",                                            \
 		"events that subscribers were too slow for")                                       \

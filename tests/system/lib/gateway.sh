@@ -50,7 +50,7 @@ weir_start() {
 	done
 }
 
-# weir_stop [SIGNAL]: in order, exit status 0, nothing found by a sanitizer
+# weir_stop [SIGNAL]: in order, exit status 0, nothing found by a sanitizer or refused by the sandbox
 # shellcheck disable=SC2120 # most give no signal
 weir_stop() {
 	local status=0
@@ -61,6 +61,9 @@ weir_stop() {
 	[ $status -eq 0 ] || fail "the gateway ended with status $status"
 	if grep -qE 'ERROR: (Address|Leak)Sanitizer|runtime error:' "$gateway_log"; then
 		fail "a sanitizer reported, see the log"
+	fi
+	if grep -q 'the sandbox refused' "$gateway_log" && [ -z "${refusals_expected:-}" ]; then
+		fail "$(grep -m1 'the sandbox refused' "$gateway_log")"
 	fi
 }
 
