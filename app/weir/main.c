@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "control/alerts.h"
 #include "control/checkpoint.h"
+#include "control/trials.h"
 #include "control/gateway.h"
 #include "control/health.h"
 #include "control/methods_log.h"
@@ -162,6 +163,7 @@ static int open_control(struct program *program, struct weir_error *error)
 		weir_health_create(gateway, &gateway->health) < 0 ||
 		weir_watchdog_create(gateway, &gateway->watchdog) < 0 ||
 		weir_watch_create(gateway, &gateway->alerts) < 0 ||
+		weir_trials_create(gateway, &gateway->trials) < 0 ||
 		weir_telemetry_create(gateway, &gateway->telemetry) < 0 ||
 		weir_gateway_start_timers(gateway) < 0)
 		return weir_error_set(error, -1, "", "", "the control thread could not be set up");
@@ -201,7 +203,8 @@ static int open_socket(struct program *program, struct weir_error *error)
 		weir_methods_place_register(gateway) < 0 ||
 		weir_methods_event_register(gateway) < 0 ||
 		weir_methods_health_register(gateway) < 0 ||
-		weir_methods_alert_register(gateway) < 0)
+		weir_methods_alert_register(gateway) < 0 ||
+		weir_methods_feature_register(gateway) < 0)
 		return weir_error_set(error, -1, "", "", "the methods could not be registered");
 	return weir_server_open(
 		&gateway->server, gateway->loop, gateway->rpc, config->control_socket, error);
@@ -317,6 +320,7 @@ static void stop(struct program *program)
 	weir_server_close(gateway->server);
 	gateway->server = NULL; /* nobody is told of events any more */
 	weir_telemetry_destroy(gateway->telemetry);
+	weir_trials_destroy(gateway->trials);
 	weir_watch_destroy(gateway->alerts);
 	weir_watchdog_destroy(gateway->watchdog);
 	weir_health_destroy(gateway->health);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/feature_text.h"
 #include "config/parts.h"
 
 enum { PATH_SIZE = 160, HINT_SIZE = 256 };
@@ -215,6 +216,56 @@ static int check_streams(
 	return rc;
 }
 
+/* Name the stream, that `left` has as true while it has not been named. */
+static int name_stream(
+	const struct weir_config *config, const struct weir_value *value, json_t *left)
+{
+	const char *name = json_string_value(value->json);
+	const json_t *is_left = json_object_get(left, name);
+
+	if (is_left == NULL)
+		return refuse_stream(config, value);
+	if (json_is_false(is_left))
+		return weir_value_refuse(value, "name each stream once", "in the list twice");
+	return json_object_set_new(left, name, json_false()) < 0 ? weir_value_no_memory(value) : 0;
+}
+
+int weir_check_feature(const struct weir_config *config, const struct weir_value *feature)
+{
+	struct weir_value list;
+	json_t *left;
+	int rc = 0;
+
+	if (!weir_value_member(feature, "streams", &list))
+		return 0;
+	left = json_object();
+	if (left == NULL)
+		return weir_value_no_memory(feature);
+	for (unsigned int i = 0; rc == 0 && i < config->stream_count; i++)
+		if (json_object_set_new(left, config->streams[i].name, json_true()) < 0)
+			rc = weir_value_no_memory(feature);
+	for (size_t i = 0; rc == 0 && i < weir_value_count(&list); i++) {
+		struct weir_value element = weir_value_element(&list, i);
+
+		rc = name_stream(config, &element, left);
+	}
+	json_decref(left);
+	return rc;
+}
+
+static int check_features(const struct weir_config *config, const struct weir_value *root)
+{
+	struct weir_value features, feature;
+	int rc = 0;
+
+	if (!weir_value_member(root, "features", &features))
+		return 0;
+	for (int i = 0; rc == 0 && i < WEIR_FEATURE_COUNT; i++)
+		if (weir_value_member(&features, weir_feature_name((enum weir_feature)i), &feature))
+			rc = weir_check_feature(config, &feature);
+	return rc;
+}
+
 /* A twin and the ports' interfaces are all names in the kernel's one list. */
 static int check_twin(const struct weir_config_port *port, const struct weir_value *value,
 	const struct sets *sets)
@@ -282,6 +333,8 @@ int weir_check_names(const struct weir_config *config, const struct weir_value *
 		rc = check_streams(config, root, &sets);
 	if (rc == 0)
 		rc = check_groups(config, root, &sets);
+	if (rc == 0)
+		rc = check_features(config, root);
 	json_decref(sets.ports);
 	json_decref(sets.devices);
 	json_decref(sets.streams);

@@ -7,6 +7,7 @@
 
 #include "base/address.h"
 #include "base/error.h"
+#include "base/feature.h"
 #include "wire/key.h"
 #include "wire/match_build.h"
 
@@ -280,6 +281,15 @@ struct weir_config_alerts {
 	uint32_t deviation; /* standard deviations from the baseline that are odd */
 };
 
+/* Where a feature is on; see base/feature.h. */
+struct weir_config_feature {
+	bool is_on; /* what it is for the share below; for all other partitions it is the opposite
+		     */
+	uint32_t share_percent;          /* of each stream's partitions */
+	char (*streams)[WEIR_NAME_SIZE]; /* in order */
+	unsigned int stream_count;       /* 0: all streams */
+};
+
 struct weir_config {
 	struct weir_config_workers workers;
 	struct weir_config_memory memory;
@@ -295,6 +305,7 @@ struct weir_config {
 	struct weir_config_log log;
 	struct weir_config_watchdog watchdog;
 	struct weir_config_alerts alerts;
+	struct weir_config_feature features[WEIR_FEATURE_COUNT];
 	struct weir_config_port *ports;
 	unsigned int port_count;
 	struct weir_config_stream *streams;

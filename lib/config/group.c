@@ -112,23 +112,10 @@ uint32_t weir_config_weight(const struct weir_config_group *group, const char *c
 static int read_stream_names(
 	const struct weir_value *value, const struct weir_field *field, void *target)
 {
-	static const struct weir_list_rule rule = {.size = WEIR_NAME_SIZE,
-		.maximum = WEIR_MAX_STREAMS,
-		.may_be_lone = true,
-		.hint = "1 to 4096 names of streams"};
-	static const struct weir_field name = {.key = "name", .size = WEIR_NAME_SIZE};
 	struct weir_config_group *group = target;
-	void *array = NULL;
-	int rc = weir_read_list(value, &rule, &array, &group->stream_count);
 
 	(void)field;
-	group->streams = array;
-	for (unsigned int i = 0; rc == 0 && i < group->stream_count; i++) {
-		struct weir_value element = weir_value_element(value, i);
-
-		rc = weir_read_object_name(&element, &name, group->streams[i]);
-	}
-	return rc;
+	return weir_read_stream_names(value, &group->streams, &group->stream_count);
 }
 
 static int read_sources(

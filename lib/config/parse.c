@@ -24,6 +24,7 @@ static const struct weir_field config_fields[] = {
 	{WEIR_MEMBER(struct weir_config, log), .read = weir_read_log},
 	{WEIR_MEMBER(struct weir_config, watchdog), .read = weir_read_watchdog},
 	{WEIR_MEMBER(struct weir_config, alerts), .read = weir_read_alerts},
+	{WEIR_MEMBER(struct weir_config, features), .read = weir_read_features},
 	{.key = "ports",
 		.read = weir_read_ports,
 		.hint = "[{\"name\": \"up0\", \"driver\": \"af_packet\", \"interface\": \"eth0\"}]",
@@ -60,6 +61,7 @@ static const struct weir_config defaults = {
 	.watchdog =
 		{.act = true, .per_hour = 6, .pool_percent = 10, .disk_ms = 1000, .clock_ms = 1000},
 	.alerts = {.short_s = 60, .long_s = 900, .deviation = 4},
+	.features = {[0 ... WEIR_FEATURE_COUNT - 1] = {.is_on = true, .share_percent = 100}},
 };
 
 /* Before the parser, which would recurse as deep as it is told to. */
@@ -212,6 +214,8 @@ void weir_config_free(struct weir_config *config)
 {
 	if (config == NULL)
 		return;
+	for (unsigned int i = 0; i < WEIR_FEATURE_COUNT; i++)
+		free(config->features[i].streams);
 	for (unsigned int i = 0; i < config->port_count; i++)
 		free(config->ports[i].twin.addresses);
 	for (unsigned int i = 0; i < config->stream_count; i++) {

@@ -51,6 +51,8 @@ int weir_read_log(const struct weir_value *value, const struct weir_field *field
 int weir_read_watchdog(
 	const struct weir_value *value, const struct weir_field *field, void *watchdog);
 int weir_read_alerts(const struct weir_value *value, const struct weir_field *field, void *alerts);
+int weir_read_features(
+	const struct weir_value *value, const struct weir_field *field, void *features);
 int weir_read_rate(const struct weir_value *value, const struct weir_field *field, void *rate);
 int weir_read_window(const struct weir_value *value, const struct weir_field *field, void *window);
 int weir_read_ports(const struct weir_value *value, const struct weir_field *field, void *config);
@@ -87,6 +89,9 @@ struct weir_list_rule {
 };
 int weir_read_list(const struct weir_value *value, const struct weir_list_rule *rule, void **array,
 	unsigned int *count);
+/* A list of streams' names. */
+int weir_read_stream_names(
+	const struct weir_value *value, char (**names)[WEIR_NAME_SIZE], unsigned int *count);
 /* A list of prefixes without host bits. */
 int weir_read_prefixes(
 	const struct weir_value *value, struct weir_prefix **prefixes, unsigned int *count);
@@ -96,5 +101,7 @@ int weir_read_subnets(
 
 /* References between objects, and names and devices used twice. `root` is the document. */
 int weir_check_names(const struct weir_config *config, const struct weir_value *root);
+/* A feature's streams exist, once each. */
+int weir_check_feature(const struct weir_config *config, const struct weir_value *feature);
 /* Buffers suffice; fills the budgets that were left out. */
 int weir_check_buffers(struct weir_config *config, const struct weir_value *root);

@@ -42,6 +42,26 @@ int weir_read_object_name(
 	return rc;
 }
 
+int weir_read_stream_names(
+	const struct weir_value *value, char (**names)[WEIR_NAME_SIZE], unsigned int *count)
+{
+	static const struct weir_list_rule rule = {.size = WEIR_NAME_SIZE,
+		.maximum = WEIR_MAX_STREAMS,
+		.may_be_lone = true,
+		.hint = "1 to 4096 names of streams"};
+	static const struct weir_field name = {.key = "name", .size = WEIR_NAME_SIZE};
+	void *array = NULL;
+	int rc = weir_read_list(value, &rule, &array, count);
+
+	*names = array;
+	for (unsigned int i = 0; rc == 0 && i < *count; i++) {
+		struct weir_value element = weir_value_element(value, i);
+
+		rc = weir_read_object_name(&element, &name, (*names)[i]);
+	}
+	return rc;
+}
+
 /*
  * The kernel would take more characters, but a comma or a bracket has a meaning in EAL's device
  * arguments, which these texts become part of.

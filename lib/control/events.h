@@ -13,6 +13,10 @@
  */
 #define WEIR_EVENTS(X)                                                                             \
 	X(CONFIG_APPLIED, "config_applied", NOTICE, "a configuration was taken over")              \
+	X(FEATURE_SET, "feature_set", NOTICE, "where a feature is on was set")                     \
+	X(FEATURE_REVERTED, "feature_reverted", WARNING,                                           \
+		"a feature's trial failed, and what was before is set again")                      \
+	X(FEATURE_CONFIRMED, "feature_confirmed", NOTICE, "a feature's trial held")                \
 	X(CONSUMER_STATE, "consumer_state", INFO, "a consumer fares differently")                  \
 	X(TROUBLE, "trouble", WARNING, "a watchdog found something wrong")                         \
 	X(TROUBLE_OVER, "trouble_over", NOTICE, "a watchdog finds it well again")                  \

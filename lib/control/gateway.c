@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "control/checkpoint.h"
+#include "control/trials.h"
 #include "control/quarantine.h"
 #include "control/reach.h"
 #include "control/sessions.h"
@@ -255,6 +256,7 @@ void weir_gateway_sync(struct weir_gateway *gateway)
 	weir_quarantine_sync(gateway);
 	weir_checkpoint_sync(gateway->checkpoint);
 	follow_by_ports(gateway);
+	weir_trials_sync(gateway->trials);
 	weir_telemetry_sync(gateway->telemetry);
 	weir_gateway_follow_log(weir_dataplane_config(gateway->dataplane));
 }

@@ -27,6 +27,7 @@ struct weir_takeover;
 struct weir_telemetry;
 struct weir_watchdog;
 struct weir_watch;
+struct weir_trials;
 
 struct weir_gateway {
 	struct weir_loop *loop;
@@ -44,6 +45,7 @@ struct weir_gateway {
 	struct weir_takeover *takeover;     /* by another gateway */
 	struct weir_watchdog *watchdog;     /* what is in trouble, and remedies */
 	struct weir_watch *alerts;          /* alerts and baselines */
+	struct weir_trials *trials;         /* where they are on, and trials */
 	struct weir_telemetry *telemetry;   /* figures, and who asks for them */
 	void (*close_ports)(void *context); /* app's: another gateway wants them */
 	void *close_context;
@@ -94,5 +96,6 @@ int weir_methods_quarantine_register(struct weir_gateway *gateway);
 int weir_methods_metric_register(struct weir_gateway *gateway);
 int weir_methods_place_register(struct weir_gateway *gateway);
 int weir_methods_event_register(struct weir_gateway *gateway);
+int weir_methods_feature_register(struct weir_gateway *gateway);
 int weir_methods_health_register(struct weir_gateway *gateway);
 int weir_methods_alert_register(struct weir_gateway *gateway);

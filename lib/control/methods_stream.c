@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/feature_text.h"
 #include "control/present.h"
 #include "dataplane/hot.h"
 #include "dataplane/load.h"
@@ -136,6 +137,21 @@ static const char *lane_state(const struct weir_lane_report *lane)
 }
 
 /* One row a group, so that a partition of three groups takes three; one without any takes one. */
+/* The names of those that are on. */
+static json_t *present_features(uint8_t features)
+{
+	json_t *list = json_array();
+
+	for (int i = 0; list != NULL && i < WEIR_FEATURE_COUNT; i++)
+		if ((features & WEIR_FEATURE_BIT(i)) &&
+			json_array_append_new(
+				list, json_string(weir_feature_name((enum weir_feature)i))) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	return list;
+}
+
 static void add_partition(void *context, const struct weir_partition_report *partition)
 {
 	struct weir_present_rows *rows = context;
@@ -149,7 +165,7 @@ static void add_partition(void *context, const struct weir_partition_report *par
 		weir_present_add(
 			rows, json_pack("{s:i, s:i, s:o, s:o, s:s, s:o, s:I, s:I, s:I, s:I, s:I, "
 					"s:I, s:I, s:I, s:I, "
-					"s:f, s:f, s:f, s:b}",
+					"s:f, s:f, s:f, s:b, s:o}",
 				      "partition", partition->index, "worker", partition->owner,
 				      "group", weir_present_text(lane->group), "consumer",
 				      weir_present_text(lane->consumer), "state", lane_state(lane),
@@ -165,7 +181,8 @@ static void add_partition(void *context, const struct weir_partition_report *par
 				      weir_present_count(lane->epoch), "messages_per_s",
 				      partition->messages_per_s, "bytes_per_s",
 				      partition->bytes_per_s, "share_percent",
-				      partition->share_percent, "alone", partition->is_alone));
+				      partition->share_percent, "alone", partition->is_alone,
+				      "features", present_features(partition->features)));
 	}
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "control/alerts.h"
+#include "control/trials.h"
 #include "control/gateway.h"
 #include "control/watchdog.h"
 #include "telemetry/collect.h"
@@ -95,6 +96,7 @@ static void look(void *context, uint64_t now_ns)
 		return;
 	add_own(telemetry, now_ns, samples);
 	weir_collect(&telemetry->collector, gateway->dataplane, now_ns, samples);
+	weir_trials_look(gateway->trials, now_ns);
 	left_out = telemetry->collector.left_out +
 		   weir_telemetry_collect_control(gateway, telemetry->config.consumers, samples);
 	weir_samples_unlabel(samples, 0);

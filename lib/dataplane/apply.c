@@ -41,7 +41,7 @@ static void lane_remove(struct weir_worker *worker, struct weir_lane *lane, enum
 	lane->outlet = NULL;
 	if (weir_lane_base(lane) != lane->partition->head)
 		weir_lane_skip(worker, lane, lane->partition->head, reason);
-	weir_tx_forget(worker, lane->stats);
+	weir_tx_forget(worker, lane->stats - lane->partition->features);
 	weir_templates_leave(lane);
 }
 
@@ -69,7 +69,6 @@ static void lane_begin(struct weir_worker *worker, struct weir_partition *partit
 	weir_list_init(&lane->report);
 	lane->partition = partition;
 	lane->cursor = partition->head;
-	lane->stats = &attachment->stats[worker->id];
 	lane->group = attachment->group;
 	lane->wire.stream = partition->stream->slot;
 	lane->wire.partition = partition->index;
@@ -192,6 +191,8 @@ static void sync_lane(struct weir_worker *worker, struct weir_partition *partiti
 		lane_begin(worker, partition, view, lane);
 	else if (lane->delivery == NULL && view->attachment->deliveries != NULL)
 		delivery_begin(partition, view->attachment, view, lane);
+	lane->stats = weir_attachment_stats(view->attachment, worker->id) + partition->features;
+	lane->stats->is_used = 1;
 	lane->filter = view->filter;
 	lane->window = &view->window;
 	if (lane->delivery != NULL)
@@ -228,6 +229,7 @@ void weir_partition_sync(struct weir_worker *worker, struct weir_partition *part
 		else
 			lane_remove(worker, lane, WEIR_REASON_REMOVED);
 	}
+	partition->features = view->features[partition->index];
 	partition->tier = view->tier;
 	partition->age_limit = view->age_limit;
 	partition->deadline = view->deadline;
@@ -331,7 +333,7 @@ static void begin_groups(struct weir_worker *worker, const struct weir_stream_vi
 
 	for (uint32_t i = 0; i < view->attachment_count; i++) {
 		struct weir_group_stats *stats =
-			&view->attachments[i].attachment->stats[worker->id];
+			weir_attachment_stats(view->attachments[i].attachment, worker->id);
 
 		if (stats->begun == 0)
 			stats->joined = local->stats.appended;
@@ -427,6 +429,24 @@ static uint64_t count_held(
 	return held;
 }
 
+/* Of the blocks that lanes have counted in, and of the first, which stands for the group. */
+static void census_group(struct weir_worker *worker, const struct weir_stream_local *local,
+	struct weir_attachment *attachment)
+{
+	const struct weir_group_stats *stats = weir_attachment_stats(attachment, worker->id);
+	struct weir_group_stats *census = attachment->census + (stats - attachment->stats);
+	uint64_t received = local->stats.appended;
+
+	for (uint32_t word = 0; word < WEIR_FEATURE_WORDS; word++) {
+		if (word != 0 && stats[word].is_used == 0)
+			continue;
+		census[word] = stats[word];
+		received += stats[word].replayed - stats[word].joined;
+	}
+	census->received = received;
+	census->held = count_held(worker, attachment);
+}
+
 void weir_worker_census(struct weir_worker *worker)
 {
 	const struct weir_snapshot *snapshot = worker->snapshot;
@@ -441,15 +461,7 @@ void weir_worker_census(struct weir_worker *worker)
 		struct weir_stream_local *local = &view->stream->local[worker->id];
 
 		local->census = local->stats;
-		for (uint32_t j = 0; j < view->attachment_count; j++) {
-			struct weir_attachment *attachment = view->attachments[j].attachment;
-
-			struct weir_group_stats *census = &attachment->census[worker->id];
-
-			*census = attachment->stats[worker->id];
-			census->received =
-				local->stats.appended - census->joined + census->replayed;
-			census->held = count_held(worker, attachment);
-		}
+		for (uint32_t j = 0; j < view->attachment_count; j++)
+			census_group(worker, local, view->attachments[j].attachment);
 	}
 }

@@ -286,7 +286,7 @@ void weir_classify(struct weir_worker *worker, struct weir_port *port, struct rt
 		matched += classify_one(worker, port, packets[i], suspicious, good);
 	}
 	stats->matched += matched;
-	weir_latency_note(worker, WEIR_LATENCY_RING, worker->now, matched);
+	weir_latency_note(worker, 0, WEIR_LATENCY_RING, worker->now, matched);
 	stats->received += count;
 	stats->received_bytes += bytes;
 }

@@ -12,6 +12,7 @@
 #include "config/config.h"
 #include "dataplane/agent.h"
 #include "dataplane/consumer.h"
+#include "dataplane/feature.h"
 #include "dataplane/move.h"
 #include "dataplane/port.h"
 #include "dataplane/stats.h"
@@ -90,7 +91,8 @@ struct weir_dataplane {
 	struct weir_retired *retired;
 	struct weir_address addresses[WEIR_MAX_ADDRESSES]; /* the gateway's own */
 	uint32_t address_count;
-	struct weir_agent *agents[WEIR_MAX_AGENTS]; /* by slot; NULL: free */
+	struct weir_agent *agents[WEIR_MAX_AGENTS];                  /* by slot; NULL: free */
+	struct weir_feature_counts feature_sums[WEIR_FEATURE_WORDS]; /* by partitions' words */
 	uint64_t generation;
 	uint32_t epoch;
 	const struct weir_positions *positions; /* the caller's; NULL: nothing is known */

@@ -110,7 +110,7 @@ uint32_t weir_mesh_poll(struct weir_worker *worker)
 		for (uint32_t i = 0; i < count; i++)
 			take_over(worker, &messages[i]);
 		if (count != 0)
-			weir_latency_note(worker, WEIR_LATENCY_RING, messages[0].ingest, count);
+			weir_latency_note(worker, 0, WEIR_LATENCY_RING, messages[0].ingest, count);
 		total += count;
 	}
 	return total;

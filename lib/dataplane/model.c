@@ -314,6 +314,8 @@ int weir_model_build(struct weir_dataplane *dataplane, const struct weir_model *
 		model->config = config;
 		result = build_match(model);
 		if (result == 0)
+			result = weir_features_adopt(old, model);
+		if (result == 0)
 			result = add_groups(dataplane, old, model);
 		if (result == 0)
 			result = add_streams(dataplane, old, model);

@@ -61,13 +61,14 @@ struct weir_model {
 	uint32_t stream_count;
 	struct weir_model_group *groups;
 	uint32_t group_count;
+	struct weir_config_feature features[WEIR_FEATURE_COUNT]; /* configured or set; owned */
 };
 
 /* objects.c: made empty, freed with all that they own. NULL when memory is short. */
 struct weir_stream *weir_stream_create(const struct weir_dataplane *dataplane,
 	const struct weir_config_stream *config, uint16_t slot);
 void weir_stream_free(void *stream);
-struct weir_attachment *weir_attachment_create(const struct weir_dataplane *dataplane,
+struct weir_attachment *weir_attachment_create(struct weir_dataplane *dataplane,
 	struct weir_stream *stream, const struct weir_model_group *group);
 /* Another configuration wants it to acknowledge. False without memory: nothing has changed. */
 bool weir_attachment_acknowledge(struct weir_attachment *attachment);

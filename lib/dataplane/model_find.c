@@ -230,6 +230,8 @@ void weir_model_free(void *object)
 	}
 	for (uint32_t i = 0; model->groups != NULL && i < model->group_count; i++)
 		free(model->groups[i].consumers);
+	for (int i = 0; i < WEIR_FEATURE_COUNT; i++)
+		weir_config_feature_free(&model->features[i]);
 	free(model->streams);
 	free(model->groups);
 	free(model);

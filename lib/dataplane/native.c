@@ -121,7 +121,7 @@ void weir_native_end(struct weir_worker *worker, struct weir_outlet *outlet, str
 		weir_list_add_head(&outlet->reports, &lane->report);
 		lane->is_news = true;
 	}
-	if (!outlet->consumer->wants_batches)
+	if (!weir_native_batches(outlet, lane))
 		weir_native_send(worker, outlet);
 }
 
@@ -216,7 +216,7 @@ enum weir_gate weir_native_add(struct weir_worker *worker, struct weir_outlet *o
 	struct weir_data_item item;
 
 	weir_native_describe(worker, outlet, lane, lane->cursor, slot, &item);
-	if (outlet->data_lane == lane && !outlet->consumer->wants_batches &&
+	if (outlet->data_lane == lane && !weir_native_batches(outlet, lane) &&
 		outlet->data.count != 0)
 		weir_native_end(worker, outlet, lane);
 	if (outlet->datagram != NULL) {

@@ -30,7 +30,7 @@ static bool add_here(struct weir_outlet *outlet, const struct weir_lane *lane,
 {
 	uint8_t *place;
 
-	if (outlet->again_end != item->seq || !outlet->consumer->wants_batches)
+	if (outlet->again_end != item->seq || !weir_native_batches(outlet, lane))
 		weir_native_end_again(outlet);
 	if (outlet->again_end == 0 &&
 		!weir_data_begin(&outlet->data, &outlet->writer, &lane->wire, item->seq))
@@ -50,19 +50,18 @@ bool weir_native_add_again(struct weir_worker *worker, struct weir_outlet *outle
 	const struct weir_route *route, const struct weir_lane *lane, uint64_t seq,
 	const struct weir_message_slot *slot)
 {
-	bool wants_batches = outlet->consumer->wants_batches;
+	bool batches = weir_native_batches(outlet, lane);
 	struct weir_data_item item;
 
 	if (!has_tx_room(worker, route))
 		return false;
 	weir_native_describe(worker, outlet, lane, seq, slot, &item);
 	if (outlet->datagram != NULL) {
-		if ((wants_batches || outlet->again_end == 0) &&
-			add_here(outlet, lane, slot, &item))
+		if ((batches || outlet->again_end == 0) && add_here(outlet, lane, slot, &item))
 			return true;
 		weir_native_end_again(outlet);
 		/* A frame may have ended for its deadline alone: there may be room for another. */
-		if (wants_batches && add_here(outlet, lane, slot, &item))
+		if (batches && add_here(outlet, lane, slot, &item))
 			return true;
 		weir_native_send(worker, outlet);
 	}

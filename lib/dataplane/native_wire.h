@@ -51,6 +51,14 @@ static inline uint64_t weir_worker_wall_ns(const struct weir_worker *worker, uin
 	return worker->wall_ns + (uint64_t)(int64_t)(ticks / WEIR_TICKS_PER_NS);
 }
 
+/* Whether messages of the lane share datagrams: its consumer takes them, and the feature is on. */
+static inline bool weir_native_batches(
+	const struct weir_outlet *outlet, const struct weir_lane *lane)
+{
+	return outlet->consumer->wants_batches &&
+	       (lane->partition->features & WEIR_FEATURE_BIT(WEIR_FEATURE_BATCHING));
+}
+
 /* Microseconds to the message's deadline; 0: it has none. */
 uint32_t weir_native_time_left_us(const struct weir_worker *worker, const struct weir_lane *lane,
 	const struct weir_message_slot *slot);

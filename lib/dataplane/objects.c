@@ -197,7 +197,7 @@ static bool add_starts(const struct weir_dataplane *dataplane, struct weir_attac
 	return true;
 }
 
-struct weir_attachment *weir_attachment_create(const struct weir_dataplane *dataplane,
+struct weir_attachment *weir_attachment_create(struct weir_dataplane *dataplane,
 	struct weir_stream *stream, const struct weir_model_group *group)
 {
 	struct weir_attachment *attachment = allocate(1, sizeof(*attachment));
@@ -208,8 +208,12 @@ struct weir_attachment *weir_attachment_create(const struct weir_dataplane *data
 	attachment->stream = stream;
 	attachment->group = group->slot;
 	attachment->lanes = allocate(stream->partition_count, sizeof(*attachment->lanes));
-	attachment->stats = allocate(dataplane->worker_count, sizeof(*attachment->stats));
-	attachment->census = allocate(dataplane->worker_count, sizeof(*attachment->census));
+	attachment->worker_count = dataplane->worker_count;
+	attachment->sums = dataplane->feature_sums;
+	attachment->stats =
+		allocate(dataplane->worker_count * WEIR_FEATURE_WORDS, sizeof(*attachment->stats));
+	attachment->census =
+		allocate(dataplane->worker_count * WEIR_FEATURE_WORDS, sizeof(*attachment->census));
 	if (attachment->lanes == NULL || attachment->stats == NULL || attachment->census == NULL ||
 		(is_native && !add_history(attachment, (uint16_t)group->config.max_consumers)) ||
 		(is_native && group->config.is_reliable && !add_deliveries(attachment)) ||
@@ -232,6 +236,8 @@ void weir_attachment_free(void *object)
 
 	if (attachment == NULL)
 		return;
+	if (attachment->stats != NULL)
+		weir_features_forget(attachment);
 	weir_placement_free(attachment);
 	rte_free(attachment->lanes);
 	rte_free(attachment->history);

@@ -137,7 +137,8 @@ void weir_reliable_ack(struct weir_worker *worker, struct weir_consumer *consume
 	outlet->stats.acks++;
 	if (lane->delivery->sampled != sampled) {
 		weir_window_sample(&outlet->window, lane->delivery->rtt_us, flying, worker->now_us);
-		weir_latency_add(&worker->latencies[WEIR_LATENCY_ACKNOWLEDGE],
+		weir_latency_add(
+			&worker->latencies[lane->partition->features][WEIR_LATENCY_ACKNOWLEDGE],
 			lane->delivery->rtt_us * 1000, 1);
 	}
 	take_landed(worker, lane);

@@ -87,8 +87,9 @@ static void fill_group(const struct weir_dataplane *dataplane,
 	report->consumers = group->consumer_count;
 	for (uint32_t i = 0; i < group->consumer_count; i++)
 		report->reachable += group->consumers[i].is_reachable;
-	for (uint32_t id = 0; id < dataplane->worker_count; id++)
-		add(&report->stats, &stream->attachments[index]->census[id], sizeof(report->stats));
+	for (uint32_t block = 0; block < dataplane->worker_count * WEIR_FEATURE_WORDS; block++)
+		add(&report->stats, &stream->attachments[index]->census[block],
+			sizeof(report->stats));
 	report->held = report->stats.held;
 	report->moving = stream->attachments[index]->placement->pending;
 }
@@ -147,6 +148,7 @@ static void report_partitions(const struct weir_dataplane *dataplane,
 		report.index = p;
 		report.owner = stream->object->routed[p];
 		report.is_last = p + 1u == stream->object->partition_count;
+		report.features = view->features[p];
 		report.is_alone = weir_partition_is_alone(dataplane, stream->object, p);
 		report.messages_per_s = stream->object->loads[p].messages_per_s;
 		report.bytes_per_s = stream->object->loads[p].bytes_per_s;
@@ -316,7 +318,8 @@ void weir_latencies_report(const struct weir_dataplane *dataplane, struct weir_l
 
 	memset(latencies, 0, size);
 	for (uint32_t id = 0; id < dataplane->worker_count; id++)
-		add(latencies, dataplane->workers[id].latencies, size);
+		for (uint32_t word = 0; word < WEIR_FEATURE_WORDS; word++)
+			add(latencies, dataplane->workers[id].latencies[word], size);
 }
 
 void weir_native_dropped(const struct weir_dataplane *dataplane, uint64_t *dropped)

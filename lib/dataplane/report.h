@@ -83,6 +83,7 @@ struct weir_partition_report {
 	double bytes_per_s;
 	double share_percent; /* of the stream's messages a second */
 	bool is_alone;        /* has its worker to itself */
+	uint8_t features;     /* WEIR_FEATURE_BIT of those that are on */
 	uint64_t held;
 	uint64_t bytes;
 	uint32_t lane_count;

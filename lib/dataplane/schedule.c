@@ -296,7 +296,8 @@ static uint32_t lane_turn(struct weir_worker *worker, struct weir_queue *queue,
 	struct weir_partition *partition = lane->partition;
 	struct weir_tx *tx = &worker->tx[route->port];
 	bool is_native = outlet->consumer->class == WEIR_CLASS_NATIVE;
-	bool may_run = weir_run_may(lane, route);
+	bool may_run = weir_run_may(lane, route) &&
+		       (partition->features & WEIR_FEATURE_BIT(WEIR_FEATURE_RUNS));
 	uint32_t taken = 0;
 
 	if (weir_gate_is_paused(outlet->consumer, partition->stream)) {
@@ -347,13 +348,23 @@ static uint32_t lane_turn(struct weir_worker *worker, struct weir_queue *queue,
 	return taken;
 }
 
+/* What the queue has sent since it had sent `noted` packets; returns how many that are now. */
+static inline uint64_t note_sent(struct weir_worker *worker, const struct weir_queue *queue,
+	uint8_t features, uint64_t noted)
+{
+	weir_latency_note(worker, features, WEIR_LATENCY_SEND_CRITICAL + queue->tier, queue->oldest,
+		queue->outlet->l3_packets - noted);
+	return queue->outlet->l3_packets;
+}
+
 /* One queue's turn. Afterwards it is at the tail of a list, or in none. */
 static uint32_t queue_turn(
 	struct weir_worker *worker, struct weir_queue *queue, uint32_t quantum, uint32_t most)
 {
 	struct weir_outlet *outlet = queue->outlet;
 	const struct weir_route *route;
-	uint64_t before = outlet->l3_packets;
+	uint64_t noted = outlet->l3_packets;
+	uint8_t features = 0;
 	uint32_t taken = 0;
 
 	if (weir_gate_enter(worker, outlet, &route) != WEIR_GATE_OPEN)
@@ -362,6 +373,10 @@ static uint32_t queue_turn(
 	while (queue->is_active && queue->deficit > 0 && taken < most) {
 		struct weir_lane *lane = weir_list_entry(queue->lanes.next, struct weir_lane, link);
 
+		/* What went before is of partitions with other features. */
+		if (unlikely(lane->partition->features != features) && outlet->l3_packets != noted)
+			noted = note_sent(worker, queue, features, noted);
+		features = lane->partition->features;
 		taken += lane_turn(worker, queue, lane, route, most - taken);
 		if (!lane->is_queued)
 			continue;
@@ -372,8 +387,7 @@ static uint32_t queue_turn(
 			weir_list_add_tail(&queue->lanes, &lane->link);
 		}
 	}
-	weir_latency_note(worker, WEIR_LATENCY_SEND_CRITICAL + queue->tier, queue->oldest,
-		outlet->l3_packets - before);
+	note_sent(worker, queue, features, noted);
 	if (outlet->limits != 0)
 		weir_gate_leave(outlet);
 	if (outlet->credit_extra != 0)

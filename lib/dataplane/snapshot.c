@@ -23,6 +23,7 @@ static void free_view(struct weir_stream_view *view)
 	}
 	free(view->attachments);
 	free(view->owners);
+	free(view->features);
 }
 
 static int fill_attachment(const struct weir_model_group *group, struct weir_attachment *attachment,
@@ -68,7 +69,9 @@ static int fill_stream(const struct weir_model *model, const struct weir_model_s
 	view->template_lifetime = rte_get_tsc_hz() * stream->template_lifetime_s;
 	view->attachments = calloc(stream->attachment_count + 1, sizeof(*view->attachments));
 	view->owners = calloc(view->stream->partition_count, sizeof(*view->owners));
-	if (view->attachments == NULL || view->owners == NULL)
+	view->features = calloc(view->stream->partition_count, sizeof(*view->features));
+	if (view->attachments == NULL || view->owners == NULL || view->features == NULL ||
+		weir_features_choose(model->features, view->stream, view->features) < 0)
 		return -1;
 	memcpy(view->owners, view->stream->routed,
 		view->stream->partition_count * sizeof(*view->owners));

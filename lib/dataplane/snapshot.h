@@ -36,6 +36,7 @@ struct weir_attachment_view {
 struct weir_stream_view {
 	struct weir_stream *stream;
 	uint16_t *owners;  /* worker of each partition: where messages are sent; see transit.h */
+	uint8_t *features; /* of each partition; see feature.h */
 	bool is_draining;  /* no packet matches it any more; what it holds is delivered */
 	bool is_successor; /* of one that is draining still; see succession.h */
 	uint8_t tier;

@@ -37,6 +37,7 @@ struct weir_stream_stats {
 } __rte_cache_aligned;
 
 struct weir_group_stats {
+	uint64_t is_used;       /* not 0: lanes have counted here */
 	uint64_t begun;         /* not 0: `joined` is set */
 	uint64_t joined;        /* the stream's `appended` when the group was attached */
 	uint64_t received;      /* in a census only */

@@ -7,6 +7,7 @@
 
 #include "base/list.h"
 #include "config/config.h"
+#include "dataplane/feature.h"
 #include "dataplane/message.h"
 #include "dataplane/stats.h"
 #include "flow/wheel.h"
@@ -43,7 +44,7 @@ struct weir_lane {
 	uint64_t cursor;       /* sequence of the next message to take */
 	struct weir_partition *partition;
 	struct weir_outlet *outlet;           /* NULL: nobody to deliver to, messages wait */
-	struct weir_group_stats *stats;       /* this worker's block */
+	struct weir_group_stats *stats;       /* this worker's block, of the partition's features */
 	const struct weir_prefix_set *filter; /* NULL: all sources */
 	uint32_t sample;                      /* 1 in N; 1: all */
 	uint32_t sample_left;                 /* messages until the next one is let through */
@@ -102,7 +103,8 @@ struct weir_partition {
 	uint32_t mask;                   /* immutable */
 	uint8_t lane_count;
 	uint8_t tier;
-	bool is_swept; /* in the worker's list of partitions that hold messages */
+	bool is_swept;    /* in the worker's list of partitions that hold messages */
+	uint8_t features; /* WEIR_FEATURE_BIT of those that are on; from the snapshot */
 	/* End of the first cache line. */
 	bool retains;            /* messages are kept after all groups have passed */
 	uint16_t index;          /* immutable; within the stream */
@@ -190,6 +192,17 @@ struct weir_attachment {
 	struct weir_delivery *deliveries; /* of all lanes; NULL: at most once */
 	struct weir_delivery_record *records;
 	uint64_t *starts; /* where each lane goes on after a restart; NULL: nothing is known */
-	struct weir_group_stats *stats;  /* one a worker */
+	uint32_t worker_count;
+	struct weir_group_stats *stats;  /* WEIR_FEATURE_WORDS a worker, by the features' word */
 	struct weir_group_stats *census; /* copied by the worker on request */
+	/* Control thread's own, see feature.h. */
+	struct weir_feature_counts *sums;                      /* of the data plane, by word */
+	struct weir_feature_counts folded[WEIR_FEATURE_WORDS]; /* into them so far */
 };
+
+/* The first of a worker's blocks: what is counted of the group as a whole is there. */
+static inline struct weir_group_stats *weir_attachment_stats(
+	const struct weir_attachment *attachment, uint16_t worker)
+{
+	return attachment->stats + (size_t)worker * WEIR_FEATURE_WORDS;
+}

@@ -57,7 +57,7 @@ static void lane_detach(struct weir_worker *worker, struct weir_lane *lane)
 /* It is with the same consumer as before, by this worker's end of it. */
 static void lane_attach(struct weir_worker *worker, struct weir_lane *lane, uint16_t from)
 {
-	lane->stats += (ptrdiff_t)worker->id - from;
+	lane->stats += ((ptrdiff_t)worker->id - from) * WEIR_FEATURE_WORDS;
 	if (lane->outlet == NULL)
 		return;
 	lane->outlet = &lane->outlet->consumer->outlets[worker->id];

@@ -105,6 +105,7 @@ void weir_tx_forget(struct weir_worker *worker, const struct weir_group_stats *s
 {
 	for (uint32_t i = 0; i < worker->dataplane->port_count; i++)
 		for (uint32_t j = 0; j < worker->tx[i].count; j++)
-			if (worker->tx[i].owners[j].stats == stats)
+			if (worker->tx[i].owners[j].stats >= stats &&
+				worker->tx[i].owners[j].stats < stats + WEIR_FEATURE_WORDS)
 				worker->tx[i].owners[j].stats = NULL;
 }

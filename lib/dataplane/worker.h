@@ -159,7 +159,7 @@ struct weir_worker {
 	struct weir_port_stats *port_stats;  /* by port index */
 	struct weir_port_stats *port_census; /* copied on request, read by control */
 	struct weir_worker_stats stats;
-	struct weir_latency latencies[WEIR_LATENCY_COUNT];
+	struct weir_latency latencies[WEIR_FEATURE_WORDS][WEIR_LATENCY_COUNT];
 	uint64_t native_dropped[WEIR_REASON_COUNT];
 
 	_Atomic uint64_t applied;       /* generation in use; control reads */
@@ -198,14 +198,17 @@ static inline uint64_t weir_worker_ns(const struct weir_worker *worker, uint64_t
 	return (uint64_t)(((unsigned __int128)cycles * worker->us_per_cycle) >> 44) * 1000 >> 20;
 }
 
-/* So many messages have come to the end of a stage that began at `since` (TSC). */
-static inline void weir_latency_note(
-	struct weir_worker *worker, enum weir_latency_id id, uint64_t since, uint64_t messages)
+/*
+ * So many messages have come to the end of a stage that began at `since` (TSC), in partitions with
+ * these features; 0 where that makes no difference.
+ */
+static inline void weir_latency_note(struct weir_worker *worker, uint8_t features,
+	enum weir_latency_id id, uint64_t since, uint64_t messages)
 {
 	int64_t cycles = (int64_t)(rte_rdtsc() - since);
 
 	if (likely(messages != 0))
-		weir_latency_add(&worker->latencies[id],
+		weir_latency_add(&worker->latencies[features][id],
 			weir_worker_ns(worker, cycles > 0 ? (uint64_t)cycles : 0), messages);
 }
 
@@ -291,7 +294,7 @@ void weir_tx_flush_all(struct weir_worker *worker);
 uint32_t weir_tx_poll_handoffs(struct weir_worker *worker);
 /* Throw away what waits; charged to its owners as tx_failed. */
 void weir_tx_discard(struct weir_worker *worker);
-/* The blocks of a group's counters are about to go away. */
+/* The blocks of a group's counters, from the first on, are about to go away. */
 void weir_tx_forget(struct weir_worker *worker, const struct weir_group_stats *stats);
 
 /* apply.c: what a session had been sent on the lane before it went to another; zeros: nothing. */

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/feature_text.h"
 #include "base/reason_text.h"
 #include "dataplane/report.h"
 
@@ -196,6 +197,24 @@ static void add_latencies(const struct weir_dataplane *dataplane, struct weir_sa
 	}
 }
 
+static void add_feature(const struct weir_dataplane *dataplane, enum weir_feature feature,
+	struct weir_samples *samples)
+{
+	struct weir_feature_report report;
+
+	weir_feature_report(dataplane, feature, &report);
+	weir_samples_label(samples, 0, "feature", weir_feature_name(feature));
+	for (int is_on = 0; is_on < 2; is_on++) {
+		const struct weir_feature_side *side = &report.sides[is_on];
+
+		weir_samples_label(samples, 1, "state", is_on ? "on" : "off");
+		ADD(FEATURE_PARTITIONS, side->partitions);
+		ADD(FEATURE_DELIVERED, side->counts.delivered);
+		ADD(FEATURE_DROPPED, side->counts.lost);
+		weir_samples_add_histogram(samples, WEIR_METRIC_ID_FEATURE_LATENCY, &side->send);
+	}
+}
+
 static void add_native(const struct weir_dataplane *dataplane, struct weir_samples *samples)
 {
 	uint64_t dropped[WEIR_REASON_COUNT];
@@ -230,5 +249,8 @@ void weir_collect(struct weir_collector *collector, struct weir_dataplane *datap
 	weir_samples_unlabel(samples, 0);
 	add_native(dataplane, samples);
 	add_latencies(dataplane, samples);
+	weir_features_fold(dataplane);
+	for (int i = 0; i < WEIR_FEATURE_COUNT; i++)
+		add_feature(dataplane, (enum weir_feature)i, samples);
 	weir_samples_unlabel(samples, 0);
 }

@@ -166,7 +166,7 @@ void weir_samples_add_histogram(
 {
 	struct weir_sample *sample = NULL;
 
-	if (samples->histogram_count < WEIR_LATENCY_COUNT)
+	if (samples->histogram_count < WEIR_SAMPLE_HISTOGRAMS)
 		sample = add(samples, metric);
 	if (sample == NULL)
 		return;

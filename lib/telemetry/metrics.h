@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/feature.h"
 #include "dataplane/latency.h"
 
 /*
@@ -96,6 +97,14 @@
 		"times that it became unreachable")                                                \
 	X(LATENCY, HISTOGRAM, "weir_latency_seconds", "seconds",                                   \
 		"time that messages take, by stage and tier, sampled")                             \
+	X(FEATURE_PARTITIONS, GAUGE, "weir_feature_partitions", "partitions",                      \
+		"partitions where the feature is on, or off")                                      \
+	X(FEATURE_DELIVERED, COUNTER, "weir_feature_delivered_messages", "messages",               \
+		"messages of such partitions delivered to groups")                                 \
+	X(FEATURE_DROPPED, COUNTER, "weir_feature_dropped_messages", "messages",                   \
+		"messages of such partitions that groups lost")                                    \
+	X(FEATURE_LATENCY, HISTOGRAM, "weir_feature_latency_seconds", "seconds",                   \
+		"time from receive to send in such partitions, sampled")                           \
 	X(PORT_UP, GAUGE, "weir_port_up", "", "1 while the port has a link")                       \
 	X(PORT_RECEIVED, COUNTER, "weir_port_received_packets", "packets",                         \
 		"packets taken off the port")                                                      \
@@ -198,6 +207,8 @@ extern const struct weir_metric_descriptor weir_metric_descriptors[WEIR_METRIC_C
 const char *weir_metric_type_name(enum weir_metric_type type);
 
 #define WEIR_SAMPLE_LABELS 5
+/* The stages', and one for each feature on and off. */
+#define WEIR_SAMPLE_HISTOGRAMS (WEIR_LATENCY_COUNT + 2 * WEIR_FEATURE_COUNT)
 
 struct weir_label {
 	const char *key; /* static */
@@ -221,7 +232,7 @@ struct weir_samples {
 	size_t label_count, label_room;
 	char *texts;
 	size_t text_length, text_room;
-	struct weir_latency histograms[WEIR_LATENCY_COUNT];
+	struct weir_latency histograms[WEIR_SAMPLE_HISTOGRAMS];
 	uint32_t histogram_count;
 	int32_t first[WEIR_METRIC_COUNT]; /* -1: none */
 	int32_t last[WEIR_METRIC_COUNT];

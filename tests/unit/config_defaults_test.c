@@ -77,6 +77,11 @@ static void test_sections_left_out_have_defaults(void)
 	CU_ASSERT_EQUAL(config->alerts.short_s, 60);
 	CU_ASSERT_EQUAL(config->alerts.long_s, 900);
 	CU_ASSERT_EQUAL(config->alerts.deviation, 4);
+	for (int i = 0; i < WEIR_FEATURE_COUNT; i++) {
+		CU_ASSERT_TRUE(config->features[i].is_on);
+		CU_ASSERT_EQUAL(config->features[i].share_percent, 100);
+		CU_ASSERT_EQUAL(config->features[i].stream_count, 0);
+	}
 	CU_ASSERT_EQUAL(config->stream_count, 0);
 	CU_ASSERT_EQUAL(config->group_count, 0);
 	weir_config_free(config);

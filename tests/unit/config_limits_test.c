@@ -103,6 +103,8 @@ static const struct edge {
 	{WITH("'alerts':{'long_s':86400,'short_s':%lld}"), "$.alerts.short_s", 1, 3600},
 	{WITH("'alerts':{'short_s':1,'long_s':%lld}"), "$.alerts.long_s", 2, 86400},
 	{WITH("'alerts':{'deviation':%lld}"), "$.alerts.deviation", 2, 100},
+	{WITH("'features':{'runs':{'state':'on','share_percent':%lld}}"),
+		"$.features.runs.share_percent", 0, 100},
 	{WITH("'reach':{'probe_ms':%lld}"), "$.reach.probe_ms", 100, 60000},
 	{WITH("'reach':{'hold_ms':%lld}"), "$.reach.hold_ms", 0, 600000},
 	{PORT("'null','frame_bytes':%lld"), "$.ports[0].frame_bytes", 60, 9000},

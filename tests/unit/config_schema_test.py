@@ -44,6 +44,8 @@ DOCUMENTS = [
         "watchdog": {"act": False, "per_hour": 3, "pool_percent": 20, "disk_ms": 500,
                      "clock_ms": 500},
         "alerts": {"short_s": 60, "long_s": 86400, "deviation": 3},
+        "features": {"batching": {"state": "off", "share_percent": 50, "streams": ["s"]},
+                     "runs": {"state": "on", "share_percent": 20, "streams": ["s", "t"]}},
         "ports": [
             {"name": "a", "driver": "pci", "device": "0000:03:00.0", "queues": 1,
              "descriptors": 1024, "mtu": 1500, "promiscuous": True, "mac": "02:00:00:00:00:01",

@@ -24,8 +24,8 @@ static void test_group_removed(void)
 	plane_deliver(plane);
 	plane_apply(plane, STREAM, "[" G "]");
 	/* Not freed before the next reclaim. */
-	CU_ASSERT_EQUAL(gone->stats[0].dropped[WEIR_REASON_REMOVED], 100);
-	CU_ASSERT_EQUAL(gone->stats[0].dropped[WEIR_REASON_REMOVED], 100);
+	CU_ASSERT_EQUAL(gone->stats[WEIR_FEATURE_ALL].dropped[WEIR_REASON_REMOVED], 100);
+	CU_ASSERT_EQUAL(gone->stats[WEIR_FEATURE_ALL].dropped[WEIR_REASON_REMOVED], 100);
 	CU_ASSERT_EQUAL(plane_group(plane, "s", "g").delivered, 100);
 	weir_dataplane_reclaim(plane->dataplane);
 	plane_forget_sent(plane);

@@ -53,15 +53,17 @@ static void test_messages_are_counted_in_their_stage(void)
 		.destination_port = 1001,
 		.payload = payload,
 		.payload_length = sizeof(payload)};
-	const struct weir_latency *latencies = plane->worker->latencies;
+	struct weir_latency latencies[WEIR_LATENCY_COUNT];
 
 	plane_reach_all(plane);
 	for (uint32_t i = 0; i < 5; i++)
 		plane_receive(plane, &spec);
+	weir_latencies_report(plane->dataplane, latencies);
 	CU_ASSERT_EQUAL(weir_latency_total(&latencies[WEIR_LATENCY_RING]), 5);
 	CU_ASSERT_EQUAL(weir_latency_total(&latencies[WEIR_LATENCY_SEND_BULK]), 0);
 	rte_delay_us(2000);
 	plane_deliver(plane);
+	weir_latencies_report(plane->dataplane, latencies);
 	CU_ASSERT_EQUAL(weir_latency_total(&latencies[WEIR_LATENCY_SEND_BULK]), 5);
 	CU_ASSERT_TRUE(latencies[WEIR_LATENCY_SEND_BULK].sum_ns >= 5 * 2000000ull);
 	CU_ASSERT_TRUE(latencies[WEIR_LATENCY_SEND_BULK].sum_ns < 5 * 10000000000ull);

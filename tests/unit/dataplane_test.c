@@ -24,6 +24,7 @@ int main(void)
 		{"agents", NULL, NULL, NULL, NULL, dataplane_agent_tests},
 		{"producers", NULL, NULL, NULL, NULL, dataplane_produce_tests},
 		{"shedding", NULL, NULL, NULL, NULL, dataplane_shed_tests},
+		{"features", NULL, NULL, NULL, NULL, dataplane_feature_tests},
 		{"latency", NULL, NULL, NULL, NULL, dataplane_latency_tests},
 		{"missed by the gateway", NULL, NULL, NULL, NULL, dataplane_missed_tests},
 		{"out of quarantine", NULL, NULL, NULL, NULL, dataplane_requeue_tests},

@@ -18,6 +18,7 @@ extern CU_TestInfo dataplane_moves_tests[];
 extern CU_TestInfo dataplane_seek_tests[];
 extern CU_TestInfo dataplane_seal_tests[];
 extern CU_TestInfo dataplane_change_tests[];
+extern CU_TestInfo dataplane_feature_tests[];
 extern CU_TestInfo dataplane_succession_tests[];
 extern CU_TestInfo dataplane_agent_tests[];
 extern CU_TestInfo dataplane_produce_tests[];
