@@ -104,6 +104,33 @@ assert_fails ctl alert ack WeirPortDown
 answers baseline_compare '.hour < 168 and (.baselines | map(select(.series |
 	startswith("weir_stream_received_messages_total"))) | length == 1)'
 answers baseline_show 'weir_worker_duty_ratio{worker="0",cpu="1"}' '.rate == false'
+answers feature_list '(.features | map(.feature)) == ["batching", "runs"] and
+	all(.features[]; .state == "on" and .partitions_on == 8 and .trial == null)'
+answers feature_show runs '.feature == "runs" and (.text | length) > 0 and
+	(.sides | map(.state)) == ["on", "off"] and .sides[0].delivered == 2000 and
+	.sides[0].sent == 2000 and .sides[1].delivered == 0'
+answers feature_set runs off share_percent=25 streams='["flows"]' '.state == "off" and
+	.partitions_off == 2 and .streams == ["flows"] and .trial == null'
+answers feature_set runs on '.partitions_on == 8 and .streams == []'
+# refused PATH ARGUMENTS...: feature_set names what is wrong, and changes nothing
+refused() {
+	local answer status=0
+	answer=$(ctl feature set "${@:2}" 2>&1) || status=$?
+	assert_num "$status" -gt 0 "exit status of feature set ${*:2}"
+	[[ $answer == *"$1"* ]] || fail "not $1: $answer"
+}
+refused '$.params.name' run on
+refused '$.params.state' runs half
+refused '$.params.share_percent' runs off share_percent=101
+refused '$.params.streams[0]' runs off streams='["flow"]'
+refused '$.params.streams[1]' runs off streams='["flows", "flows"]'
+refused 'objective' runs off trial='{"seconds": 5}'
+refused '$.params.trial.objective' runs off trial='{"seconds": 5, "objective": {}}'
+refused '$.params.trial.seconds' runs off trial='{"seconds": 0, "objective": {"p99_us": 9}}'
+refused '$.params.trial.objective.loss_ratio' runs off \
+	trial='{"seconds": 5, "objective": {"loss_ratio": 2}}'
+refused '$.params.trial' runs on trial='{"seconds": 5, "objective": {"loss_ratio": 0}}'
+assert_json "$(ctl feature list)" 'all(.features[]; .partitions_on == 8 and .trial == null)'
 answers event_subscribe '.number >= 0'
 answers quarantine_list '.held == 0 and .quarantined == 0 and .messages == []'
 asked[quarantine_show]=1
