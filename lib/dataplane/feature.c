@@ -98,6 +98,7 @@ static bool is_loss(enum weir_reason reason)
 {
 	switch (reason) {
 	case WEIR_REASON_SKIPPED:
+	case WEIR_REASON_FAILOVER:
 	case WEIR_REASON_ELSEWHERE:
 	case WEIR_REASON_SAMPLED:
 	case WEIR_REASON_FILTERED:
