@@ -26,8 +26,8 @@ from committed import compare
 from contender import Failed, Gateway, Testpmd, measure
 from result import NOISY, of_pairs
 
-WIRE = {"afxdp_rx": receive.receive, "replicate_3": replicate.replicate,
-        "xdp_program_ns": program.program} | {
+WIRE = receive.CASES | {"replicate_3": replicate.replicate,
+                        "xdp_program_ns": program.program} | {
     f"native_{size}": functools.partial(native.native, size) for size in native.SIZES}
 UNIT = "packets/s of CPU time"
 PEER = "dpdk-testpmd --forward-mode=5tswap"

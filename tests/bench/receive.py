@@ -2,10 +2,12 @@
 """
 Packets per second that a port of driver xdp receives, beside a program that drops them on the same
 wire: the most that the kernel can hand over there. A program sends from the other end on another
-CPU, as fast as it can; what it sends is more than either takes.
+CPU, as fast as it can: from a socket, as packets of any program come by a veth, or from within the
+kernel, more than either takes.
 """
 
 import contextlib
+import functools
 import json
 import os
 import subprocess
@@ -70,21 +72,21 @@ class Receiver(Contender):
         return json.loads(done.stdout)["ports"][0]["device"]["rx_packets"]
 
 
-def source(arguments, seconds, rate=0):
+def source(arguments, seconds, rate=0, by="send"):
     """
-    The sender, on a CPU that the worker does not have. Without a rate as fast as it can; says how
-    many it sent.
+    The sender, on a CPU that the worker does not have, from within the kernel or by the "stack".
+    Without a rate as fast as it can; says how many it sent.
     """
     cpu = next(one for one in sorted(os.sched_getaffinity(0)) if one != arguments.cpu)
-    process = subprocess.Popen(["taskset", "-c", str(cpu), "xdp_ends", "send", FAR, str(seconds),
-                                str(rate)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = subprocess.Popen(["taskset", "-c", str(cpu), "xdp_ends", by, FAR, str(seconds)] +
+                               ([str(rate)] if by == "send" else []), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     process.stdin.write(capture.frame(FRAME, 1))
     process.stdin.close()
     return process
 
 
-def received(arguments):
-    sender = source(arguments, arguments.seconds + LEAD_S)
+def received(arguments, by):
+    sender = source(arguments, arguments.seconds + LEAD_S, by=by)
     try:
         with Receiver(arguments) as receiver:
             time.sleep(SETTLE_S)
@@ -97,8 +99,8 @@ def received(arguments):
     return (end[1] - begin[1]) / (end[0] - begin[0])
 
 
-def dropped(arguments):
-    sender = source(arguments, arguments.seconds + LEAD_S)
+def dropped(arguments, by):
+    sender = source(arguments, arguments.seconds + LEAD_S, by=by)
     try:
         done = subprocess.run(["xdp_ends", "drop", NEAR, str(arguments.seconds)], check=True,
                               capture_output=True, timeout=arguments.seconds + 30)
@@ -108,14 +110,18 @@ def dropped(arguments):
     return float(done.stdout)
 
 
-def receive(arguments):
+def receive(name, by, arguments):
     """A result of alternating runs."""
     pairs = []
     with source_wire():
         for number in range(arguments.pairs):
             order = (received, dropped) if number % 2 == 0 else (dropped, received)
-            rates = {how: how(arguments) for how in order}
+            rates = {how: how(arguments, by) for how in order}
             pairs.append((rates[received], rates[dropped]))
-            print(f"afxdp_rx: pair {number + 1} of {arguments.pairs}: "
+            print(f"{name}: pair {number + 1} of {arguments.pairs}: "
                   f"{rates[received] / rates[dropped]:.3f}", file=sys.stderr)
-    return of_pairs("afxdp_rx", pairs, PEER, "packets/s")
+    return of_pairs(name, pairs, PEER, "packets/s")
+
+
+CASES = {"afxdp_rx": functools.partial(receive, "afxdp_rx", "stack"),
+         "afxdp_rx_flood": functools.partial(receive, "afxdp_rx_flood", "send")}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
 #include <limits.h>
+#include <linux/if_packet.h>
 #include <math.h>
 #include <net/if.h>
 #include <signal.h>
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,9 +22,11 @@
 /*
  * xdp_ends send DEVICE SECONDS [RATE]: sends the frame on standard input out of the device, as fast
  * as one CPU can or RATE a second; prints how many, and in what time.
- * xdp_ends drop DEVICE SECONDS: what the device receives is dropped by a program; prints datagrams
- * a second of the last SECONDS, which begin with the first one. xdp_ends count DEVICE: likewise
- * until standard input ends; each line of it is answered with how many datagrams there were.
+ * xdp_ends stack DEVICE SECONDS: the same from a socket, as any program's packets come; at a rate
+ * of its own, which is what the kernel takes to make and carry them. xdp_ends drop DEVICE SECONDS:
+ * what the device receives is dropped by a program; prints datagrams a second of the last SECONDS,
+ * which begin with the first one. xdp_ends count DEVICE: likewise until standard input ends; each
+ * line of it is answered with how many datagrams there were.
  */
 
 #define FRAME_MAX  2048
@@ -63,6 +67,46 @@ static int send_frames(struct xdp_ends *skeleton, int ifindex, double seconds)
 	printf("%llu %.6f\n", skeleton->bss->sent,
 		(double)(skeleton->bss->due_ns - skeleton->bss->begun_ns) / 1e9);
 	return result == -EINTR ? 0 : result;
+}
+
+static int open_packet_socket(int ifindex)
+{
+	struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_ifindex = ifindex};
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), yes = 1;
+
+	if (fd < 0)
+		return -errno;
+	if (setsockopt(fd, SOL_PACKET, PACKET_QDISC_BYPASS, &yes, sizeof(yes)) < 0 ||
+		bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+		int result = -errno;
+
+		close(fd);
+		return result;
+	}
+	return fd;
+}
+
+static int send_by_stack(int ifindex, double seconds)
+{
+	static uint8_t frame[FRAME_MAX];
+	struct iovec part = {frame, fread(frame, 1, sizeof(frame), stdin)};
+	struct mmsghdr messages[NAPI_BATCH] = {0};
+	int fd = open_packet_socket(ifindex);
+	double begin = now();
+	uint64_t sent = 0;
+
+	if (fd < 0)
+		return fd;
+	for (int i = 0; i < NAPI_BATCH; i++)
+		messages[i].msg_hdr = (struct msghdr){.msg_iov = &part, .msg_iovlen = 1};
+	while (now() - begin < seconds) {
+		int count = sendmmsg(fd, messages, NAPI_BATCH, 0);
+
+		sent += count > 0 ? (uint64_t)count : 0;
+	}
+	printf("%llu %.6f\n", (unsigned long long)sent, now() - begin);
+	close(fd);
+	return 0;
 }
 
 static int drop_frames(struct xdp_ends *skeleton, double seconds)
@@ -111,7 +155,8 @@ static bool is_sound(int count, char **arguments)
 {
 	if (count >= 4 && count <= 5 && strcmp(arguments[1], "send") == 0)
 		return true;
-	return (count == 4 && strcmp(arguments[1], "drop") == 0) ||
+	return (count == 4 && strcmp(arguments[1], "stack") == 0) ||
+	       (count == 4 && strcmp(arguments[1], "drop") == 0) ||
 	       (count == 3 && strcmp(arguments[1], "count") == 0);
 }
 
@@ -122,18 +167,21 @@ int main(int argc, char **argv)
 	int result;
 
 	if (ifindex == 0 || skeleton == NULL) {
-		fprintf(stderr, "usage: xdp_ends send DEVICE SECONDS [RATE] | drop DEVICE SECONDS |"
-				" count DEVICE\n");
+		fprintf(stderr,
+			"usage: xdp_ends send DEVICE SECONDS [RATE] | stack DEVICE SECONDS |"
+			" drop DEVICE SECONDS | count DEVICE\n");
 		return 2;
 	}
 	skeleton->rodata->target = ifindex;
 	skeleton->rodata->gap_ns =
 		argc == 5 && atof(argv[4]) > 0 ? (__u64)(1e9 / atof(argv[4])) : 0;
 	result = xdp_ends__load(skeleton);
-	if (result == 0)
-		result = strcmp(argv[1], "send") == 0
-				 ? send_frames(skeleton, ifindex, atof(argv[3]))
-				 : take_frames(skeleton, ifindex, argv[3]);
+	if (result == 0 && strcmp(argv[1], "send") == 0)
+		result = send_frames(skeleton, ifindex, atof(argv[3]));
+	else if (result == 0 && strcmp(argv[1], "stack") == 0)
+		result = send_by_stack(ifindex, atof(argv[3]));
+	else if (result == 0)
+		result = take_frames(skeleton, ifindex, argv[3]);
 	if (result < 0)
 		fprintf(stderr, "xdp_ends: %s: %s\n", argv[1], strerror(-result));
 	xdp_ends__destroy(skeleton);
