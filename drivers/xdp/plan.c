@@ -153,7 +153,6 @@ static void add_match(struct weir_xdp_plan *plan, const struct weir_match *match
 	uint32_t counts[WEIR_MATCH_FIELDS], index = 0, steps = 0;
 
 	count_classes(match, counts);
-	head.port_rules = add_cells(plan, match->port_rules, 65536);
 	if (match->port_classes != NULL)
 		head.port_classes = add_cells(plan, match->port_classes, 65536);
 	if (match->vlan_classes != NULL)
@@ -173,8 +172,11 @@ static void add_match(struct weir_xdp_plan *plan, const struct weir_match *match
 	for (uint32_t i = 0; i < match->plane_count && plan->status == 0; i++)
 		add_plane(plan, &match->planes[i], counts, head.steps, &index);
 	head.step_count = (uint16_t)steps;
-	if (plan->status == 0)
-		plan->lines[0].head = head;
+	if (plan->status != 0)
+		return;
+	plan->front[WEIR_XDP_FRONT_HEAD].head = head;
+	memcpy(plan->front[WEIR_XDP_FRONT_PORTS].cells, match->port_rules,
+		65536 * sizeof(*match->port_rules));
 }
 
 void weir_xdp_plan_begin(struct weir_xdp_plan *plan, uint64_t generation,
@@ -183,20 +185,26 @@ void weir_xdp_plan_begin(struct weir_xdp_plan *plan, uint64_t generation,
 {
 	uint32_t own4 = WEIR_XDP_LEAF, own6 = WEIR_XDP_LEAF;
 
-	*plan = (struct weir_xdp_plan){.expected = stream_count};
+	struct weir_xdp_head *head;
+
+	*plan = (struct weir_xdp_plan){
+		.expected = stream_count, .front = calloc(WEIR_XDP_FRONT, sizeof(*plan->front))};
+	if (plan->front == NULL)
+		plan->status = -ENOMEM;
+	else if (stream_count > WEIR_XDP_STREAMS)
+		plan->status = -E2BIG;
 	add_lines(plan, 1);
 	add_match(plan, match);
 	if (own != NULL)
 		add_trie(plan, &own->trie, &own4, &own6);
-	plan->streams = stream_count != 0 ? add_lines(plan, stream_count) : 0;
 	if (plan->status != 0)
 		return;
-	plan->lines[0].head.generation = generation;
-	plan->lines[0].head.native_port = native_port;
-	plan->lines[0].head.own4 = own4;
-	plan->lines[0].head.own6 = own6;
-	plan->lines[0].head.streams = plan->streams;
-	plan->lines[0].head.stream_count = (uint16_t)stream_count;
+	head = &plan->front[WEIR_XDP_FRONT_HEAD].head;
+	head->generation = generation;
+	head->native_port = native_port;
+	head->own4 = own4;
+	head->own6 = own6;
+	head->stream_count = (uint16_t)stream_count;
 }
 
 static void add_groups(
@@ -250,7 +258,7 @@ void weir_xdp_plan_add(struct weir_xdp_plan *plan, const struct weir_xdp_plan_st
 	lanes = add_lanes(plan, &served, served.group_count);
 	if (plan->status != 0 || plan->added == plan->expected)
 		return;
-	plan->lines[plan->streams + plan->added++].stream = (struct weir_xdp_stream){
+	plan->front[WEIR_XDP_FRONT_STREAMS + plan->added++].stream = (struct weir_xdp_stream){
 		.key_kind = stream->key.kind,
 		.key_length = stream->key.length,
 		.key_offset = stream->key.offset,
@@ -289,8 +297,9 @@ static int make_map(const struct weir_xdp_plan *plan)
 	return fd;
 }
 
-int weir_xdp_plan_publish(
-	struct weir_xdp_plan *plan, int generations_fd, struct weir_xdp_current *current)
+/* The kernel waits, when a map inside another is changed, for packets that still see this bank. */
+int weir_xdp_plan_publish(struct weir_xdp_plan *plan, int generations_fd,
+	union weir_xdp_line *front, struct weir_xdp_current *current)
 {
 	uint32_t bank = weir_xdp_plan_bank(current);
 	int fd, result = 0;
@@ -307,13 +316,16 @@ int weir_xdp_plan_publish(
 	close(fd);
 	if (result < 0)
 		return result;
-	current->generation = plan->lines[0].head.generation;
+	memcpy(&front[bank * WEIR_XDP_FRONT], plan->front,
+		(WEIR_XDP_FRONT_STREAMS + plan->added) * sizeof(*front));
+	current->generation = plan->front[WEIR_XDP_FRONT_HEAD].head.generation;
 	__atomic_store_n(&current->bank, bank, __ATOMIC_RELEASE);
 	return 0;
 }
 
 void weir_xdp_plan_free(struct weir_xdp_plan *plan)
 {
+	free(plan->front);
 	free(plan->lines);
 	*plan = (struct weir_xdp_plan){0};
 }

@@ -15,10 +15,10 @@
  * Control thread only.
  */
 struct weir_xdp_plan {
+	union weir_xdp_line *front; /* WEIR_XDP_FRONT */
 	union weir_xdp_line *lines;
 	uint32_t count;
 	uint32_t capacity;
-	uint32_t streams;  /* line of the first */
 	uint32_t expected; /* how many there will be */
 	uint32_t added;
 	int status; /* 0, or the first -errno */
@@ -49,13 +49,13 @@ void weir_xdp_plan_begin(struct weir_xdp_plan *plan, uint64_t generation,
 	uint16_t native_port);
 void weir_xdp_plan_add(struct weir_xdp_plan *plan, const struct weir_xdp_plan_stream *stream);
 /*
- * Put it into the bank that is not in use and go over to it. `current` is that map's memory. 0 or
- * -errno; then the old tables hold.
+ * Put it into the bank that is not in use and go over to it. `front` and `current` are those maps'
+ * memory. 0 or -errno; then the old tables hold.
  */
 static inline uint32_t weir_xdp_plan_bank(const struct weir_xdp_current *current)
 {
 	return current->bank == 0 ? 1 : 0; /* the one that is not in use */
 }
-int weir_xdp_plan_publish(
-	struct weir_xdp_plan *plan, int generations_fd, struct weir_xdp_current *current);
+int weir_xdp_plan_publish(struct weir_xdp_plan *plan, int generations_fd,
+	union weir_xdp_line *front, struct weir_xdp_current *current);
 void weir_xdp_plan_free(struct weir_xdp_plan *plan);

@@ -61,7 +61,7 @@ static int find_numbered(const struct bpf_object *object, struct weir_xdp_shared
 int weir_xdp_shared_open(struct weir_xdp_shared *shared, const struct bpf_object *object)
 {
 	int current = -1, consumers = -1, buckets = -1, streams = -1, groups = -1, missed = -1,
-	    ranges = -1, result;
+	    ranges = -1, front = -1, result;
 
 	*shared = (struct weir_xdp_shared){0};
 	result = find_numbered(object, shared);
@@ -70,6 +70,7 @@ int weir_xdp_shared_open(struct weir_xdp_shared *shared, const struct bpf_object
 		(result = find_map(object, "stream_counters", &shared->stream_counters_fd)) < 0 ||
 		(result = find_map(object, "group_counters", &shared->group_counters_fd)) < 0 ||
 		(result = find_map(object, "drop_counters", &shared->drop_counters_fd)) < 0 ||
+		(result = find_map(object, "front", &front)) < 0 ||
 		(result = find_map(object, "current", &current)) < 0 ||
 		(result = find_map(object, "consumers", &consumers)) < 0 ||
 		(result = find_map(object, "stream_labels", &streams)) < 0 ||
@@ -78,6 +79,7 @@ int weir_xdp_shared_open(struct weir_xdp_shared *shared, const struct bpf_object
 		(result = find_map(object, "missed_ranges", &ranges)) < 0 ||
 		(result = find_map(object, "buckets", &buckets)) < 0)
 		return result;
+	shared->front = map_memory(front, 2 * WEIR_XDP_FRONT * sizeof(*shared->front));
 	shared->current = map_memory(current, sizeof(*shared->current));
 	shared->consumers = map_memory(consumers, WEIR_XDP_CONSUMERS * sizeof(*shared->consumers));
 	shared->buckets = map_memory(buckets, WEIR_XDP_CONSUMERS * sizeof(*shared->buckets));
@@ -88,8 +90,8 @@ int weir_xdp_shared_open(struct weir_xdp_shared *shared, const struct bpf_object
 	shared->missed = map_memory(missed, WEIR_XDP_MISSED * sizeof(*shared->missed));
 	shared->missed_ranges =
 		map_memory(ranges, WEIR_XDP_STREAMS * sizeof(*shared->missed_ranges));
-	if (shared->missed == NULL || shared->missed_ranges == NULL || shared->current == NULL ||
-		shared->consumers == NULL || shared->buckets == NULL ||
+	if (shared->missed == NULL || shared->missed_ranges == NULL || shared->front == NULL ||
+		shared->current == NULL || shared->consumers == NULL || shared->buckets == NULL ||
 		shared->stream_labels == NULL || shared->group_labels == NULL)
 		return -ENOMEM;
 	return 0;
@@ -97,6 +99,7 @@ int weir_xdp_shared_open(struct weir_xdp_shared *shared, const struct bpf_object
 
 void weir_xdp_shared_close(struct weir_xdp_shared *shared)
 {
+	unmap_memory(shared->front, 2 * WEIR_XDP_FRONT * sizeof(*shared->front));
 	unmap_memory(shared->current, sizeof(*shared->current));
 	unmap_memory(shared->consumers, WEIR_XDP_CONSUMERS * sizeof(*shared->consumers));
 	unmap_memory(shared->buckets, WEIR_XDP_CONSUMERS * sizeof(*shared->buckets));

@@ -21,6 +21,7 @@ struct weir_xdp_shared {
 	int stream_counters_fd;
 	int group_counters_fd;
 	int drop_counters_fd;
+	union weir_xdp_line *front;                  /* WEIR_XDP_FRONT for each bank; mapped */
 	struct weir_xdp_current *current;            /* mapped */
 	struct weir_xdp_consumer *consumers;         /* WEIR_XDP_CONSUMERS; mapped */
 	struct weir_xdp_buckets *buckets;            /* likewise */

@@ -372,8 +372,8 @@ static int make_plan(struct weir_xdp_tables *tables, const struct weir_dataplane
 		result = weir_xdp_copies_write(&making.copies, &tables->shared,
 			weir_xdp_plan_bank(current), tables->ifindex);
 	if (result == 0)
-		result =
-			weir_xdp_plan_publish(&making.plan, tables->shared.generations_fd, current);
+		result = weir_xdp_plan_publish(
+			&making.plan, tables->shared.generations_fd, tables->shared.front, current);
 	if (result == 0)
 		weir_xdp_missed_keep(&tables->shared, making.missed);
 	weir_xdp_plan_free(&making.plan);

@@ -58,8 +58,8 @@ void xdp_fixture_publish(struct xdp_fixture *fixture, const struct weir_match_ru
 	weir_xdp_plan_begin(&plan, ++fixture->generation, match, count, NULL, 0);
 	for (unsigned int i = 0; i < count; i++)
 		weir_xdp_plan_add(&plan, &streams[i]);
-	result = weir_xdp_plan_publish(
-		&plan, fixture->shared.generations_fd, fixture->shared.current);
+	result = weir_xdp_plan_publish(&plan, fixture->shared.generations_fd, fixture->shared.front,
+		fixture->shared.current);
 	if (result < 0)
 		die("publish the tables", result);
 	weir_xdp_plan_free(&plan);

@@ -32,6 +32,21 @@ static __always_inline union weir_xdp_line *weir_line(void *lines, __u32 number)
 	return bpf_map_lookup_elem(lines, &number);
 }
 
+static __always_inline union weir_xdp_line *weir_front(__u32 bank, __u32 number)
+{
+	__u32 key = bank * WEIR_XDP_FRONT + number;
+
+	return bpf_map_lookup_elem(&front, &key);
+}
+
+static __always_inline __u32 weir_port_rule(__u32 bank, __u32 port)
+{
+	union weir_xdp_line *at =
+		weir_front(bank, WEIR_XDP_FRONT_PORTS + port / WEIR_XDP_LINE_CELLS);
+
+	return at != NULL ? at->cells[port % WEIR_XDP_LINE_CELLS] : WEIR_MATCH_NOTHING;
+}
+
 static __always_inline __u32 weir_cell(void *lines, __u32 line, __u32 index)
 {
 	union weir_xdp_line *at = weir_line(lines, line + index / WEIR_XDP_LINE_CELLS);
@@ -343,7 +358,7 @@ static __always_inline int weir_match(struct xdp_md *context, struct weir_found 
 	if (head->native_port != 0 && found->headers.destination_port == head->native_port &&
 		weir_trie(context, found, six ? head->own6 : head->own4, destination) != 0)
 		return 1;
-	found->rule = weir_cell(lines, head->port_rules, found->headers.destination_port);
+	found->rule = weir_port_rule(found->bank, found->headers.destination_port);
 	if (found->rule != WEIR_MATCH_FURTHER)
 		return 0;
 	found->classes[0] = head->port_classes == 0 ? 0

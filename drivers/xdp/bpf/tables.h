@@ -6,10 +6,14 @@
 /*
  * The configuration as the XDP program reads it, and the state that it shares with the gateway.
  *
- * A *generation* is one array of lines of 64 bytes: the compiled match tables, the streams, and who
- * gets which partition. It is written whole and never changed; `current` says which of two is in
- * use, so a packet sees one or the other. Numbers of lines are relative to the array's start; line
- * 0 is the head, so 0 stands for "there is none".
+ * A *generation* is what each packet needs, a part of fixed size, and one array of lines of 64
+ * bytes: the compiled match tables, and who gets which partition. Both are written whole and not
+ * changed while they are in use; `current` says which of two is, so a packet sees one or the other.
+ * Numbers of lines are relative to the array's start; line 0 is empty, so 0 stands for "there is
+ * none".
+ *
+ * The part of fixed size is there because an array inside of another map costs the program a call
+ * for each look: `front` has a head, then the rule of each destination port, then the streams.
  *
  * What changes without a new generation (routes, tokens, counters) lives in maps of its own, by the
  * gateway's stable slot numbers.
@@ -42,7 +46,6 @@ struct weir_xdp_current {
 
 struct weir_xdp_head {
 	__u64 generation;
-	__u32 port_rules;   /* line; of struct weir_match */
 	__u32 port_classes; /* lines of the class tables */
 	__u32 vlan_classes;
 	__u32 outer_vlan_classes;
@@ -53,12 +56,17 @@ struct weir_xdp_head {
 	__u32 own4; /* the gateway's own addresses: 1 inside */
 	__u32 own6;
 	__u32 steps; /* line of the first */
-	__u32 streams;
 	__u16 step_count;
 	__u16 native_port; /* 0: the stream protocol is not spoken */
 	__u16 always;      /* rule that needs no step, or WEIR_MATCH_NONE */
 	__u16 stream_count;
 };
+
+/* Lines of `front`, for each of its two banks. */
+#define WEIR_XDP_FRONT_HEAD    0u
+#define WEIR_XDP_FRONT_PORTS   1u /* struct weir_match's port_rules, as cells */
+#define WEIR_XDP_FRONT_STREAMS (WEIR_XDP_FRONT_PORTS + 65536u / WEIR_XDP_LINE_CELLS)
+#define WEIR_XDP_FRONT         (WEIR_XDP_FRONT_STREAMS + WEIR_XDP_STREAMS)
 
 /* A step of struct weir_match_plane; the planes' steps follow one another. */
 struct weir_xdp_step {

@@ -148,10 +148,10 @@ static __always_inline int weir_to_partition(struct xdp_md *context, struct weir
 	return verdict;
 }
 
-static __always_inline int weir_to_stream(struct xdp_md *context, struct weir_found *found,
-	void *lines, const struct weir_xdp_head *head)
+static __always_inline int weir_to_stream(
+	struct xdp_md *context, struct weir_found *found, void *lines)
 {
-	union weir_xdp_line *line = weir_line(lines, head->streams + found->rule);
+	union weir_xdp_line *line = weir_front(found->bank, WEIR_XDP_FRONT_STREAMS + found->rule);
 	struct weir_xdp_stream_counters *counters;
 	__u32 slot, kind;
 	int reason;
@@ -193,8 +193,8 @@ int weir_ingress(struct xdp_md *context)
 	found.bank = *(volatile __u32 *)&now->bank;
 	found.ticks_offset = now->ticks_offset;
 	lines = bpf_map_lookup_elem(&generations, &found.bank);
-	line = lines == NULL ? NULL : weir_line(lines, 0);
-	if (line == NULL)
+	line = weir_front(found.bank, WEIR_XDP_FRONT_HEAD);
+	if (lines == NULL || line == NULL)
 		return XDP_PASS;
 	result = weir_parse_stages(context, &found);
 	if (result == WEIR_PARSE_UDP) {
@@ -211,7 +211,7 @@ int weir_ingress(struct xdp_md *context)
 	if (is_own)
 		return XDP_PASS;
 	state->in_kernel++;
-	return weir_to_stream(context, &found, lines, &line->head);
+	return weir_to_stream(context, &found, lines);
 }
 
 SEC("xdp.frags/devmap")
