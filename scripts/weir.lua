@@ -123,7 +123,7 @@ field("error.text", text, "Text")
 layout(5, "leave", 8, "reason 4 2 CODES")
 layout(6, "subscribe", 40, [[counter 4 4, start 8 1 STARTS, count 10 2, start_value 16 8,
 	limit_messages 24 8, limit_bytes 32 8]], { 10, 40, 32, "Stream", "name 0 32 text" })
-layout(7, "subscribed", 16, "counter 4 4, total 8 2, first 10 2, count 12 2",
+layout(7, "subscribed", 16, "counter 4 4, total 8 2, first 10 2, count 12 2, edition 14 2",
 	{ 12, 16, 40, "Stream", "stream 0 2, partitions 2 2, name 8 32 text" })
 layout(8, "data", 64, LANE .. [[covered 12 4, seq 16 8, lane_first 24 8, lane_messages 32 8,
 	lane_bytes 40 8, ingest_ns 48 8, time_left_us 56 4, count 60 2]])
@@ -132,7 +132,7 @@ layout(9, "heartbeat", 24, [[count 4 2, subscribe_counter 8 4, pause_counter 12 
 	next_seq 8 8, lane_first 16 8, lane_messages 24 8, lane_bytes 32 8]] })
 layout(10, "credit", 56, [[counter 4 4, limit_messages 8 8, limit_bytes 16 8,
 	consumed_messages 24 8, consumed_bytes 32 8, queue 40 4, service_ns 44 4, capacity 48 4,
-	lane_count 52 2]], { 52, 56, 24, "Lane", [[stream 0 2, partition 2 2, epoch 4 4,
+	lane_count 52 2, edition 54 2]], { 52, 56, 24, "Lane", [[stream 0 2, partition 2 2, epoch 4 4,
 	lane.limit_messages 8 8, lane.limit_bytes 16 8]] })
 layout(11, "pause", 16, "counter 4 4, scope 8 1 SCOPES, count 10 2",
 	{ 10, 16, 2, "Stream", "stream 0 2" })

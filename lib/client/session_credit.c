@@ -75,6 +75,7 @@ static void credit_add(struct weir_session *session, struct session_out *out)
 	credit->queue = weir_be32((uint32_t)(session->inbox.count - (session->has_taken ? 1 : 0)));
 	credit->service_ns = weir_be32((uint32_t)least(session->service_ns, UINT32_MAX));
 	credit->capacity = weir_be32((uint32_t)session->window.messages);
+	credit->edition = weir_be16(session->edition);
 	session->stats.credits_sent++;
 	if (session->pause_counter != session->pause_seen)
 		pause_add(session, out);

@@ -70,6 +70,9 @@ static void state_forget(struct weir_session *session)
 	session->pause_seen = 0;
 	session->stream_count = 0;
 	session->is_list_old = false;
+	session->edition = 0;
+	session->arriving = 0;
+	session->arrived = 0;
 	session->missing = (struct weir_client_debt){0};
 	for (size_t i = 0; i < session->lanes.count; i++)
 		weir_session_drop_repair(session, &session->lanes.items[i]);
@@ -217,10 +220,27 @@ void weir_session_on_refused(struct weir_session *session, enum weir_reason reas
 	snprintf(event->text, sizeof(event->text), "the gateway did not prove that it has our key");
 }
 
+/* The last page of a list has come, and all before it, in their order. */
+static bool is_list_whole(struct weir_session *session, const struct weir_frame_subscribed *frame)
+{
+	uint16_t edition = weir_be16(frame->edition);
+	uint16_t first = weir_be16(frame->first);
+
+	if (first == 0) {
+		session->arriving = edition;
+		session->arrived = 0;
+	}
+	if (edition != session->arriving || first != session->arrived)
+		return false;
+	session->arrived += weir_be16(frame->count);
+	return session->arrived == weir_be16(frame->total);
+}
+
 void weir_session_on_subscribed(
 	struct weir_session *session, const struct weir_frame_subscribed *frame, uint64_t now_ns)
 {
 	uint16_t count = weir_be16(frame->count);
+	bool is_whole;
 
 	if (weir_be32(frame->counter) != session->subscribe_counter) {
 		session->stats.foreign++;
@@ -230,11 +250,18 @@ void weir_session_on_subscribed(
 	for (uint16_t i = 0; i < count; i++)
 		if (stream_learn(session, &frame->streams[i]) != 0)
 			return;
+	is_whole = is_list_whole(session, frame);
+	if (is_whole)
+		session->edition = weir_be16(frame->edition);
 	if (session->stream_count < weir_be16(frame->total))
 		return;
 	session->is_list_old = false;
-	if (session->phase == SESSION_JOINED)
+	if (session->phase == SESSION_JOINED) {
+		/* The gateway waits for the news that we know it. */
+		if (is_whole && session->edition != 0)
+			weir_session_send_credit(session, now_ns);
 		return;
+	}
 	/* Asked once: no doubt which question this answers. */
 	if (session->subscribes == 1)
 		weir_session_rtt(session, now_ns - session->subscribed_at);

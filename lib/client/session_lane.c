@@ -12,6 +12,18 @@ static const struct session_stream *stream_find(const struct weir_session *sessi
 	return NULL;
 }
 
+#define ASK_AGAIN (20 * SESSION_NS_PER_MS) /* for the list of streams */
+
+/* Its stream is not in the list, which is old then: it is asked for before the next heartbeat. */
+static void list_want(struct weir_session *session)
+{
+	uint64_t at = session->subscribed_at + ASK_AGAIN;
+
+	session->is_list_old = true;
+	if (at < session->send_at)
+		session->send_at = at;
+}
+
 static struct weir_client_lane *lane_get(
 	struct weir_session *session, const struct session_news *news)
 {
@@ -23,7 +35,7 @@ static struct weir_client_lane *lane_get(
 		return lane;
 	stream = stream_find(session, news->stream);
 	if (stream == NULL || news->partition >= stream->partitions) {
-		session->is_list_old = true;
+		list_want(session);
 		return NULL;
 	}
 	lane = weir_client_lanes_enter(&session->lanes, news->stream, news->partition, stream->name,

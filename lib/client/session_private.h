@@ -100,8 +100,11 @@ struct weir_session {
 	uint64_t subscribed_at;         /* last */
 	struct session_stream *streams; /* owned; as the gateway told them, by its identifiers */
 	size_t stream_count;
-	bool is_list_old; /* data came of a stream not in it: to be asked for again */
-	char **names;     /* owned, and each string; interned, they live as long as the consumer */
+	bool is_list_old;  /* data came of a stream not in it: to be asked for again */
+	uint16_t edition;  /* of the newest list that came whole; 0: none */
+	uint16_t arriving; /* edition of the list whose pages come */
+	uint32_t arrived;  /* streams of it so far */
+	char **names;      /* owned, and each string; interned, they live as long as the consumer */
 	size_t name_count;
 
 	struct weir_client_lanes lanes;

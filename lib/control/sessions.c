@@ -15,7 +15,6 @@
 
 #define WATCH_MS      50
 #define ANSWERS_PER_S 1000
-#define PAGE_STREAMS  24 /* in one SUBSCRIBED frame of the smallest datagram size: less fit */
 
 const char *weir_sessions_code_text(enum weir_frame_code code)
 {
@@ -94,6 +93,7 @@ int weir_sessions_create(struct weir_gateway *gateway, struct weir_sessions **ou
 	randombytes_buf(&sessions->incarnation, sizeof(sessions->incarnation));
 	weir_bucket_init(&sessions->answers, ANSWERS_PER_S, ANSWERS_PER_S / 4, now);
 	weir_loop_timer_init(&sessions->watch, watch, sessions);
+	weir_sessions_announce_init(sessions);
 	if (weir_loop_timer_arm(gateway->loop, &sessions->watch, WATCH_MS * WEIR_MS_NS,
 		    WATCH_MS * WEIR_MS_NS) < 0) {
 		weir_keys_destroy(sessions->keys);
@@ -127,6 +127,7 @@ void weir_sessions_destroy(struct weir_sessions *sessions)
 	if (sessions == NULL)
 		return;
 	weir_loop_timer_cancel(sessions->gateway->loop, &sessions->watch);
+	weir_loop_timer_cancel(sessions->gateway->loop, &sessions->announce);
 	weir_producer_sessions_free(sessions);
 	while (!weir_list_is_empty(&sessions->list)) {
 		struct weir_list *node = sessions->list.next;
@@ -175,46 +176,7 @@ void weir_sessions_sync(struct weir_sessions *sessions)
 		weir_list_remove(&session->link);
 		free(session);
 	}
-}
-
-static void send_subscribed(struct weir_sessions *sessions, const struct weir_request *request,
-	const struct weir_session *session)
-{
-	struct weir_dataplane *dataplane = sessions->gateway->dataplane;
-	struct weir_session_stream *streams = calloc(WEIR_MAX_STREAMS, sizeof(*streams));
-	const struct weir_consumer *consumer = session->consumer;
-	uint32_t total, first = 0;
-
-	if (streams == NULL)
-		return;
-	total = weir_session_streams(dataplane, consumer, streams, WEIR_MAX_STREAMS);
-	while (first < total) {
-		uint32_t count = RTE_MIN(total - first, (uint32_t)PAGE_STREAMS);
-		struct weir_frame_subscribed *frame;
-		struct weir_reply reply;
-
-		if (weir_reply_begin(dataplane, request->packet, &request->headers,
-			    consumer->session, consumer->max_datagram, &session->consumer->seal,
-			    &reply) < 0)
-			break;
-		count = RTE_MIN(count,
-			(reply.writer.size - WEIR_DATAGRAM_HEADER - (uint32_t)sizeof(*frame)) /
-				(uint32_t)sizeof(frame->streams[0]));
-		frame = weir_writer_add(&reply.writer, WEIR_FRAME_SUBSCRIBED, 0,
-			(uint32_t)(sizeof(*frame) + count * sizeof(frame->streams[0])));
-		frame->counter = weir_be32(session->subscribe_counter);
-		frame->total = weir_be16((uint16_t)total);
-		frame->first = weir_be16((uint16_t)first);
-		frame->count = weir_be16((uint16_t)count);
-		for (uint32_t i = 0; i < count; i++) {
-			frame->streams[i].stream = weir_be16(streams[first + i].slot);
-			frame->streams[i].partitions = weir_be16(streams[first + i].partitions);
-			weir_frame_set_name(frame->streams[i].name, streams[first + i].name);
-		}
-		weir_reply_send(dataplane, &reply);
-		first += count;
-	}
-	free(streams);
+	weir_sessions_announce(sessions);
 }
 
 static int take_subscription(struct weir_sessions *sessions, struct weir_session *session,
@@ -241,6 +203,7 @@ static int take_subscription(struct weir_sessions *sessions, struct weir_session
 	weir_credit_grant(&consumer->credit.messages, weir_be64(frame->limit_messages));
 	weir_credit_grant(&consumer->credit.bytes, weir_be64(frame->limit_bytes));
 	consumer->is_subscribed = true;
+	consumer->knows = sessions->gateway->dataplane->generation;
 	weir_reach_sync(sessions->gateway->reach);
 	/* A change of the set alone moves partitions without a change of state. */
 	weir_dataplane_republish(sessions->gateway->dataplane);
@@ -261,7 +224,7 @@ static void subscribe(struct weir_sessions *sessions, const struct weir_request 
 	if (counter > session->subscribe_counter)
 		result = take_subscription(sessions, session, frame);
 	if (result == 0)
-		send_subscribed(sessions, request, session);
+		weir_sessions_list_streams(sessions, request, session);
 	else
 		weir_sessions_error(sessions, request, session->consumer->session,
 			result == -EOPNOTSUPP ? WEIR_ERROR_UNSUPPORTED : WEIR_ERROR_NO_STREAM);

@@ -20,6 +20,7 @@ void weir_sessions_leave_guests(struct weir_sessions *sessions)
 void weir_sessions_freeze(struct weir_sessions *sessions)
 {
 	weir_loop_timer_cancel(sessions->gateway->loop, &sessions->watch);
+	weir_loop_timer_cancel(sessions->gateway->loop, &sessions->announce);
 }
 
 struct naming {
@@ -82,6 +83,7 @@ int weir_sessions_adopt(struct weir_sessions *sessions, const struct weir_estate
 		free(session);
 		return result;
 	}
+	session->consumer->knows = sessions->gateway->dataplane->generation;
 	session->nonce = estate->nonce;
 	session->hello_ns = estate->hello_ns;
 	session->key = estate->key;

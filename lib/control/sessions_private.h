@@ -10,7 +10,10 @@
 #include "control/windows.h"
 #include "secure/handshake.h"
 
-/* Shared by sessions.c (life of a session) and sessions_hello.c (admission). */
+/*
+ * Shared by sessions.c (life of a session), sessions_hello.c (admission) and sessions_streams.c
+ * (what streams it has).
+ */
 
 struct weir_session {
 	struct weir_list link;
@@ -20,6 +23,12 @@ struct weir_session {
 	struct weir_frame_key key;  /* ours in the answer; with a key */
 	uint32_t options;           /* granted */
 	uint32_t subscribe_counter; /* 0: none came yet */
+	uint16_t edition;           /* of the list of streams that it is sent; 0: none yet */
+	uint64_t announced;         /* generation of that list; as weir_consumer.knows */
+	uint64_t announce_at;       /* when it is sent again; ns */
+	uint64_t announce_wait;     /* from then to the next time */
+	uint64_t announce_until;    /* when its answer is not waited for any longer */
+	bool is_announcing;         /* it is to answer */
 	bool is_seen;
 };
 
@@ -29,6 +38,8 @@ struct weir_sessions {
 	struct weir_list producers; /* producers.c */
 	struct weir_list agents;    /* agents.c */
 	struct weir_loop_timer watch;
+	struct weir_loop_timer announce; /* while a session is to answer */
+	bool has_answers;                /* some have, and no snapshot says so yet */
 	struct weir_keys *keys;
 	struct weir_windows windows;
 	struct weir_sessions_counters counters;
@@ -83,6 +94,13 @@ void weir_sessions_welcome(struct weir_sessions *sessions, const struct weir_app
 /* ERROR in answer to a HELLO. */
 void weir_sessions_refuse(struct weir_sessions *sessions, const struct weir_applicant *applicant,
 	enum weir_frame_code code);
+
+/* SUBSCRIBED: all streams of the session, in answer to the request, or unasked when it is NULL. */
+void weir_sessions_list_streams(struct weir_sessions *sessions, const struct weir_request *request,
+	struct weir_session *session);
+void weir_sessions_announce_init(struct weir_sessions *sessions);
+/* Sessions that have streams which they do not know are told, and are given them then. */
+void weir_sessions_announce(struct weir_sessions *sessions);
 
 /* Cookies, COOKIE, WELCOME, ERROR. */
 void weir_sessions_hello(struct weir_sessions *sessions, const struct weir_request *request,

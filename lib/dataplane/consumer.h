@@ -82,11 +82,15 @@ struct weir_consumer {
 	_Atomic uint32_t capacity;   /* that it can hold */
 	_Atomic uint64_t report_counter; /* of the newest CREDIT */
 	_Atomic uint64_t last_heard;     /* the worker that receives; TSC */
-	_Atomic uint64_t *paused;        /* bit a stream slot, by PAUSE with a list; the worker that
-					    receives it. WEIR_MAX_STREAMS bits, native only */
-	_Atomic bool has_paused;         /* some bit is set */
-	_Atomic uint32_t pause_changes;  /* PAUSEs that took effect; the worker that receives */
-	_Atomic uint64_t pause_counter;  /* newest PAUSE seen, 0: none; worker that receives */
+	_Atomic uint16_t edition; /* of its streams' list, as it says in CREDIT, 0: never; worker
+				     that receives it */
+	uint64_t knows;           /* generation up to whose streams it has been told their numbers,
+				     UINT64_MAX: of all; control thread */
+	_Atomic uint64_t *paused; /* bit a stream slot, by PAUSE with a list; the worker that
+				     receives it. WEIR_MAX_STREAMS bits, native only */
+	_Atomic bool has_paused;  /* some bit is set */
+	_Atomic uint32_t pause_changes;     /* PAUSEs that took effect; the worker that receives */
+	_Atomic uint64_t pause_counter;     /* newest PAUSE seen, 0: none; worker that receives */
 	_Atomic uint32_t subscribe_counter; /* SUBSCRIBE that holds; control thread */
 	_Atomic uint64_t waiting;           /* bit a worker: wants to be woken when `closed`, credit
 					       or route change. Set by it, taken by whoever wakes */

@@ -169,6 +169,7 @@ int weir_session_prepare(struct weir_dataplane *dataplane, const struct weir_ses
 	consumer->peer_port = spec->peer_port;
 	consumer->local = spec->local;
 	consumer->max_datagram = spec->max_datagram;
+	consumer->knows = UINT64_MAX;
 	consumer->wants_source = spec->wants_source;
 	consumer->wants_batches = spec->wants_batches;
 	consumer->is_reliable = spec->is_reliable && group->config.is_reliable;
@@ -273,6 +274,12 @@ static bool is_subscribed(const struct weir_consumer *consumer, const char *name
 	return consumer->stream_count == 0;
 }
 
+static bool is_given(const struct weir_attachment *attachment, const struct weir_consumer *consumer)
+{
+	return attachment->group == consumer->group &&
+	       is_subscribed(consumer, attachment->stream->name);
+}
+
 uint32_t weir_session_streams(const struct weir_dataplane *dataplane,
 	const struct weir_consumer *consumer, struct weir_session_stream *streams, uint32_t most)
 {
@@ -283,8 +290,7 @@ uint32_t weir_session_streams(const struct weir_dataplane *dataplane,
 		const struct weir_model_stream *stream = &model->streams[i];
 
 		for (uint32_t j = 0; j < stream->attachment_count; j++) {
-			if (stream->attachments[j]->group != consumer->group ||
-				!is_subscribed(consumer, stream->object->name))
+			if (!is_given(stream->attachments[j], consumer))
 				continue;
 			if (count < most) {
 				streams[count].slot = stream->object->slot;
@@ -295,6 +301,21 @@ uint32_t weir_session_streams(const struct weir_dataplane *dataplane,
 		}
 	}
 	return count;
+}
+
+bool weir_session_is_behind(const struct weir_dataplane *dataplane,
+	const struct weir_consumer *consumer, uint64_t generation)
+{
+	const struct weir_model *model = dataplane->model;
+
+	for (uint32_t i = 0; i < model->stream_count; i++)
+		for (uint32_t j = 0; j < model->streams[i].attachment_count; j++) {
+			const struct weir_attachment *attachment = model->streams[i].attachments[j];
+
+			if (attachment->since > generation && is_given(attachment, consumer))
+				return true;
+		}
+	return false;
 }
 
 uint64_t weir_session_silent_ms(const struct weir_consumer *consumer)

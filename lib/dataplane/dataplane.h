@@ -216,6 +216,9 @@ struct weir_session_stream {
 };
 uint32_t weir_session_streams(const struct weir_dataplane *dataplane,
 	const struct weir_consumer *consumer, struct weir_session_stream *streams, uint32_t most);
+/* Some of them have come after the generation. */
+bool weir_session_is_behind(const struct weir_dataplane *dataplane,
+	const struct weir_consumer *consumer, uint64_t generation);
 
 /*
  * A datagram of the stream protocol from the control thread: begin, add frames to `writer`, send.

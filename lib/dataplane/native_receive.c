@@ -70,6 +70,8 @@ static bool take_report(const struct weir_worker *worker, struct weir_consumer *
 	atomic_store(&consumer->queue, weir_be32(credit->queue));
 	atomic_store(&consumer->service_ns, (uint32_t)service_ns);
 	atomic_store(&consumer->capacity, weir_be32(credit->capacity));
+	if (credit->edition != 0)
+		atomic_store(&consumer->edition, weir_be16(credit->edition));
 	if (service_ns != 0 && worker->snapshot->pace_ms != 0) {
 		uint64_t work = (uint64_t)worker->snapshot->pace_ms * 1000000 / service_ns;
 

@@ -207,6 +207,7 @@ struct weir_attachment *weir_attachment_create(struct weir_dataplane *dataplane,
 		return NULL;
 	attachment->stream = stream;
 	attachment->group = group->slot;
+	attachment->since = dataplane->generation + 1;
 	attachment->lanes = allocate(stream->partition_count, sizeof(*attachment->lanes));
 	attachment->worker_count = dataplane->worker_count;
 	attachment->sums = dataplane->feature_sums;

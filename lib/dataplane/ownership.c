@@ -87,7 +87,8 @@ static void start_moves(struct weir_dataplane *dataplane, const struct stop *sto
 
 		if (stop->group->moving >= stop->group->config.moves)
 			return;
-		if (slot->is_moving || slot->planned == atomic_load(&stop->attachment->owners[p]))
+		if (slot->is_moving || slot->planned == atomic_load(&stop->attachment->owners[p]) ||
+			!weir_placement_is_known(stop->attachment, slot->planned))
 			continue;
 		give(dataplane, stop->attachment, p);
 		order(dataplane, stop, p, now_ns);
@@ -242,7 +243,8 @@ int weir_ownership_move(struct weir_dataplane *dataplane, const char *stream, ui
 		return -ENOENT;
 	if (to == NULL)
 		return -ESRCH;
-	if (!weir_placement_takes(to, attachment->stream))
+	if (!weir_placement_takes(to, attachment->stream) ||
+		!weir_placement_is_known(attachment, to->object))
 		return -EHOSTUNREACH;
 	placement = attachment->placement;
 	placement->slots[partition].planned = to->object;

@@ -56,6 +56,13 @@ bool weir_placement_takes(
 	return object->stream_count == 0;
 }
 
+bool weir_placement_is_known(
+	const struct weir_attachment *attachment, const struct weir_consumer *consumer)
+{
+	return consumer == NULL || consumer->class != WEIR_CLASS_NATIVE ||
+	       consumer->knows >= attachment->since;
+}
+
 static bool was_member(const struct weir_placement *placement, uint64_t identity)
 {
 	for (uint32_t i = 0; i < placement->member_count; i++)
@@ -196,6 +203,21 @@ void weir_placement_discard(struct weir_attachment_view *view)
 	free(view->members);
 }
 
+static void commit(struct weir_attachment *attachment, uint16_t partition, bool at_once)
+{
+	const struct weir_placement_slot *slot = &attachment->placement->slots[partition];
+	struct weir_consumer *next = slot->planned;
+
+	if (!weir_placement_is_known(attachment, next)) {
+		if (!at_once)
+			return;
+		next = NULL;
+	}
+	/* One that moves already goes straight to where it is wanted now. */
+	if (at_once || slot->is_moving)
+		atomic_store_explicit(&attachment->owners[partition], next, memory_order_release);
+}
+
 void weir_placement_commit(struct weir_attachment_view *view)
 {
 	struct weir_attachment *attachment = view->attachment;
@@ -206,13 +228,8 @@ void weir_placement_commit(struct weir_attachment_view *view)
 	placement->member_count = view->member_count;
 	view->members = NULL;
 	for (uint16_t p = 0; p < attachment->stream->partition_count; p++) {
-		struct weir_placement_slot *slot = &placement->slots[p];
-
-		slot->planned = view->consumers[p];
-		/* One that moves already goes straight to where it is wanted now. */
-		if (view->at_once[p] || slot->is_moving)
-			atomic_store_explicit(
-				&attachment->owners[p], slot->planned, memory_order_release);
+		placement->slots[p].planned = view->consumers[p];
+		commit(attachment, p, view->at_once[p]);
 	}
 	weir_placement_recount(attachment);
 }

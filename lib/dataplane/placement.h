@@ -41,6 +41,12 @@ void weir_placement_commit(struct weir_attachment_view *view);
 /* Whether the consumer may be given partitions of the stream. */
 bool weir_placement_takes(
 	const struct weir_model_consumer *consumer, const struct weir_stream *stream);
+/*
+ * Whether it may be sent messages of the stream: a native consumer must have been told its number.
+ * Until then the partitions that are planned for it wait.
+ */
+bool weir_placement_is_known(
+	const struct weir_attachment *attachment, const struct weir_consumer *consumer);
 /* What is planned has been changed. */
 void weir_placement_recount(struct weir_attachment *attachment);
 /* Nothing of the partition is under way to another consumer, as the worker's lane shows. */

@@ -184,6 +184,7 @@ static inline void weir_stream_set_owner(
 struct weir_attachment {
 	struct weir_stream *stream;
 	uint16_t group;                          /* slot number */
+	uint64_t since;                          /* the first generation that has it; immutable */
 	struct weir_lane *lanes;                 /* partition_count of them */
 	_Atomic(struct weir_consumer *) *owners; /* who is to have each partition, NULL: nobody;
 						    control thread */

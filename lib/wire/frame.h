@@ -258,7 +258,7 @@ struct weir_frame_subscribed {
 	uint16_t total;   /* streams in the whole answer */
 	uint16_t first;   /* index of streams[0] in it */
 	uint16_t count;
-	uint16_t reserved;
+	uint16_t edition; /* of the list; 0: none */
 	struct weir_frame_subscribed_stream streams[];
 } WEIR_PACKED;
 
@@ -328,7 +328,7 @@ struct weir_frame_credit {
 	uint32_t service_ns; /* per message, moving average; 0: unknown */
 	uint32_t capacity;   /* messages that the client can hold */
 	uint16_t lane_count;
-	uint16_t reserved;
+	uint16_t edition; /* of the newest list of streams that is whole; 0: none */
 	struct weir_frame_credit_lane lanes[];
 } WEIR_PACKED;
 

@@ -102,6 +102,51 @@ static void test_an_unknown_stream_makes_the_client_ask_for_the_list(void)
 	gateway_close(&gateway);
 }
 
+static void send_list(struct gateway *gateway, uint16_t edition, uint16_t first, uint16_t stream)
+{
+	uint8_t buffer[WEIR_DATAGRAM_MIN];
+	struct weir_frame_subscribed *subscribed;
+	struct weir_writer writer;
+
+	weir_writer_begin(&writer, buffer, sizeof(buffer), gateway->session);
+	subscribed = weir_writer_add(&writer, WEIR_FRAME_SUBSCRIBED, 0,
+		sizeof(*subscribed) + sizeof(subscribed->streams[0]));
+	subscribed->counter = weir_be32(1);
+	subscribed->total = weir_be16(2);
+	subscribed->first = weir_be16(first);
+	subscribed->count = weir_be16(1);
+	subscribed->edition = weir_be16(edition);
+	subscribed->streams[0].stream = weir_be16(stream);
+	subscribed->streams[0].partitions = weir_be16(GATEWAY_LANES);
+	weir_frame_set_name(subscribed->streams[0].name, "netflow");
+	gateway_send(gateway, &writer);
+}
+
+/* Unasked, in two datagrams: its edition is named when both have come, in their order. */
+static void test_a_list_is_confirmed_at_once_when_it_is_whole(void)
+{
+	struct gateway gateway;
+	unsigned int credits;
+
+	gateway_open(&gateway, (struct weir_consumer_options){0});
+	gateway_join(&gateway);
+	CU_ASSERT_EQUAL(gateway.edition, 0);
+	credits = gateway.credits;
+	send_list(&gateway, 7, 1, GATEWAY_STREAM + 1);
+	send_list(&gateway, 7, 0, GATEWAY_STREAM);
+	send_list(&gateway, 8, 1, GATEWAY_STREAM + 1);
+	CU_ASSERT_EQUAL(gateway.credits, credits);
+	send_list(&gateway, 7, 1, GATEWAY_STREAM + 1);
+	CU_ASSERT_EQUAL(gateway.credits, credits + 1);
+	CU_ASSERT_EQUAL(gateway.edition, 7);
+	/* Said again, for the answer may have been lost. */
+	send_list(&gateway, 7, 0, GATEWAY_STREAM);
+	send_list(&gateway, 7, 1, GATEWAY_STREAM + 1);
+	CU_ASSERT_EQUAL(gateway.credits, credits + 2);
+	CU_ASSERT_EQUAL(stats_of(&gateway).malformed, 0);
+	gateway_close(&gateway);
+}
+
 static void test_garbage_is_counted_and_changes_nothing(void)
 {
 	struct gateway gateway;
@@ -308,6 +353,8 @@ int main(void)
 		{"incredible positions are refused", test_incredible_positions_are_refused},
 		{"an unknown stream makes the client ask for the list",
 			test_an_unknown_stream_makes_the_client_ask_for_the_list},
+		{"a list is confirmed at once when it is whole",
+			test_a_list_is_confirmed_at_once_when_it_is_whole},
 		{"garbage is counted and changes nothing",
 			test_garbage_is_counted_and_changes_nothing},
 		{"events nobody takes are bounded", test_events_nobody_takes_are_bounded},

@@ -68,6 +68,7 @@ static void credit_take(struct gateway *gateway, const struct weir_frame_credit 
 	gateway->consumed_messages = weir_be64(credit->consumed_messages);
 	gateway->queue = weir_be32(credit->queue);
 	gateway->service_ns = weir_be32(credit->service_ns);
+	gateway->edition = weir_be16(credit->edition);
 	if (messages > gateway->limit_messages)
 		gateway->limit_messages = messages;
 	if (bytes > gateway->limit_bytes)

@@ -60,6 +60,7 @@ struct gateway {
 	unsigned int cookies; /* hellos with the right cookie */
 	unsigned int subscribes;
 	unsigned int credits;
+	uint16_t edition; /* that the newest named */
 	unsigned int pauses;
 	unsigned int leaves;
 	unsigned int wrong; /* datagrams that no gateway would take */
