@@ -181,6 +181,12 @@ static struct rte_mbuf *copy_packet(struct rte_mempool *pool, const uint8_t *byt
 	return packet;
 }
 
+/* A stream that keeps no templates has nowhere to put them. */
+static uint8_t flags_for(const struct weir_partition *partition, uint8_t flags)
+{
+	return partition->templates != NULL ? flags : flags & (uint8_t)~WEIR_SLOT_TEMPLATES;
+}
+
 /* False without a buffer, which fits() has seen to. */
 static bool append(const struct heir *heir, struct weir_worker *worker,
 	struct weir_partition *partition, const struct weir_estate_message_view *view)
@@ -205,7 +211,7 @@ static bool append(const struct heir *heir, struct weir_worker *worker,
 		.l4_offset = message->l4_offset,
 		.stream = partition->stream->slot,
 		.l3_offset = message->l3_offset,
-		.flags = message->flags};
+		.flags = flags_for(partition, message->flags)};
 	weir_partition_commit(worker, local, partition, slot);
 	/* It was received by the other gateway. */
 	local->stats.appended--;
@@ -372,12 +378,18 @@ static void for_partitions(const struct weir_estate *estate, struct weir_datapla
 {
 	struct weir_estate_cursor cursor = {.estate = estate, .at = estate->streams_at};
 	struct heir heir = {.dataplane = dataplane, .inheritance = inheritance};
+	bool is_taken[WEIR_MAX_STREAMS] = {false};
 
 	for (uint32_t i = 0; i < estate->header->stream_count; i++) {
 		heir.stream = weir_estate_take(&cursor, 1, sizeof(*heir.stream));
 		heir.groups =
 			weir_estate_take(&cursor, heir.stream->group_count, sizeof(*heir.groups));
 		heir.model = find_stream(dataplane->model, heir.stream);
+		/* One that drained beside it has nothing left. */
+		if (heir.model != NULL && is_taken[heir.model->object->slot])
+			heir.model = NULL;
+		if (heir.model != NULL)
+			is_taken[heir.model->object->slot] = true;
 		for (uint16_t j = 0; j < heir.stream->group_count; j++)
 			heir.attachments[j] = heir.model != NULL
 						      ? find_attachment(dataplane->model,

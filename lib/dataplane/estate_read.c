@@ -89,6 +89,15 @@ static bool check_lane(struct weir_estate_cursor *cursor,
 	       check_gone(view.gone, lane->gone_count, partition->head - lane->base);
 }
 
+/* Whole headers of IP and UDP with the payload behind them. */
+static bool has_headers(const struct weir_estate_message *message)
+{
+	uint32_t ip = message->flags & WEIR_SLOT_IPV6 ? 40 : 20;
+
+	return message->l3_offset + ip <= message->l4_offset &&
+	       (uint32_t)message->l4_offset + 8 + message->payload_length <= message->packet_length;
+}
+
 static bool check_message(struct weir_estate_cursor *cursor, uint16_t groups, uint64_t *payload)
 {
 	struct weir_estate_message_view view;
@@ -98,9 +107,7 @@ static bool check_message(struct weir_estate_cursor *cursor, uint16_t groups, ui
 		return false;
 	message = view.message;
 	*payload += message->payload_length;
-	return message->only <= groups && message->l3_offset < message->l4_offset &&
-	       (uint32_t)message->l4_offset + 8 + message->payload_length <=
-		       message->packet_length &&
+	return message->only <= groups && has_headers(message) &&
 	       message->packet_length <= UINT16_MAX;
 }
 
