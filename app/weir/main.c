@@ -10,6 +10,7 @@
 #include "control/gateway.h"
 #include "control/health.h"
 #include "control/methods_log.h"
+#include "control/notify.h"
 #include "control/quarantine.h"
 #include "control/reach.h"
 #include "control/sessions.h"
@@ -33,6 +34,7 @@ struct program {
 	struct weir_config *config; /* the data plane's, once applied */
 	struct weir_gateway gateway;
 	struct weir_port *ports[WEIR_MAX_PORTS];
+	struct weir_notify *notify;      /* the service manager; NULL: none */
 	struct weir_takeover_peer *peer; /* the gateway that is taken over from; NULL: none */
 	bool has_eal;
 };
@@ -165,6 +167,7 @@ static int open_control(struct program *program, struct weir_error *error)
 		weir_watch_create(gateway, &gateway->alerts) < 0 ||
 		weir_trials_create(gateway, &gateway->trials) < 0 ||
 		weir_telemetry_create(gateway, &gateway->telemetry) < 0 ||
+		weir_notify_create(gateway, &program->notify) < 0 ||
 		weir_gateway_start_timers(gateway) < 0)
 		return weir_error_set(error, -1, "", "", "the control thread could not be set up");
 	return 0;
@@ -317,6 +320,7 @@ static void stop(struct program *program)
 {
 	struct weir_gateway *gateway = &program->gateway;
 
+	weir_notify_stopping(program->notify);
 	weir_server_close(gateway->server);
 	gateway->server = NULL; /* nobody is told of events any more */
 	weir_telemetry_destroy(gateway->telemetry);
@@ -331,6 +335,7 @@ static void stop(struct program *program)
 	weir_twins_destroy(gateway->twins);
 	weir_takeover_destroy(gateway->takeover);
 	weir_takeover_close(program->peer);
+	weir_notify_destroy(program->notify);
 	weir_rpc_destroy(gateway->rpc);
 	weir_host_close(gateway->host);
 	close_ports(program);
@@ -377,6 +382,7 @@ int main(int argc, char **argv)
 	if (status == 0) {
 		weir_log_notice("weir", "version %s is running with %u workers", WEIR_VERSION,
 			program->gateway.dataplane->worker_count);
+		weir_notify_ready(program->notify);
 		status = weir_loop_run(program->gateway.loop) < 0 ||
 			 weir_takeover_has_failed(program->gateway.takeover);
 	}

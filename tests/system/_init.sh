@@ -64,7 +64,7 @@ cleanup() {
 	if [ "${WEIR_KEEP:-}" = 1 ]; then
 		echo "kept: $tmp" >&2
 	else
-		rm -rf "$tmp"
+		rm -rf --one-file-system "$tmp" # never into what a test has mounted there
 	fi
 	exit $status
 }
