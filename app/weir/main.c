@@ -9,7 +9,6 @@
 #include "control/trials.h"
 #include "control/gateway.h"
 #include "control/health.h"
-#include "control/methods_log.h"
 #include "control/notify.h"
 #include "control/quarantine.h"
 #include "control/reach.h"
@@ -21,6 +20,7 @@
 #include "control/watchdog.h"
 #include "confine.h"
 #include "dpdk/driver.h"
+#include "methods.h"
 #include "options.h"
 #include "ports.h"
 #include "preflight.h"
@@ -190,24 +190,7 @@ static int open_socket(struct program *program, struct weir_error *error)
 	struct weir_gateway *gateway = &program->gateway;
 	const struct weir_config *config = weir_dataplane_config(gateway->dataplane);
 
-	if (weir_rpc_create(&gateway->rpc) < 0 || weir_methods_log_register(gateway->rpc) < 0 ||
-		weir_methods_config_register(gateway) < 0 ||
-		weir_methods_version_register(gateway) < 0 ||
-		weir_methods_stream_register(gateway) < 0 ||
-		weir_methods_consumer_register(gateway) < 0 ||
-		weir_methods_producer_register(gateway) < 0 ||
-		weir_methods_port_register(gateway) < 0 ||
-		weir_methods_worker_register(gateway) < 0 ||
-		weir_methods_failover_register(gateway) < 0 ||
-		weir_methods_stats_register(gateway) < 0 ||
-		weir_methods_quarantine_register(gateway) < 0 ||
-		weir_methods_takeover_register(gateway) < 0 ||
-		weir_methods_metric_register(gateway) < 0 ||
-		weir_methods_place_register(gateway) < 0 ||
-		weir_methods_event_register(gateway) < 0 ||
-		weir_methods_health_register(gateway) < 0 ||
-		weir_methods_alert_register(gateway) < 0 ||
-		weir_methods_feature_register(gateway) < 0)
+	if (weir_methods_create(gateway) < 0)
 		return weir_error_set(error, -1, "", "", "the methods could not be registered");
 	return weir_server_open(
 		&gateway->server, gateway->loop, gateway->rpc, config->control_socket, error);
@@ -357,6 +340,10 @@ int main(int argc, char **argv)
 	if (weir_options_parse(argc, argv, &program->options, &status) < 0) {
 		free(program);
 		return status;
+	}
+	if (program->options.print_methods) {
+		free(program);
+		return weir_methods_print() < 0;
 	}
 	if (weir_config_load(program->options.config, &program->config, &error) < 0) {
 		free(program);

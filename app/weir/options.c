@@ -20,6 +20,7 @@ static const char help[] =
 	"                         that runs on FILE's control socket, which then ends\n"
 	"  -U, --unload           take the XDP program off the interfaces, with all that\n"
 	"                         is pinned where FILE says, and exit\n"
+	"  -M, --methods          print the methods of the control socket as JSON, and exit\n"
 	"  -u, --user USER        become USER once started, with the capabilities that FILE's\n"
 	"                         ports need\n"
 	"  -S, --no-sandbox       keep all capabilities and system calls, to debug\n"
@@ -36,6 +37,7 @@ static const struct option list[] = {
 	{"check", no_argument, NULL, 'C'},
 	{"takeover", no_argument, NULL, 't'},
 	{"unload", no_argument, NULL, 'U'},
+	{"methods", no_argument, NULL, 'M'},
 	{"user", required_argument, NULL, 'u'},
 	{"no-sandbox", no_argument, NULL, 'S'},
 	{"log-level", required_argument, NULL, 'l'},
@@ -60,9 +62,10 @@ int weir_options_parse(int argc, char **argv, struct weir_options *options, int 
 	options->check_only = false;
 	options->takes_over = false;
 	options->unload = false;
+	options->print_methods = false;
 	options->no_sandbox = false;
 	options->user = NULL;
-	while ((option = getopt_long(argc, argv, "c:CtUu:Sl:Vh", list, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "c:CtUMu:Sl:Vh", list, NULL)) != -1) {
 		switch (option) {
 		case 'c':
 			options->config = optarg;
@@ -75,6 +78,9 @@ int weir_options_parse(int argc, char **argv, struct weir_options *options, int 
 			break;
 		case 'U':
 			options->unload = true;
+			break;
+		case 'M':
+			options->print_methods = true;
 			break;
 		case 'u':
 			options->user = optarg;

@@ -7,6 +7,7 @@
 struct weir_options {
 	const char *config;
 	bool check_only;
+	bool print_methods;
 	bool unload; /* remove what is pinned, and end */
 	bool takes_over;
 	bool no_sandbox;  /* keep privileges and all system calls */

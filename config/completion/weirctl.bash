@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
-# Completion of weirctl. The running gateway says which methods and parameters there are.
+# Completion of weirctl. The running gateway says which methods and parameters there are; without
+# one, those that weirctl came with. Options and methods are filled in when it is built.
 
 # The words typed so far that choose a method, without options and their values.
 _weirctl_words() {
@@ -25,6 +26,11 @@ _weirctl_ask() {
 	command weirctl -t 1 "${at[@]}" "$@" 2>/dev/null
 }
 
+_weirctl_names() {
+	local known='@methods@'
+	_weirctl_ask help --names || printf '%s\n' ${known// /$'\n'}
+}
+
 _weirctl() {
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	local words choices
@@ -35,13 +41,13 @@ _weirctl() {
 		return
 	fi
 	if [[ $current == -* ]]; then
-		choices='-s -j -t -n -c -h -V --socket --json --timeout --interval --count --names --help --version'
+		choices='@options@'
 	elif ((${#words[@]} == 0)); then
-		choices="check events help rpc watch $(_weirctl_ask help --names | sed 's/_.*//' | sort -u)"
+		choices="check events help rpc watch $(_weirctl_names | sed 's/_.*//' | sort -u)"
 	elif [[ ${words[0]} == rpc ]]; then
-		((${#words[@]} == 1)) && choices=$(_weirctl_ask help --names)
+		((${#words[@]} == 1)) && choices=$(_weirctl_names)
 	elif ((${#words[@]} == 1)) && [[ ${words[0]} != *_* ]]; then
-		choices=$(_weirctl_ask help --names | sed -n "s/^${words[0]//[^a-z0-9]/}_//p" | tr _ -)
+		choices=$(_weirctl_names | sed -n "s/^${words[0]//[^a-z0-9]/}_//p" | tr _ -)
 	else
 		choices=$(_weirctl_ask help "${words[@]:0:2}" | sed -n 's/^  \([a-z0-9_]*\)=.*/\1=/p')
 		compopt -o nospace

@@ -96,3 +96,41 @@ mkdir -p "$tree/scripts"
 printf '#!/bin/bash\n# %s\necho $1\n' "$spdx" >"$tree/scripts/run"
 assert_fails "$weir_root/scripts/check-format" "$tree" >"$tmp/found"
 grep -q 'scripts/run line 3' "$tmp/found" || fail "the script's fault is not named"
+
+# What programs say of their options, their manuals and the completion agree; and the methods.
+generated=$weir_build/packaging
+for program in weir weirctl weir-agent; do
+	page=$(echo "$weir_root/docs/man/$program".[18])
+	$program --help 2>/dev/null | sed '/^Methods/,$d' |
+		grep -oE '^ +(-., )? *--[a-z-]+' | grep -oE -e '--[a-z-]+' | sort >"$tmp/told"
+	assert_num "$(wc -l <"$tmp/told")" -ge 8 "options of $program"
+	grep -oE '^\.It Fl (. , )?-[a-z-]+' "$page" | grep -oE -e '-[a-z-]+$' | sed 's/^/-/' |
+		sort >"$tmp/manual"
+	diff "$tmp/told" "$tmp/manual" >&2 || fail "$program --help and its manual differ"
+	while read -r option; do
+		for shell in "$program" "_$program"; do
+			grep -qF -e "$option" "$generated/$shell" || fail "no completion of $program $option"
+		done
+	done <"$tmp/told"
+done
+weir --methods | jq -r '.methods[].name' | sort >"$tmp/methods"
+assert_num "$(wc -l <"$tmp/methods")" -ge 50 methods
+sed -n 's/^\.It Sy \([a-z0-9_]*\) .*/\1/p' "$generated/weir-methods.7" | diff "$tmp/methods" - >&2 ||
+	fail "the manual of the methods"
+completed() {
+	# shellcheck disable=SC2034 # for the function
+	COMP_WORDS=("$@")
+	COMP_CWORD=$(($# - 1))
+	COMPREPLY=()
+	"_$1"
+	printf '%s\n' "${COMPREPLY[@]}"
+}
+compopt() { :; } # there is no line that is typed
+for program in weir weirctl; do
+	# shellcheck source=/dev/null
+	. "$generated/$program"
+done
+assert_eq "$(completed weir --no | xargs)" --no-sandbox "completed options of weir"
+assert_eq "$(WEIR_SOCKET=/nowhere completed weirctl --soc | xargs)" --socket "and of weirctl"
+assert_eq "$(WEIR_SOCKET=/nowhere completed weirctl rpc config_a | xargs)" config_apply \
+	"a method, without a gateway"

@@ -77,7 +77,8 @@ for program in /usr/sbin/weir /usr/bin/weirctl /usr/bin/weir-agent; do
 	fi
 	assert_eq "$(inside $program --version | sed 's/.* //')" "$version" "$program"
 done
-for file in man/man8/weir.8 man/man1/weirctl.1 man/man8/weir-agent.8 man/man3/libweir.3; do
+for file in man/man8/weir.8 man/man1/weirctl.1 man/man8/weir-agent.8 man/man3/libweir.3 \
+	man/man7/weir-methods.7; do
 	gzip -t "$root/usr/share/$file.gz"
 done
 inside weir --check --config /usr/share/doc/weir/examples/minimal.json >/dev/null
