@@ -259,6 +259,7 @@ static const struct {
 	{"watch", run_watch},
 	{"check", run_check},
 	{"events", run_events},
+	{"top", weirctl_top},
 };
 
 int weirctl_run(struct weirctl_client *client, char *const *words, int count)

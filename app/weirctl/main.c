@@ -15,6 +15,7 @@ static const char usage_text[] =
 	"       weirctl [OPTION...] METHOD [NAME=VALUE...]\n"
 	"       weirctl [OPTION...] rpc METHOD [JSON]   call with parameters as they are\n"
 	"       weirctl [OPTION...] watch OBJECT VERB [ARGUMENT...]\n"
+	"       weirctl [OPTION...] top [VIEW]          what flows now, until q\n"
 	"       weirctl [OPTION...] check               does the conservation law hold?\n"
 	"       weirctl [OPTION...] events              print each event from now on\n"
 	"       weirctl [OPTION...] help [METHOD]       what the gateway can do\n"
@@ -23,8 +24,10 @@ static const char usage_text[] =
 	"                         " DEFAULT_SOCKET ")\n"
 	"  -j, --json             print the result as JSON\n"
 	"  -t, --timeout SECONDS  wait this long for an answer (default 10)\n"
-	"  -n, --interval SECONDS watch: time between two calls (default 1)\n"
-	"  -c, --count N          watch, events: stop after N\n"
+	"  -n, --interval SECONDS watch, top: time between two calls (default 1)\n"
+	"  -c, --count N          watch, events, top: stop after N\n"
+	"      --batch            top: print pages instead of using the terminal\n"
+	"      --once             top: print one page\n"
 	"      --names            help: the names of the methods only\n"
 	"  -h, --help             this text, and the methods of the gateway if it runs\n"
 	"  -V, --version          the version of weirctl\n"
@@ -40,6 +43,8 @@ static const struct option long_options[] = {
 	{"interval", required_argument, NULL, 'n'},
 	{"count", required_argument, NULL, 'c'},
 	{"names", no_argument, NULL, 'N'},
+	{"batch", no_argument, NULL, 'B'},
+	{"once", no_argument, NULL, 'O'},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, 'V'},
 	{NULL, 0, NULL, 0},
@@ -85,6 +90,13 @@ static int show_help(struct weirctl_client *client)
 	return WEIRCTL_OK;
 }
 
+static void ask_batch(struct weirctl_options *options, bool is_once)
+{
+	options->is_batch = true;
+	if (is_once)
+		options->count = 1;
+}
+
 /* 'h', 'V', 0 to go on, '?' for a fault. */
 static int parse_options(int argc, char **argv, struct weirctl_options *options)
 {
@@ -106,6 +118,8 @@ static int parse_options(int argc, char **argv, struct weirctl_options *options)
 			is_good = parse_count(optarg, &options->count);
 		else if (letter == 'N')
 			options->is_names_only = true;
+		else if (letter == 'B' || letter == 'O')
+			ask_batch(options, letter == 'O');
 		else if (letter == 'h' || letter == 'V')
 			action = letter;
 		else

@@ -23,10 +23,11 @@ enum weirctl_exit {
 struct weirctl_options {
 	const char *socket_path;
 	double timeout_s;  /* for one call, connection included */
-	double interval_s; /* watch */
-	int count;         /* watch: times to show; 0: until interrupted */
+	double interval_s; /* watch, top */
+	int count;         /* watch, top: times to show; 0: until interrupted */
 	bool is_json;
 	bool is_names_only; /* help */
+	bool is_batch;      /* top: print, no terminal */
 };
 
 /* A connection; made by the first call. Zeroed with fd -1 and the options set is ready to use. */
@@ -72,6 +73,9 @@ json_t *weirctl_parse_number(const char *text);
 
 /* commands.c */
 int weirctl_run(struct weirctl_client *client, char *const *words, int count);
+
+/* top.c */
+int weirctl_top(struct weirctl_client *client, char *const *words, int count);
 
 /* failover.c: what failover_show answers, from the pins. New reference; or an exit code. */
 int weirctl_failover_from_pins(json_t **result);

@@ -43,7 +43,9 @@ _weirctl() {
 	if [[ $current == -* ]]; then
 		choices='@options@'
 	elif ((${#words[@]} == 0)); then
-		choices="check events help rpc watch $(_weirctl_names | sed 's/_.*//' | sort -u)"
+		choices="check events help rpc top watch $(_weirctl_names | sed 's/_.*//' | sort -u)"
+	elif [[ ${words[0]} == top ]]; then
+		((${#words[@]} == 1)) && choices='streams partitions consumers workers'
 	elif [[ ${words[0]} == rpc ]]; then
 		((${#words[@]} == 1)) && choices=$(_weirctl_names)
 	elif ((${#words[@]} == 1)) && [[ ${words[0]} != *_* ]]; then
