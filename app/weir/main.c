@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "control/alerts.h"
+#include "control/capture.h"
 #include "control/checkpoint.h"
 #include "control/trials.h"
 #include "control/gateway.h"
@@ -162,6 +163,7 @@ static int open_control(struct program *program, struct weir_error *error)
 		weir_takeover_create(gateway, &gateway->takeover) < 0 ||
 		weir_reach_create(gateway, &gateway->reach) < 0 ||
 		weir_quarantine_create(&gateway->quarantine) < 0 ||
+		weir_captures_create(gateway, &gateway->captures) < 0 ||
 		weir_health_create(gateway, &gateway->health) < 0 ||
 		weir_watchdog_create(gateway, &gateway->watchdog) < 0 ||
 		weir_watch_create(gateway, &gateway->alerts) < 0 ||
@@ -312,6 +314,7 @@ static void stop(struct program *program)
 	weir_watchdog_destroy(gateway->watchdog);
 	weir_health_destroy(gateway->health);
 	stop_delivery(program);
+	weir_captures_destroy(gateway->captures);
 	weir_quarantine_destroy(gateway->quarantine);
 	weir_reach_destroy(gateway->reach);
 	weir_sessions_destroy(gateway->sessions);

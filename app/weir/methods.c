@@ -29,7 +29,8 @@ int weir_methods_create(struct weir_gateway *gateway)
 			       weir_methods_event_register(gateway) < 0 ||
 			       weir_methods_health_register(gateway) < 0 ||
 			       weir_methods_alert_register(gateway) < 0 ||
-			       weir_methods_feature_register(gateway) < 0
+			       weir_methods_feature_register(gateway) < 0 ||
+			       weir_methods_capture_register(gateway) < 0
 		       ? -ENOMEM
 		       : 0;
 }

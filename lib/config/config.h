@@ -275,6 +275,12 @@ struct weir_config_watchdog {
 	uint32_t clock_ms;     /* a step of the wall clock beyond this */
 };
 
+/* Packet captures that an operator asks for. */
+struct weir_config_capture {
+	char directory[256]; /* their files; "": none are made */
+	uint64_t bytes;      /* largest file */
+};
+
 struct weir_config_alerts {
 	uint32_t short_s; /* windows of the burn rate */
 	uint32_t long_s;
@@ -306,6 +312,7 @@ struct weir_config {
 	struct weir_config_watchdog watchdog;
 	struct weir_config_alerts alerts;
 	struct weir_config_feature features[WEIR_FEATURE_COUNT];
+	struct weir_config_capture capture;
 	struct weir_config_port *ports;
 	unsigned int port_count;
 	struct weir_config_stream *streams;

@@ -3,7 +3,7 @@
 
 #include "config/parts.h"
 
-/* Objects that say how the gateway is watched: telemetry, log, watchdog, alerts. */
+/* Objects that say how the gateway is watched: telemetry, log, watchdog, alerts, capture. */
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -63,6 +63,12 @@ static const struct weir_field alerts_fields[] = {
 		.maximum = 100},
 };
 
+static const struct weir_field capture_fields[] = {
+	{WEIR_MEMBER(struct weir_config_capture, directory), .read = weir_read_absolute_path},
+	{WEIR_MEMBER(struct weir_config_capture, bytes), .read = weir_read_bytes, .minimum = 65536,
+		.maximum = INT64_C(1) << 40},
+};
+
 int weir_read_telemetry(
 	const struct weir_value *value, const struct weir_field *field, void *telemetry)
 {
@@ -98,4 +104,10 @@ int weir_read_alerts(const struct weir_value *value, const struct weir_field *fi
 	return weir_value_fail(&member,
 		"let long_s be at least twice short_s: two windows that are alike are one",
 		"long_s %u is less than twice short_s %u", read->long_s, read->short_s);
+}
+
+int weir_read_capture(const struct weir_value *value, const struct weir_field *field, void *capture)
+{
+	(void)field;
+	return weir_fields_read(value, capture_fields, COUNT_OF(capture_fields), capture);
 }

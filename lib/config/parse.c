@@ -25,6 +25,7 @@ static const struct weir_field config_fields[] = {
 	{WEIR_MEMBER(struct weir_config, watchdog), .read = weir_read_watchdog},
 	{WEIR_MEMBER(struct weir_config, alerts), .read = weir_read_alerts},
 	{WEIR_MEMBER(struct weir_config, features), .read = weir_read_features},
+	{WEIR_MEMBER(struct weir_config, capture), .read = weir_read_capture},
 	{.key = "ports",
 		.read = weir_read_ports,
 		.hint = "[{\"name\": \"up0\", \"driver\": \"af_packet\", \"interface\": \"eth0\"}]",
@@ -62,6 +63,7 @@ static const struct weir_config defaults = {
 		{.act = true, .per_hour = 6, .pool_percent = 10, .disk_ms = 1000, .clock_ms = 1000},
 	.alerts = {.short_s = 60, .long_s = 900, .deviation = 4},
 	.features = {[0 ... WEIR_FEATURE_COUNT - 1] = {.is_on = true, .share_percent = 100}},
+	.capture = {.bytes = 100 * 1048576},
 };
 
 /* Before the parser, which would recurse as deep as it is told to. */

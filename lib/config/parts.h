@@ -53,6 +53,8 @@ int weir_read_watchdog(
 int weir_read_alerts(const struct weir_value *value, const struct weir_field *field, void *alerts);
 int weir_read_features(
 	const struct weir_value *value, const struct weir_field *field, void *features);
+int weir_read_capture(
+	const struct weir_value *value, const struct weir_field *field, void *capture);
 int weir_read_rate(const struct weir_value *value, const struct weir_field *field, void *rate);
 int weir_read_window(const struct weir_value *value, const struct weir_field *field, void *window);
 int weir_read_ports(const struct weir_value *value, const struct weir_field *field, void *config);

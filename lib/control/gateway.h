@@ -19,6 +19,7 @@
 struct weir_reach;
 struct weir_sessions;
 struct weir_twins;
+struct weir_captures;
 struct weir_checkpoint;
 struct weir_versions;
 struct weir_quarantine;
@@ -46,6 +47,7 @@ struct weir_gateway {
 	struct weir_watchdog *watchdog;     /* what is in trouble, and remedies */
 	struct weir_watch *alerts;          /* alerts and baselines */
 	struct weir_trials *trials;         /* where they are on, and trials */
+	struct weir_captures *captures;     /* packets to files */
 	struct weir_telemetry *telemetry;   /* figures, and who asks for them */
 	void (*close_ports)(void *context); /* app's: another gateway wants them */
 	void *close_context;
@@ -98,4 +100,5 @@ int weir_methods_place_register(struct weir_gateway *gateway);
 int weir_methods_event_register(struct weir_gateway *gateway);
 int weir_methods_feature_register(struct weir_gateway *gateway);
 int weir_methods_health_register(struct weir_gateway *gateway);
+int weir_methods_capture_register(struct weir_gateway *gateway);
 int weir_methods_alert_register(struct weir_gateway *gateway);

@@ -76,7 +76,7 @@ static bool send_heartbeat(struct weir_worker *worker, struct weir_agent *agent,
 	writer.size += weir_seal_room(&agent->seal);
 	(void)weir_seal_add(&agent->seal, &writer);
 	weir_native_headers(packet, &agent->route, writer.length);
-	weir_tx_add(tx, packet, NULL, 0);
+	weir_tx_add(tx, packet);
 	atomic_store_explicit(&agent->last_heartbeat, worker->now, memory_order_relaxed);
 	return true;
 }

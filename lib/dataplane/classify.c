@@ -20,10 +20,13 @@
 
 _Static_assert(WEIR_PORT_STALE >> STALE_SHIFT == WEIR_SLOT_STALE, "carried over without a branch");
 
-static void port_drop(
-	struct weir_port_stats *stats, struct rte_mbuf *packet, enum weir_reason reason)
+static void port_drop(struct weir_worker *worker, const struct weir_port *port,
+	struct rte_mbuf *packet, enum weir_reason reason)
 {
-	stats->dropped[reason]++;
+	worker->port_stats[port->index].dropped[reason]++;
+	if (weir_captures(worker, WEIR_CAPTURE_DROP))
+		weir_capture_drop(
+			worker, packet, port->index, NULL, WEIR_CAPTURE_NO_PARTITION, reason);
 	rte_pktmbuf_free(packet);
 }
 
@@ -61,7 +64,7 @@ static void to_kernel(
 	packet->port = port->index;
 	packet->hash.usr = WEIR_TO_KERNEL;
 	if (rte_ring_sp_enqueue(worker->to_control, packet) != 0) {
-		port_drop(stats, packet, WEIR_REASON_KERNEL_FULL);
+		port_drop(worker, port, packet, WEIR_REASON_KERNEL_FULL);
 		return;
 	}
 	stats->kernel++;
@@ -109,10 +112,14 @@ static inline void fill_message(struct weir_message_slot *message, struct weir_w
 	message->reserved = 0;
 }
 
-static void stream_drop(
-	struct weir_stream_stats *stats, struct rte_mbuf *packet, enum weir_reason reason)
+/* While drops are captured packets know their port: weir_capture_rx has marked them. */
+static void stream_drop(struct weir_worker *worker, const struct weir_stream *stream,
+	struct rte_mbuf *packet, enum weir_reason reason)
 {
-	stats->dropped[reason]++;
+	stream->local[worker->id].stats.dropped[reason]++;
+	if (weir_captures(worker, WEIR_CAPTURE_DROP))
+		weir_capture_drop(
+			worker, packet, packet->port, stream, WEIR_CAPTURE_NO_PARTITION, reason);
 	rte_pktmbuf_free(packet);
 }
 
@@ -122,6 +129,9 @@ static __rte_noinline void to_other(struct weir_worker *worker, const struct wei
 	struct weir_message_slot *message = weir_transit_place(worker, view, index);
 
 	if (unlikely(message == NULL)) {
+		if (weir_captures(worker, WEIR_CAPTURE_DROP))
+			weir_capture_drop(worker, packet, packet->port, view->stream, index,
+				WEIR_REASON_MESH_FULL);
 		rte_pktmbuf_free(packet);
 		return;
 	}
@@ -151,12 +161,12 @@ static __rte_always_inline void to_stream(struct weir_worker *worker,
 	stats->received++;
 	stats->received_bytes += headers->payload_length;
 	if (unlikely(weir_shed_drops(&worker->shed, view->tier))) {
-		stream_drop(stats, packet, WEIR_REASON_SHED);
+		stream_drop(worker, stream, packet, WEIR_REASON_SHED);
 		return;
 	}
 	reason = weir_key_hash(&stream->key, frame, frame + packet->data_len, headers, &hash);
 	if (unlikely(reason != WEIR_REASON_NONE)) {
-		stream_drop(stats, packet, reason);
+		stream_drop(worker, stream, packet, reason);
 		return;
 	}
 	if (unlikely(--local->sample_left == 0)) {
@@ -176,6 +186,9 @@ static __rte_always_inline void to_stream(struct weir_worker *worker,
 	partition = &stream->partitions[index];
 	message = weir_partition_place(worker, local, partition, headers->payload_length);
 	if (unlikely(message == NULL)) {
+		if (weir_captures(worker, WEIR_CAPTURE_DROP))
+			weir_capture_drop(worker, packet, packet->port, stream, index,
+				weir_partition_refusal(partition));
 		rte_pktmbuf_free(packet);
 		return;
 	}
@@ -225,7 +238,6 @@ static __rte_always_inline uint32_t to_owner(struct weir_worker *worker, struct 
 static __rte_noinline uint32_t classify_any(
 	struct weir_worker *worker, struct weir_port *port, struct rte_mbuf *packet)
 {
-	struct weir_port_stats *stats = &worker->port_stats[port->index];
 	const uint8_t *frame = rte_pktmbuf_mtod(packet, const uint8_t *);
 	enum weir_reason reason = WEIR_REASON_NONE;
 	struct weir_packet headers;
@@ -242,7 +254,7 @@ static __rte_noinline uint32_t classify_any(
 	if (result == WEIR_PARSE_UDP)
 		return to_owner(worker, port, packet, &headers);
 	if (result == WEIR_PARSE_DROP)
-		port_drop(stats, packet, reason);
+		port_drop(worker, port, packet, reason);
 	else
 		to_kernel(worker, port, packet);
 	return 0;

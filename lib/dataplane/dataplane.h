@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "config/config.h"
 #include "dataplane/agent.h"
+#include "dataplane/capture.h"
 #include "dataplane/consumer.h"
 #include "dataplane/feature.h"
 #include "dataplane/move.h"
@@ -108,7 +109,10 @@ struct weir_dataplane {
 	uint64_t handed;  /* times that a partition's owner changed without a snapshot */
 	const struct weir_token_store *tokens; /* a driver's; NULL: consumers have their own */
 	const struct weir_slot_plan *slots;    /* the caller's, while it takes over; else NULL */
-	_Atomic bool leaves_estate;            /* set before the workers' `stop` */
+	struct weir_capture_rule captures[WEIR_CAPTURE_RULES]; /* see there */
+	_Atomic uint32_t capture_points; /* of those that are on; workers read */
+	_Atomic uint64_t capture_since;  /* TSC; packets received later know their port */
+	_Atomic bool leaves_estate;      /* set before the workers' `stop` */
 };
 
 /*

@@ -24,6 +24,10 @@ static void flush_to(struct weir_worker *worker, struct weir_mesh_out *out)
 			continue;
 		}
 		local->stats.dropped[WEIR_REASON_MESH_FULL]++;
+		if (weir_captures(worker, WEIR_CAPTURE_DROP))
+			weir_capture_message_drop(worker, &out->messages[i],
+				worker->snapshot->by_slot[out->messages[i].stream],
+				out->messages[i].partition, WEIR_REASON_MESH_FULL);
 		rte_pktmbuf_free(out->messages[i].mbuf);
 	}
 	if (sent != out->count)
@@ -63,6 +67,9 @@ void weir_mesh_append(struct weir_worker *worker, const struct weir_message_slot
 	if (unlikely(message->partition >= stream->partition_count)) {
 		local->stats.taken_over++;
 		local->stats.dropped[WEIR_REASON_NO_OWNER]++;
+		if (weir_captures(worker, WEIR_CAPTURE_DROP))
+			weir_capture_message_drop(
+				worker, message, stream, message->partition, WEIR_REASON_NO_OWNER);
 		rte_pktmbuf_free(message->mbuf);
 		return;
 	}
@@ -70,6 +77,9 @@ void weir_mesh_append(struct weir_worker *worker, const struct weir_message_slot
 	local->stats.taken_over++;
 	slot = weir_partition_place(worker, local, partition, message->payload_length);
 	if (unlikely(slot == NULL)) {
+		if (weir_captures(worker, WEIR_CAPTURE_DROP))
+			weir_capture_message_drop(worker, message, stream, message->partition,
+				weir_partition_refusal(partition));
 		rte_pktmbuf_free(message->mbuf);
 		return;
 	}

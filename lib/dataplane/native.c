@@ -96,7 +96,7 @@ void weir_native_send(struct weir_worker *worker, struct weir_outlet *outlet)
 	if (unlikely(outlet->fragment_count != 0))
 		weir_native_fragment(worker, outlet, packet);
 	else
-		weir_tx_add(&worker->tx[route->port], packet, NULL, 0);
+		weir_tx_add_datagram(&worker->tx[route->port], packet, outlet->consumer);
 	outlet->stats.datagrams++;
 	outlet->datagram = NULL;
 	outlet->last_sent = worker->now;

@@ -95,7 +95,8 @@ void weir_native_fragment(
 
 		fill(outlet->fragments[i], whole, route, offset, length, offset + length < total,
 			id);
-		weir_tx_add(&worker->tx[route->port], outlet->fragments[i], NULL, 0);
+		weir_tx_add_datagram(
+			&worker->tx[route->port], outlet->fragments[i], outlet->consumer);
 		offset += length;
 	}
 	worker->open_count -= outlet->fragment_count;

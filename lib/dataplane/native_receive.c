@@ -131,14 +131,23 @@ static void take_pause(struct weir_worker *worker, struct weir_consumer *consume
 	weir_consumer_wake(worker->dataplane, consumer);
 }
 
+static void native_drop(struct weir_worker *worker, const struct weir_port *port,
+	struct rte_mbuf *packet, enum weir_reason reason)
+{
+	worker->native_dropped[reason]++;
+	if (weir_captures(worker, WEIR_CAPTURE_DROP))
+		weir_capture_drop(
+			worker, packet, port->index, NULL, WEIR_CAPTURE_NO_PARTITION, reason);
+	rte_pktmbuf_free(packet);
+}
+
 void weir_native_to_control(struct weir_worker *worker, struct weir_port *port,
 	struct rte_mbuf *packet, enum weir_to_control kind)
 {
 	packet->port = port->index;
 	packet->hash.usr = kind;
 	if (rte_ring_sp_enqueue(worker->to_control, packet) != 0) {
-		worker->native_dropped[WEIR_REASON_FRAME_QUEUE]++;
-		rte_pktmbuf_free(packet);
+		native_drop(worker, port, packet, WEIR_REASON_FRAME_QUEUE);
 		return;
 	}
 	weir_control_notify(worker);
@@ -309,8 +318,7 @@ void weir_native_receive(struct weir_worker *worker, struct weir_port *port,
 		reason = weir_datagram_open(&cursor, WEIR_END_GATEWAY,
 			frame + headers->l4_offset + 8, headers->payload_length);
 	if (reason != WEIR_REASON_NONE) {
-		worker->native_dropped[reason]++;
-		rte_pktmbuf_free(packet);
+		native_drop(worker, port, packet, reason);
 		return;
 	}
 	if (cursor.session != 0 && weir_slot_is_producer(weir_session_slot(cursor.session))) {
@@ -333,8 +341,7 @@ void weir_native_receive(struct weir_worker *worker, struct weir_port *port,
 			reason = weir_native_check_seal(&consumer->seal, &cursor,
 				frame + headers->l4_offset + 8, headers->payload_length);
 			if (unlikely(reason != WEIR_REASON_NONE)) {
-				worker->native_dropped[reason]++;
-				rte_pktmbuf_free(packet);
+				native_drop(worker, port, packet, reason);
 				return;
 			}
 			atomic_store_explicit(

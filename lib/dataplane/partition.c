@@ -150,6 +150,8 @@ void weir_lane_skip(
 		struct weir_message_slot *slot = weir_slot(partition, sequence);
 
 		weir_templates_drop(lane, sequence, slot);
+		if (weir_captures(worker, WEIR_CAPTURE_DROP))
+			weir_capture_lane_drop(worker, lane, sequence, slot, reason);
 		weir_partition_release(worker, partition, slot);
 	}
 	lane->stats->dropped[reason] += count;

@@ -54,6 +54,12 @@ static inline struct weir_message_slot *weir_partition_place(struct weir_worker 
 	return weir_slot(partition, partition->head);
 }
 
+/* Why it has given none. */
+static inline enum weir_reason weir_partition_refusal(const struct weir_partition *partition)
+{
+	return partition->lane_count == 0 ? WEIR_REASON_NO_GROUP : WEIR_REASON_BUDGET;
+}
+
 /* The slot has been filled. */
 static inline void weir_partition_commit(struct weir_worker *worker,
 	struct weir_stream_local *local, struct weir_partition *partition,

@@ -201,7 +201,7 @@ bool weir_produce_answer(struct weir_worker *worker, struct weir_producer *produ
 	writer.size += weir_seal_room(&producer->seal);
 	(void)weir_seal_add(&producer->seal, &writer);
 	weir_native_headers(packet, route, writer.length);
-	weir_tx_add(tx, packet, NULL, 0);
+	weir_tx_add(tx, packet);
 	producer->is_urgent = false;
 	producer->last_answer = worker->now;
 	return true;

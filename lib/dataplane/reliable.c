@@ -266,6 +266,9 @@ void weir_reliable_skip(
 
 		if (state != WEIR_DELIVERY_RECEIVED && state != WEIR_DELIVERY_GONE) {
 			lane->stats->dropped[reason]++;
+			if (weir_captures(worker, WEIR_CAPTURE_DROP))
+				weir_capture_lane_drop(
+					worker, lane, seq, weir_slot(lane->partition, seq), reason);
 			weir_templates_drop(lane, seq, weir_slot(lane->partition, seq));
 		}
 		let_go(worker, lane, seq, state);
@@ -383,6 +386,8 @@ static void give_up(
 {
 	if (reason == WEIR_REASON_QUARANTINED)
 		weir_quarantine_put(worker, lane, seq, weir_slot(lane->partition, seq));
+	if (weir_captures(worker, WEIR_CAPTURE_DROP))
+		weir_capture_lane_drop(worker, lane, seq, weir_slot(lane->partition, seq), reason);
 	weir_templates_drop(lane, seq, weir_slot(lane->partition, seq));
 	weir_delivery_give_up(lane->delivery, seq, gap_reason(reason));
 	lane->stats->dropped[reason]++;

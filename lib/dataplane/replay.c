@@ -154,8 +154,8 @@ static bool send_blind(const struct turn *turn, const struct weir_message_slot *
 
 	if (packet == NULL)
 		return false;
-	weir_tx_add(&turn->worker->tx[turn->route->port], packet, turn->lane->stats,
-		turn->slot->payload_length);
+	weir_tx_add_for(&turn->worker->tx[turn->route->port], packet, turn->lane->stats,
+		turn->slot->payload_length, weir_lane_tag(turn->lane));
 	turn->lane->outlet->stats.datagrams++;
 	weir_lane_sent(turn->worker, turn->lane, turn->slot, false);
 	return true;
@@ -200,7 +200,8 @@ static enum weir_replay send_alone(
 	packet = make_packet(turn, &stand_in);
 	if (packet == NULL)
 		return WEIR_REPLAY_WAIT;
-	weir_tx_add(&turn->worker->tx[turn->route->port], packet, NULL, 0);
+	weir_tx_add_for(
+		&turn->worker->tx[turn->route->port], packet, NULL, 0, weir_lane_tag(turn->lane));
 	turn->lane->outlet->stats.datagrams++;
 	weir_lane_charge(turn->queue, weir_message_l3_bytes(&stand_in), stand_in.payload_length);
 	turn->lane->stats->template_datagrams++;

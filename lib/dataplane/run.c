@@ -66,6 +66,7 @@ uint32_t weir_run_send(struct weir_worker *worker, struct weir_queue *queue, str
 	uint64_t first = lane->cursor - partition->base;
 	uint32_t mask = partition->mask;
 	int64_t deficit = queue->deficit;
+	struct weir_capture_tag tag = weir_lane_tag(lane);
 	struct run run = {.ingest = slots[first & mask].ingest};
 
 	most = RTE_MIN(most, count_places(worker, tx));
@@ -87,7 +88,7 @@ uint32_t weir_run_send(struct weir_worker *worker, struct weir_queue *queue, str
 				break;
 			slot->holders--;
 		}
-		weir_tx_add(tx, packet, lane->stats, slot->payload_length);
+		weir_tx_add_for(tx, packet, lane->stats, slot->payload_length, tag);
 		run.messages++;
 		run.bytes += slot->payload_length;
 		run.l3_bytes += weir_message_l3_bytes(slot);

@@ -153,6 +153,8 @@ static void pass(struct weir_worker *worker, struct weir_lane *lane, struct weir
 		weir_native_end(worker, lane->outlet, lane);
 		lane->told = lane->cursor + 1;
 	}
+	if (weir_captures(worker, WEIR_CAPTURE_DROP))
+		weir_capture_lane_drop(worker, lane, lane->cursor, slot, reason);
 	if (lane->delivery != NULL) {
 		weir_reliable_pass(worker, lane, reason);
 		return;
@@ -190,7 +192,7 @@ static bool send_blind(struct weir_worker *worker, struct weir_lane *lane,
 		weir_gate_wait_buffer(worker, lane->outlet);
 		return false;
 	}
-	weir_tx_add(tx, packet, lane->stats, slot->payload_length);
+	weir_tx_add_for(tx, packet, lane->stats, slot->payload_length, weir_lane_tag(lane));
 	lane->outlet->stats.datagrams++;
 	weir_lane_sent(worker, lane, slot, last);
 	return true;

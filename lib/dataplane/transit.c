@@ -269,6 +269,9 @@ static void drop(struct weir_worker *worker, const struct weir_message_slot *mes
 	if (stream != NULL && only == 0) {
 		stream->local[worker->id].stats.taken_over++;
 		stream->local[worker->id].stats.dropped[reason]++;
+		if (weir_captures(worker, WEIR_CAPTURE_DROP))
+			weir_capture_message_drop(
+				worker, message, stream, message->partition, reason);
 	} else {
 		worker->stats.stray++;
 	}

@@ -38,7 +38,11 @@ void weir_tx_flush(struct weir_worker *worker, struct weir_tx *tx)
 	}
 	for (uint32_t i = 0; i < tx->count; i++)
 		bytes += tx->packets[i]->pkt_len;
+	if (weir_captures(worker, WEIR_CAPTURE_TX))
+		weir_capture_tx_begin(worker, tx);
 	sent = transmit(tx);
+	if (weir_captures(worker, WEIR_CAPTURE_TX))
+		weir_capture_tx_end(worker, sent);
 	if (unlikely(sent != tx->count)) {
 		tx->stats->tx_full++;
 		for (uint32_t i = sent; i < tx->count; i++) {
@@ -76,7 +80,8 @@ uint32_t weir_tx_poll_handoffs(struct weir_worker *worker)
 			worker->handoffs[i], (void **)packets, room, NULL);
 
 		for (uint32_t j = 0; j < count; j++)
-			weir_tx_add(tx, packets[j], NULL, 0);
+			weir_tx_add_for(tx, packets[j], NULL, 0,
+				(struct weir_capture_tag){.consumer = WEIR_CAPTURE_HANDED});
 		moved += count;
 	}
 	return moved;
@@ -90,6 +95,9 @@ void weir_tx_discard(struct weir_worker *worker)
 		for (uint32_t j = 0; j < tx->count; j++) {
 			struct weir_group_stats *stats = tx->owners[j].stats;
 
+			if (weir_captures(worker, WEIR_CAPTURE_DROP))
+				weir_capture_drop(worker, tx->packets[j], tx->port->index, NULL,
+					WEIR_CAPTURE_NO_PARTITION, WEIR_REASON_TX_FAILED);
 			if (stats != NULL) {
 				stats->delivered--;
 				stats->delivered_bytes -= tx->owners[j].bytes;

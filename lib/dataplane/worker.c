@@ -45,6 +45,8 @@ static uint32_t receive(struct weir_worker *worker)
 
 		if (count == 0)
 			continue;
+		if (weir_captures(worker, WEIR_CAPTURE_RX | WEIR_CAPTURE_DROP))
+			weir_capture_rx(worker, rx->port, packets, count);
 		weir_classify(worker, rx->port, packets, count);
 		total += count;
 		most = RTE_MAX(most, (uint32_t)count);
@@ -66,9 +68,12 @@ static uint32_t send_for_control(struct weir_worker *worker)
 		if (weir_tx_room(tx) == 0)
 			weir_tx_flush(worker, tx);
 		if (weir_tx_room(tx) != 0)
-			weir_tx_add(tx, packets[i], NULL, 0);
+			weir_tx_add(tx, packets[i]);
 		else {
 			tx->stats->dropped[WEIR_REASON_TX_FAILED]++;
+			if (weir_captures(worker, WEIR_CAPTURE_DROP))
+				weir_capture_drop(worker, packets[i], packets[i]->port, NULL,
+					WEIR_CAPTURE_NO_PARTITION, WEIR_REASON_TX_FAILED);
 			rte_pktmbuf_free(packets[i]);
 		}
 	}
@@ -101,6 +106,8 @@ static void look_at_control(struct weir_worker *worker)
 {
 	uint32_t wanted = atomic_load_explicit(&worker->census_wanted, memory_order_acquire);
 
+	worker->capture_points =
+		atomic_load_explicit(&worker->dataplane->capture_points, memory_order_acquire);
 	weir_worker_follow(worker);
 	if (unlikely(weir_missed_is_due(worker)))
 		weir_missed_look(worker);

@@ -33,7 +33,8 @@
 /* Whom to charge when a packet that was delivered is thrown away after all. */
 struct weir_tx_owner {
 	struct weir_group_stats *stats; /* NULL: nobody's */
-	uint32_t bytes;
+	uint16_t bytes;
+	struct weir_capture_tag tag;
 };
 
 /* Who waits until what was sent has left; see settle.h. */
@@ -92,8 +93,9 @@ struct weir_worker {
 	unsigned int lcore;
 	struct weir_dataplane *dataplane;
 	const struct weir_snapshot *snapshot;
-	uint64_t now;    /* TSC at the start of this loop */
-	uint64_t now_us; /* the same in microseconds */
+	uint32_t capture_points; /* the data plane's, in this loop */
+	uint64_t now;            /* TSC at the start of this loop */
+	uint64_t now_us;         /* the same in microseconds */
 	uint64_t cycles_per_us;
 	uint64_t us_per_cycle;    /* << 64 */
 	uint64_t ticks_per_cycle; /* token buckets' time; << 32 */
@@ -161,6 +163,9 @@ struct weir_worker {
 	struct weir_worker_stats stats;
 	struct weir_latency latencies[WEIR_FEATURE_WORDS][WEIR_LATENCY_COUNT];
 	uint64_t native_dropped[WEIR_REASON_COUNT];
+	struct weir_capture_ring capture;
+	uint64_t capture_ends[WEIR_TX_SIZE];  /* of what is handed to a port: place in the ring */
+	uint8_t capture_missed[WEIR_TX_SIZE]; /* and rules that it was lost to */
 
 	_Atomic uint64_t applied;       /* generation in use; control reads */
 	_Atomic uint64_t heartbeat;     /* TSC of the newest loop; control reads */
@@ -210,6 +215,12 @@ static inline void weir_latency_note(struct weir_worker *worker, uint8_t feature
 	if (likely(messages != 0))
 		weir_latency_add(&worker->latencies[features][id],
 			weir_worker_ns(worker, cycles > 0 ? (uint64_t)cycles : 0), messages);
+}
+
+/* A capture wants packets at one of these points. */
+static inline bool weir_captures(const struct weir_worker *worker, uint32_t points)
+{
+	return unlikely((worker->capture_points & points) != 0);
 }
 
 /* A port may have its packets again: weir_missed_look(). */
@@ -281,13 +292,31 @@ static inline uint32_t weir_tx_room(const struct weir_tx *tx)
 {
 	return WEIR_TX_SIZE - tx->count;
 }
-static inline void weir_tx_add(
-	struct weir_tx *tx, struct rte_mbuf *packet, struct weir_group_stats *stats, uint32_t bytes)
+static inline void weir_tx_add_for(struct weir_tx *tx, struct rte_mbuf *packet,
+	struct weir_group_stats *stats, uint16_t bytes, struct weir_capture_tag tag)
 {
 	tx->packets[tx->count] = packet;
-	tx->owners[tx->count].stats = stats;
-	tx->owners[tx->count].bytes = bytes;
+	tx->owners[tx->count] = (struct weir_tx_owner){stats, bytes, tag};
 	tx->count++;
+}
+/* Whose message it is. */
+static inline struct weir_capture_tag weir_lane_tag(const struct weir_lane *lane)
+{
+	return (struct weir_capture_tag){.stream = (uint16_t)(lane->partition->stream->slot + 1),
+		.partition = lane->partition->index,
+		.consumer = (uint16_t)(lane->outlet->consumer->slot + 1)};
+}
+/* Nobody's message. */
+static inline void weir_tx_add(struct weir_tx *tx, struct rte_mbuf *packet)
+{
+	weir_tx_add_for(tx, packet, NULL, 0, (struct weir_capture_tag){0});
+}
+/* A datagram of a session's. */
+static inline void weir_tx_add_datagram(
+	struct weir_tx *tx, struct rte_mbuf *packet, const struct weir_consumer *consumer)
+{
+	weir_tx_add_for(tx, packet, NULL, 0,
+		(struct weir_capture_tag){.consumer = (uint16_t)(consumer->slot + 1)});
 }
 void weir_tx_flush(struct weir_worker *worker, struct weir_tx *tx);
 void weir_tx_flush_all(struct weir_worker *worker);

@@ -131,6 +131,12 @@ refused '$.params.trial.objective.loss_ratio' runs off \
 	trial='{"seconds": 5, "objective": {"loss_ratio": 2}}'
 refused '$.params.trial' runs on trial='{"seconds": 5, "objective": {"loss_ratio": 0}}'
 assert_json "$(ctl feature list)" 'all(.features[]; .partitions_on == 8 and .trial == null)'
+answers capture_list '.directory == null and .captures == []'
+for method in capture_start capture_stop; do
+	asked[$method]=1
+done
+assert_fails ctl capture start points=rx
+assert_fails ctl capture stop 1
 answers event_subscribe '.number >= 0'
 answers quarantine_list '.held == 0 and .quarantined == 0 and .messages == []'
 asked[quarantine_show]=1

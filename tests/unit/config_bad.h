@@ -148,6 +148,8 @@ static const struct bad_config bad_configs[] = {
 		WITH("'features':{'batching':{'state':'on','streams':['s','s']}},"
 		     "'streams':[{'name':'s'}]"),
 		"$.features.batching.streams[1]", "twice", true},
+	{"captures beside", WITH("'capture':{'directory':'captures'}"), "$.capture.directory",
+		"captures", true},
 	{"throttled never", WITH("'health':{'throttled_percent':0}"), "$.health.throttled_percent",
 		"0 is", true},
 	{"throttled beyond the whole", WITH("'health':{'throttled_percent':101}"),

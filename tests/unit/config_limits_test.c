@@ -102,6 +102,7 @@ static const struct edge {
 	{WITH("'watchdog':{'clock_ms':%lld}"), "$.watchdog.clock_ms", 10, 3600000},
 	{WITH("'alerts':{'long_s':86400,'short_s':%lld}"), "$.alerts.short_s", 1, 3600},
 	{WITH("'alerts':{'short_s':1,'long_s':%lld}"), "$.alerts.long_s", 2, 86400},
+	{WITH("'capture':{'bytes':%lld}"), "$.capture.bytes", 65536, 1099511627776},
 	{WITH("'alerts':{'deviation':%lld}"), "$.alerts.deviation", 2, 100},
 	{WITH("'features':{'runs':{'state':'on','share_percent':%lld}}"),
 		"$.features.runs.share_percent", 0, 100},

@@ -30,6 +30,7 @@ int main(void)
 		{"out of quarantine", NULL, NULL, NULL, NULL, dataplane_requeue_tests},
 		{"partitions that move", NULL, NULL, NULL, NULL, dataplane_transit_tests},
 		{"hot keys and partitions", NULL, NULL, NULL, NULL, dataplane_hot_tests},
+		{"captures", NULL, NULL, NULL, NULL, dataplane_capture_tests},
 		{"taking over", NULL, NULL, NULL, NULL, dataplane_estate_tests},
 		CU_SUITE_INFO_NULL,
 	};

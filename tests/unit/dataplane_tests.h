@@ -28,6 +28,7 @@ extern CU_TestInfo dataplane_missed_tests[];
 extern CU_TestInfo dataplane_requeue_tests[];
 extern CU_TestInfo dataplane_transit_tests[];
 extern CU_TestInfo dataplane_hot_tests[];
+extern CU_TestInfo dataplane_capture_tests[];
 extern CU_TestInfo dataplane_estate_tests[];
 
 /* Parts of configurations that many tests use. */
