@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "control/template_store.h"
 #include "dataplane/estate.h"
 #include "dataplane/positions.h"
 #include "state/file.h"
@@ -24,6 +25,7 @@ struct weir_checkpoint {
 	uint64_t incarnation;
 	uint64_t offered; /* newest state that was given to the writer */
 	struct weir_state_writer *writer;
+	struct weir_template_store *templates;
 	struct weir_loop_timer timer;
 	bool is_failing; /* said so in the log */
 	uint32_t interval_ms;
@@ -68,6 +70,13 @@ static uint64_t group_position(
 	if (checkpoint->found == NULL)
 		return 0;
 	return done != NULL ? done[partition] : WEIR_POSITION_UNKNOWN;
+}
+
+static void restore_templates(void *context, struct weir_stream *stream)
+{
+	const struct weir_checkpoint *checkpoint = context;
+
+	weir_template_store_restore(checkpoint->templates, stream);
 }
 
 /*
@@ -130,9 +139,12 @@ int weir_checkpoint_open(
 	memcpy(checkpoint->path, config->state.file, sizeof(checkpoint->path));
 	checkpoint->interval_ms = config->state.interval_ms;
 	checkpoint->incarnation = 1;
-	checkpoint->positions =
-		(struct weir_positions){checkpoint, stream_position, group_position};
-	result = load(checkpoint, error);
+	checkpoint->positions = (struct weir_positions){
+		checkpoint, stream_position, group_position, restore_templates};
+	checkpoint->templates = weir_template_store_open(checkpoint->path);
+	result = checkpoint->templates == NULL
+			 ? weir_error_set(error, -ENOMEM, "$.state", "", "not enough memory")
+			 : load(checkpoint, error);
 	if (result < 0) {
 		weir_checkpoint_close(checkpoint);
 		return result;
@@ -240,6 +252,9 @@ int weir_checkpoint_start(struct weir_checkpoint *checkpoint, struct weir_gatewa
 	weir_loop_timer_init(&checkpoint->timer, write_now, checkpoint);
 	result = weir_loop_timer_arm(gateway->loop, &checkpoint->timer, interval, interval);
 	write_now(checkpoint, 0);
+	if (result == 0)
+		result = weir_template_store_start(
+			checkpoint->templates, gateway, checkpoint->interval_ms);
 	return result;
 }
 
@@ -258,6 +273,7 @@ void weir_checkpoint_sync(struct weir_checkpoint *checkpoint)
 	if (weir_loop_timer_arm(
 		    checkpoint->gateway->loop, &checkpoint->timer, interval, interval) == 0)
 		checkpoint->interval_ms = config->state.interval_ms;
+	weir_template_store_set_interval(checkpoint->templates, config->state.interval_ms);
 }
 
 bool weir_checkpoint_report(
@@ -276,8 +292,11 @@ uint64_t weir_checkpoint_incarnation(const struct weir_checkpoint *checkpoint)
 
 void weir_checkpoint_suspend(struct weir_checkpoint *checkpoint)
 {
-	if (checkpoint != NULL && checkpoint->writer != NULL)
-		weir_loop_timer_cancel(checkpoint->gateway->loop, &checkpoint->timer);
+	if (checkpoint == NULL || checkpoint->writer == NULL)
+		return;
+	weir_loop_timer_cancel(checkpoint->gateway->loop, &checkpoint->timer);
+	weir_template_store_close(checkpoint->templates);
+	checkpoint->templates = NULL;
 }
 
 void weir_checkpoint_abandon(struct weir_checkpoint *checkpoint)
@@ -307,6 +326,7 @@ void weir_checkpoint_close(struct weir_checkpoint *checkpoint)
 	if (result < 0)
 		weir_log_error("checkpoint", "%s: the end's positions are not written: %s",
 			checkpoint->path, strerror(-result));
+	weir_template_store_close(checkpoint->templates);
 	weir_state_free(checkpoint->found);
 	free(checkpoint);
 }

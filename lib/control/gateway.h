@@ -102,3 +102,4 @@ int weir_methods_feature_register(struct weir_gateway *gateway);
 int weir_methods_health_register(struct weir_gateway *gateway);
 int weir_methods_capture_register(struct weir_gateway *gateway);
 int weir_methods_alert_register(struct weir_gateway *gateway);
+int weir_methods_template_register(struct weir_gateway *gateway);

@@ -67,6 +67,10 @@ struct weir_positions {
 	uint64_t (*stream)(void *context, const struct weir_stream *stream, uint16_t partition);
 	uint64_t (*group)(void *context, const char *group, const struct weir_stream *stream,
 		uint16_t partition);
+	/* Templates of a stream's exporters, which it calls weir_templates_restore for. May be
+	 * NULL.
+	 */
+	void (*templates)(void *context, struct weir_stream *stream);
 };
 
 struct weir_dataplane {

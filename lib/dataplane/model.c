@@ -10,6 +10,7 @@
 
 #include "dataplane/dataplane.h"
 #include "dataplane/model_find.h"
+#include "dataplane/templates_visit.h"
 #include "place/place.h"
 #include "wire/match_build.h"
 
@@ -195,6 +196,9 @@ static int add_stream(struct weir_dataplane *dataplane, const struct weir_model 
 		if (stream->object == NULL)
 			return -ENOMEM;
 		stream->predecessor = find_predecessor(old, config);
+		/* What is known of its exporters stays known. */
+		if (stream->predecessor != NULL)
+			weir_templates_carry(stream->predecessor, stream->object);
 	} else {
 		stream->predecessor = weir_model_find_stream(old, stream->object)->predecessor;
 	}

@@ -121,6 +121,10 @@ struct weir_stream *weir_stream_create(const struct weir_dataplane *dataplane,
 		stream->local[id].sample_left = WEIR_HOT_SAMPLE;
 	init_partitions(dataplane, stream);
 	weir_moves_spread(dataplane, stream);
+	/* Later only another stream of this run knows anything that is newer. */
+	if (dataplane->positions != NULL && dataplane->positions->templates != NULL &&
+		!dataplane->is_running)
+		dataplane->positions->templates(dataplane->positions->context, stream);
 	return stream;
 }
 

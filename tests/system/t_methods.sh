@@ -138,6 +138,7 @@ done
 assert_fails ctl capture start points=rx
 assert_fails ctl capture stop 1
 answers event_subscribe '.number >= 0'
+answers template_list limit=5 '.matching == 0 and .templates == []'
 answers quarantine_list '.held == 0 and .quarantined == 0 and .messages == []'
 asked[quarantine_show]=1
 assert_fails ctl quarantine show 1

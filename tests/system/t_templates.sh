@@ -4,25 +4,31 @@
 # A collector that takes an exporter over has its templates before the first record that needs
 # them: through twenty moves, nfcapd and nfacctd store every record that a witness gets from the
 # exporters directly, and see no sequence number missing or twice but where a move left a gap. The
-# exporters of flow_exporter.py send their templates once; softflowd is a real one.
+# exporters of flow_exporter.py send their templates once, and never again: not when the gateway is
+# killed or stopped and another one serves collectors that are new, nor when the stream is made
+# anew with another number of partitions.
 
 # shellcheck source=tests/system/_init.sh
 . "$(dirname "$0")/_init.sh"
 
 moves=20
-declare -A number_of=([n1]=21 [n2]=22 [a1]=31 [a2]=32 [witness]=25) pid_of=()
+templates=26 # of all domains of flow_exporter.py, options templates among them
+declare -A number_of=([witness]=25 [n1]=21 [n2]=22 [n3]=23 [n4]=24 [a1]=31 [a2]=32 [a3]=33 [a4]=34)
+declare -A pid_of=()
 
 consumer() {
 	printf '{"name": "%s", "address": "10.0.0.%s", "port": 9995, "source": "keep"}' \
 		"$1" "${number_of[$1]}"
 }
 
-# write_config MEMBER: of both groups, the one that has everything
+# write_config MEMBER [PARTITIONS]: of both groups, the one that has everything
 write_config() {
 	cat >"$tmp/weir.json" <<END
 {"workers": {"cpus": [1]}, "control": {"socket": "$socket"}, "memory": {"hugepages": false},
+"state": {"file": "$tmp/state", "interval_ms": 50},
 "ports": [{"name": "lan", "driver": "af_packet", "interface": "gw0"}],
-"streams": [{"name": "flows", "match": {"udp_port": 2055}, "key": "flow", "partitions": 8}],
+"streams": [{"name": "flows", "match": {"udp_port": 2055}, "key": "flow",
+	"partitions": ${2:-3}}],
 "groups": [
 	{"name": "nfcapd", "streams": "flows", "consumers": [$(consumer "n$1")]},
 	{"name": "nfacctd", "streams": "flows", "consumers": [$(consumer "a$1")]}]}
@@ -70,52 +76,107 @@ stored() {
 	done | sort
 }
 
-lan
-host exporter 11
-kernel_port gw0 2
-nfcapd_start n1
-nfcapd_start n2
-nfcapd_start witness
-nfacctd_start a1
-nfacctd_start a2
-write_config 1
-weir_start "$tmp/weir.json"
-wait_for "ctl consumer list | jq -e 'all(.consumers[]; .state == \"reachable\")'"
-# A move each 20 messages: the partitions of all domains go to the other member.
-message=0
-for ((move = 1; move <= moves; move++)); do
+# are_reachable: the gateway serves those of its configuration
+are_reachable() {
+	ctl consumer list |
+		jq -e '(.consumers | length == 2) and all(.consumers[]; .state == "reachable")'
+}
+
+# is_on_disk: the file has all templates, each with 35 bytes and the name, behind 16 and before 32
+is_on_disk() {
+	[ "$(stat -c %s "$tmp/state.templates")" = "$(ctl template list limit=100 |
+		jq '[.templates[] | .bytes + 35 + (.stream | length)] | add + 48')" ]
+}
+
+# export_more: the next five messages of each domain come to whoever is configured
+message=0 received=0
+export_more() {
 	in_ns exporter python3 "$weir_tests/flow_exporter.py" --to 10.0.0.2:2055 --to 10.0.0.25:9995 \
 		--first $message --count 5 >>"$tmp/sent"
 	message=$((message + 5))
-	received=$((message * 4))
-	wait_for "ctl group list | jq -e 'all(.groups[]; .received == $received and .held == 0)'"
-	write_config $((move % 2 + 1))
+	received=$((received + 20))
+	wait_for "ctl group list | jq -e 'all(.groups[] | select(.draining | not);
+		.received == $received and .held == 0)'"
+}
+
+# replayed COUNT: since the counters began, to the collectors of each group
+replayed() {
+	assert_json "$(ctl group list)" "[.groups[] | select(.draining | not) |
+		.template_replayed.templates] == [$1, $1]" "templates replayed"
+}
+
+lan
+host exporter 11
+kernel_port gw0 2
+nfcapd_start witness
+for i in 1 2 3 4; do
+	nfcapd_start "n$i"
+	nfacctd_start "a$i"
+done
+write_config 1
+weir_start "$tmp/weir.json"
+wait_for are_reachable
+export_more
+replayed 0
+assert_json "$(ctl template list)" ".matching == $templates and .templates[0].stream == \"flows\""
+assert_json "$(ctl template list exporter=10.0.0.11 limit=3 offset=25)" \
+	".matching == $templates and (.templates | length == 1)"
+
+# Killed, and stopped in order: collectors that never heard the exporters have all from the gateway.
+wait_for is_on_disk
+gateway_kill
+received=0
+write_config 2
+weir_start "$tmp/weir.json"
+wait_for are_reachable
+export_more
+replayed $templates
+weir_stop
+received=0
+write_config 3
+weir_start "$tmp/weir.json"
+wait_for are_reachable
+export_more
+replayed $templates
+
+# A stream made anew, and a new collector for it.
+received=0
+write_config 4 8
+ctl config apply "$tmp/weir.json" >/dev/null
+wait_for are_reachable
+export_more
+replayed $templates
+
+# A move each 20 messages: the partitions of all domains go to the other member.
+for ((move = 1; move <= moves; move++)); do
+	write_config $((move % 2 + 1)) 8
 	ctl config apply "$tmp/weir.json" >/dev/null
-	wait_for "ctl consumer list | jq -e 'all(.consumers[]; .state == \"reachable\")'"
+	wait_for are_reachable
+	export_more
 done
 assert_law
 
 # Every record is in the files, as the witness has it, and as often as it was sent.
 sent=$(awk '{n += $1} END {print n}' "$tmp/sent")
-for name in n1 n2 witness; do
+for name in n1 n2 n3 n4 witness; do
 	kill -TERM "${pid_of[$name]}"
 	ended "$name"
 done
-for name in a1 a2; do
+for name in a1 a2 a3 a4; do
 	kill -INT "${pid_of[$name]}"
 	ended "$name"
 done
 assert_eq "$(stored witness | wc -l)" "$sent" "records of the witness"
-assert_eq "$(stored n1 n2 | sha256sum)" "$(stored witness | sha256sum)" "records of nfcapd"
-assert_eq "$(cat "$tmp/a1.flows" "$tmp/a2.flows" | wc -l)" "$sent" "records of nfacctd"
+assert_eq "$(stored n1 n2 n3 n4 | sha256sum)" "$(stored witness | sha256sum)" "records of nfcapd"
+assert_eq "$(cat "$tmp"/a?.flows | wc -l)" "$sent" "records of nfacctd"
 
 # A collector that gets four domains back misses what the other got: once for each.
 for name in n1 n2; do
 	assert_eq "$(nfdump -R "$tmp/$name" -I | awk '/^Sequence failures:/ {print $3}')" \
-		$((4 * (moves / 2 - 1))) "sequence failures of $name"
+		$((4 * moves / 2)) "sequence failures of $name"
 done
 for name in a1 a2; do
-	assert_eq "$(grep -c 'expecting flow' "$tmp/$name.log")" $((4 * (moves / 2 - 1))) \
+	assert_eq "$(grep -c 'expecting flow' "$tmp/$name.log")" $((4 * moves / 2)) \
 		"sequence failures of $name"
 done
 weir_stop
