@@ -350,6 +350,8 @@ void weir_worker_apply(struct weir_worker *worker, const struct weir_snapshot *n
 	 */
 	if (worker->dataplane->worker_count > 1)
 		weir_mesh_flush(worker);
+	if (worker->has_succession)
+		weir_succession_catch_up(worker);
 	for (uint32_t i = 0; old != NULL && i < old->stream_count; i++) {
 		struct weir_stream *stream = old->streams[i].stream;
 

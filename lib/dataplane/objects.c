@@ -143,6 +143,7 @@ void weir_stream_free(void *object)
 	rte_free(stream->hot);
 	rte_free(stream->local);
 	free(stream->templates);
+	free(stream->carried);
 	rte_free(stream);
 }
 

@@ -48,11 +48,11 @@ static void fill_succession(const struct weir_model *model, const struct weir_mo
 {
 	view->succeeded_at = stream->succeeded_at;
 	view->drain_until = stream->drain_until;
-	view->is_successor = stream->predecessor != NULL;
-	if (view->is_successor)
+	view->predecessor = stream->predecessor;
+	if (view->predecessor != NULL)
 		view->wait_until = weir_model_find_stream(model, stream->predecessor)->drain_until +
 				   weir_succession_grace();
-	for (uint32_t i = 0; view->is_successor && i < view->attachment_count; i++)
+	for (uint32_t i = 0; view->predecessor != NULL && i < view->attachment_count; i++)
 		view->attachments[i].predecessor = weir_model_find_attachment(
 			model, stream->predecessor, view->attachments[i].attachment->group);
 }

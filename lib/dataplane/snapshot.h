@@ -38,7 +38,7 @@ struct weir_stream_view {
 	uint16_t *owners;  /* worker of each partition: where messages are sent; see transit.h */
 	uint8_t *features; /* of each partition; see feature.h */
 	bool is_draining;  /* no packet matches it any more; what it holds is delivered */
-	bool is_successor; /* of one that is draining still; see succession.h */
+	struct weir_stream *predecessor; /* while that is draining, or NULL; see succession.h */
 	uint8_t tier;
 	uint64_t succeeded_at; /* first generation in which another has its place; 0: none has */
 	uint64_t drain_until;  /* TSC; then the rest goes, with succeeded_at */

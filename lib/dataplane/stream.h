@@ -117,10 +117,13 @@ struct weir_partition {
 	struct weir_list sweep;                      /* in worker->holding, or worker->leaving */
 	struct weir_template_cache *templates;       /* immutable pointer; NULL: none are kept */
 	uint64_t template_lanes;                     /* bit a lane that is one of its lanes */
-	uint64_t first;                              /* immutable; sequence that it began with */
-	uint64_t age_limit;                          /* TSC cycles; 0: none */
-	uint64_t deadline; /* TSC cycles from receiving to delivery; 0: none */
-	uint64_t retain;   /* TSC cycles */
+	/* Of a predecessor: none comes or goes any more. Owner writes, the successor's read. */
+	_Atomic bool has_final_templates;
+	bool has_caught_up; /* of a successor: with the templates of its predecessor */
+	uint64_t first;     /* immutable; sequence that it began with */
+	uint64_t age_limit; /* TSC cycles; 0: none */
+	uint64_t deadline;  /* TSC cycles from receiving to delivery; 0: none */
+	uint64_t retain;    /* TSC cycles */
 } __rte_cache_aligned;
 
 /*
@@ -152,6 +155,9 @@ struct weir_stream {
 	uint64_t ring_bytes;
 	uint32_t template_bytes; /* of each partition; 0: none are kept */
 	uint8_t *templates;      /* of all partitions, one allocation */
+	/* What each partition of the predecessor had as `changes` when its templates were carried
+	   over; immutable once published, NULL: that is not known */
+	uint32_t *carried;
 	struct weir_partition *partitions;
 	struct weir_message_slot *slots; /* of all partitions, one allocation */
 	uint16_t *owners; /* worker that has each partition, WEIR_NO_WORKER: it is on its way. Who

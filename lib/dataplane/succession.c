@@ -6,6 +6,7 @@
 #include "dataplane/model.h"
 #include "dataplane/partition.h"
 #include "dataplane/settle.h"
+#include "dataplane/templates.h"
 
 #define TELL_MS 1000 /* a consumer is told of what was cut off for so long */
 #define GRACE_S 2    /* what a worker needs at most to end what has had its time */
@@ -72,6 +73,14 @@ static void end_lane(
 	atomic_store_explicit(&lane->is_over, true, memory_order_release);
 }
 
+/* One that is a successor itself must have its own predecessor's first. */
+static void finish_templates(const struct weir_stream_view *view, struct weir_partition *partition)
+{
+	if (!partition->has_final_templates &&
+		(view->predecessor == NULL || partition->has_caught_up))
+		weir_templates_finish(partition);
+}
+
 static void end_lanes(
 	struct weir_worker *worker, const struct weir_stream_view *view, bool is_settled)
 {
@@ -80,10 +89,11 @@ static void end_lanes(
 	if (!is_left_alone(worker, view) || !has_arrived(worker, stream))
 		return;
 	for (uint16_t i = 0; i < stream->partition_count; i++) {
-		const struct weir_partition *partition = &stream->partitions[i];
+		struct weir_partition *partition = &stream->partitions[i];
 
 		if (weir_stream_owner(stream, i) != worker->id)
 			continue;
+		finish_templates(view, partition);
 		for (uint32_t j = 0; j < partition->lane_count; j++)
 			end_lane(worker, partition->lanes[j],
 				(int64_t)(worker->now - view->drain_until), is_settled);
@@ -152,6 +162,23 @@ static void end_all(struct weir_worker *worker)
 		weir_settle_begin(worker, WEIR_SETTLE_SUCCESSION);
 }
 
+void weir_succession_catch_up(struct weir_worker *worker)
+{
+	const struct weir_snapshot *snapshot = worker->snapshot;
+
+	for (uint32_t i = 0; i < snapshot->stream_count; i++) {
+		const struct weir_stream_view *view = &snapshot->streams[i];
+
+		if (view->predecessor == NULL)
+			continue;
+		for (uint16_t p = 0; p < view->stream->partition_count; p++)
+			if (!view->stream->partitions[p].has_caught_up &&
+				weir_stream_owner(view->stream, p) == worker->id)
+				weir_templates_catch_up(
+					&view->stream->partitions[p], view->predecessor);
+	}
+}
+
 void weir_succession_run(struct weir_worker *worker)
 {
 	const struct weir_snapshot *snapshot = worker->snapshot;
@@ -160,8 +187,9 @@ void weir_succession_run(struct weir_worker *worker)
 		return;
 	worker->next_succession = worker->now + worker->cycles_per_us * LOOK_US;
 	end_all(worker);
+	weir_succession_catch_up(worker);
 	for (uint32_t i = 0; i < snapshot->stream_count; i++)
-		if (snapshot->streams[i].is_successor)
+		if (snapshot->streams[i].predecessor != NULL)
 			release_lanes(worker, &snapshot->streams[i]);
 }
 

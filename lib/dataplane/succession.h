@@ -19,6 +19,11 @@
 
 struct weir_model_stream;
 
+/*
+ * Partitions of successors take over the templates that came to their predecessor after its were
+ * carried over, as soon as no more can come.
+ */
+void weir_succession_catch_up(struct weir_worker *worker);
 /* Look which lanes are over, and let those go on that waited for them; seldom, and only then. */
 void weir_succession_run(struct weir_worker *worker);
 /* Control thread: no lane of the stream has to be waited for. */

@@ -2,6 +2,7 @@
 #include "dataplane/templates.h"
 
 #include "dataplane/worker.h"
+#include "wire/key.h"
 
 static const uint8_t *payload_of(const struct weir_message_slot *slot)
 {
@@ -24,6 +25,14 @@ struct weir_template_exporter weir_templates_exporter(const struct weir_message_
 		exporter.domain =
 			weir_load32be(payload + weir_template_header(exporter.version) - 4);
 	return exporter;
+}
+
+uint16_t weir_templates_partition(
+	const struct weir_stream *stream, const struct weir_template_exporter *exporter)
+{
+	return weir_key_partition(
+		weir_key_hash_address(exporter->address, exporter->family == 6, exporter->domain),
+		stream->partition_count);
 }
 
 void weir_templates_learn(struct weir_worker *worker, struct weir_stream_local *local,
@@ -84,6 +93,50 @@ void weir_templates_forget_all(struct weir_worker *worker, struct weir_outlet *o
 					weir_templates_forget(partition->lanes[j]);
 		}
 	}
+}
+
+void weir_templates_finish(struct weir_partition *partition)
+{
+	if (partition->templates != NULL)
+		partition->templates->pause = UINT64_MAX;
+	atomic_store_explicit(&partition->has_final_templates, true, memory_order_release);
+}
+
+static bool is_of(const void *context, const struct weir_template_exporter *exporter)
+{
+	const struct weir_partition *partition = context;
+
+	return weir_templates_partition(partition->stream, exporter) == partition->index;
+}
+
+void weir_templates_catch_up(
+	struct weir_partition *partition, const struct weir_stream *predecessor)
+{
+	const uint32_t *carried = partition->stream->carried;
+	uint32_t count = partition->stream->partition_count;
+	uint32_t before = predecessor->partition_count;
+	/* As weir_key_partition shares the hash out, which is that of the exporter in both. */
+	uint32_t first = partition->index * before / count;
+	uint32_t end = ((partition->index + 1u) * before + count - 1) / count;
+	bool has_new = false;
+
+	for (uint32_t i = first; i < end; i++)
+		if (!atomic_load_explicit(
+			    &predecessor->partitions[i].has_final_templates, memory_order_acquire))
+			return;
+	partition->has_caught_up = true;
+	if (partition->templates == NULL || predecessor->template_bytes == 0)
+		return;
+	for (uint32_t i = first; i < end; i++) {
+		const struct weir_template_cache *cache = predecessor->partitions[i].templates;
+
+		if (carried == NULL || carried[i] != cache->changes)
+			has_new |= weir_template_catch_up(
+				partition->templates, cache, is_of, partition);
+	}
+	for (uint32_t i = 0; has_new && i < partition->lane_count; i++)
+		if (partition->lanes[i]->outlet != NULL)
+			weir_templates_forget(partition->lanes[i]);
 }
 
 void weir_templates_lost(struct weir_lane *lane, uint64_t seq, const struct weir_message_slot *slot)

@@ -25,6 +25,10 @@ static inline size_t weir_templates_size(uint32_t bytes)
 /* Whose message this is; the version is 0 when it is neither IPFIX nor NetFlow v9. */
 struct weir_template_exporter weir_templates_exporter(const struct weir_message_slot *slot);
 
+/* The partition that has the exporter's templates. */
+uint16_t weir_templates_partition(
+	const struct weir_stream *stream, const struct weir_template_exporter *exporter);
+
 /* The message, which has templates, is about to be appended at the head. */
 void weir_templates_learn(struct weir_worker *worker, struct weir_stream_local *local,
 	struct weir_partition *partition, const struct weir_message_slot *slot);
@@ -36,6 +40,12 @@ void weir_templates_leave(struct weir_lane *lane);
 void weir_templates_forget(struct weir_lane *lane);
 /* The same of all lanes that the outlet has: its consumer may have begun anew. */
 void weir_templates_forget_all(struct weir_worker *worker, struct weir_outlet *outlet);
+
+/* Nothing is appended any more: definitions stay as they are for the stream's successor. */
+void weir_templates_finish(struct weir_partition *partition);
+/* What came to the predecessor since its templates were carried over, once that is final. */
+void weir_templates_catch_up(
+	struct weir_partition *partition, const struct weir_stream *predecessor);
 
 void weir_templates_lost(
 	struct weir_lane *lane, uint64_t seq, const struct weir_message_slot *slot);

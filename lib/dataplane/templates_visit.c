@@ -9,7 +9,6 @@
 
 #include "dataplane/model.h"
 #include "dataplane/templates.h"
-#include "wire/key.h"
 
 #define COPY_TRIES 1000 /* a worker that changes it at each of them is not asked again */
 
@@ -34,6 +33,7 @@ static void see(void *context, const struct weir_template_cache *cache,
 		.id = entry->id,
 		.fields = entry->fields,
 		.is_options = entry->is_options,
+		.heard = entry->heard,
 		.age_ms = age / (rte_get_tsc_hz() / 1000),
 		.set = set,
 		.length = entry->length};
@@ -53,8 +53,9 @@ static bool copy(struct weir_template_cache *to, const struct weir_template_cach
 	return false;
 }
 
-static int visit_stream(
-	const struct weir_stream *stream, weir_template_seen_visit visit, void *context)
+/* `changes`: of each partition as it was seen, or NULL. */
+static int visit_stream(const struct weir_stream *stream, uint32_t *changes,
+	weir_template_seen_visit visit, void *context)
 {
 	struct weir_template_cache *cache;
 	int result = 0;
@@ -66,11 +67,14 @@ static int visit_stream(
 		return -ENOMEM;
 	for (uint16_t i = 0; i < stream->partition_count; i++) {
 		struct look look = {stream, i, rte_rdtsc(), visit, context};
+		bool is_whole = copy(cache, stream->partitions[i].templates);
 
-		if (copy(cache, stream->partitions[i].templates))
+		if (is_whole)
 			weir_template_visit_all(cache, see, &look);
 		else
 			result = -EAGAIN;
+		if (changes != NULL)
+			changes[i] = is_whole ? cache->changes : UINT32_MAX;
 	}
 	free(cache);
 	return result;
@@ -91,7 +95,7 @@ int weir_templates_visit(const struct weir_dataplane *dataplane, const char *str
 			(stream != NULL && strcmp(stream, other->object->name) != 0))
 			continue;
 		is_found = true;
-		looked = visit_stream(other->object, visit, context);
+		looked = visit_stream(other->object, NULL, visit, context);
 		if (looked == -ENOMEM)
 			return looked;
 		if (looked < 0)
@@ -123,28 +127,40 @@ void weir_templates_changes(
 		}
 }
 
+static bool restore(struct weir_stream *stream, const struct weir_template_exporter *exporter,
+	const uint8_t *set, uint16_t length, uint64_t heard)
+{
+	uint16_t partition = weir_templates_partition(stream, exporter);
+
+	if (stream->template_bytes == 0)
+		return false;
+	/* In force from before the first message on: every lane misses it. */
+	return weir_template_restore(
+		stream->partitions[partition].templates, exporter, set, length, 0, heard);
+}
+
 bool weir_templates_restore(struct weir_stream *stream,
 	const struct weir_template_exporter *exporter, const uint8_t *set, uint16_t length,
 	uint64_t age_ms)
 {
-	uint64_t hash =
-		weir_key_hash_address(exporter->address, exporter->family == 6, exporter->domain);
-	struct weir_partition *partition;
-
-	if (stream->template_bytes == 0)
-		return false;
-	partition = &stream->partitions[weir_key_partition(hash, stream->partition_count)];
-	/* In force from before the first message on: every lane misses it. */
-	return weir_template_restore(partition->templates, exporter, set, length, 0,
-		rte_rdtsc() - age_ms * (rte_get_tsc_hz() / 1000));
+	return restore(
+		stream, exporter, set, length, rte_rdtsc() - age_ms * (rte_get_tsc_hz() / 1000));
 }
 
 static void carry(void *context, const struct weir_template_seen *seen)
 {
-	weir_templates_restore(context, seen->exporter, seen->set, seen->length, seen->age_ms);
+	restore(context, seen->exporter, seen->set, seen->length, seen->heard);
 }
 
 void weir_templates_carry(const struct weir_stream *from, struct weir_stream *to)
 {
-	visit_stream(from, carry, to);
+	if (from->template_bytes == 0 || to->template_bytes == 0)
+		return;
+	to->carried = malloc(from->partition_count * sizeof(*to->carried));
+	if (to->carried == NULL)
+		return;
+	if (visit_stream(from, to->carried, carry, to) == -ENOMEM) {
+		free(to->carried);
+		to->carried = NULL;
+	}
 }

@@ -16,7 +16,8 @@ struct weir_template_seen {
 	uint16_t id;
 	uint16_t fields;
 	bool is_options;
-	uint64_t age_ms;    /* since the exporter sent it last */
+	uint64_t heard;     /* TSC when the exporter sent it last */
+	uint64_t age_ms;    /* since then */
 	const uint8_t *set; /* it alone as a set */
 	uint16_t length;    /* of the set */
 };
@@ -39,5 +40,8 @@ void weir_templates_changes(
 bool weir_templates_restore(struct weir_stream *stream,
 	const struct weir_template_exporter *exporter, const uint8_t *set, uint16_t length,
 	uint64_t age_ms);
-/* What the stream knew that `to` takes the place of; without memory nothing. */
+/*
+ * What the stream knew that `to` takes the place of. What comes until workers go over to it, or for
+ * which there was no memory, follows then: see succession.h.
+ */
 void weir_templates_carry(const struct weir_stream *from, struct weir_stream *to);

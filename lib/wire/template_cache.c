@@ -87,6 +87,7 @@ static void close_entry(struct weir_template_cache *cache, uint32_t number, uint
 	*link = entry->chain;
 	entry->until = seq;
 	cache->entries--;
+	cache->changes++;
 }
 
 static void free_domain(struct weir_template_cache *cache, uint32_t number)
@@ -280,6 +281,7 @@ static uint32_t add_entry(struct weir_template_cache *cache, uint32_t *domain,
 	template_domain(cache, *domain)->first = number;
 	template_domain(cache, *domain)->blocks += blocks;
 	cache->entries++;
+	cache->changes++;
 	return number;
 }
 
@@ -416,4 +418,67 @@ bool weir_template_restore(struct weir_template_cache *cache,
 	template_entry(cache, number)->since = since;
 	template_entry(cache, number)->heard = heard;
 	return true;
+}
+
+/* The entry of `from` is of the exporter, whose block here is *domain, or 0. */
+static bool catch_up_with(struct weir_template_cache *cache, uint32_t *domain,
+	const struct weir_template_exporter *exporter, const struct weir_template_cache *from,
+	uint32_t number)
+{
+	const struct weir_template_entry *other = template_entry(from, number);
+	uint32_t known = *domain != 0 ? template_current(cache, *domain, other->id) : 0;
+	struct weir_template_entry *entry = known != 0 ? template_entry(cache, known) : NULL;
+	int64_t later = entry != NULL ? (int64_t)(other->heard - entry->heard) : 1;
+	uint8_t set[WEIR_TEMPLATE_LARGEST];
+	struct new_entry new = {.set = set,
+		.length = other->length,
+		.id = other->id,
+		.fields = other->fields,
+		.is_options = other->is_options};
+
+	if (other->until != UINT64_MAX) {
+		/* Nothing may have come in its place. */
+		if (entry != NULL && later >= 0 &&
+			template_current(from, other->domain, other->id) == 0)
+			close_entry(cache, known, 0);
+		return false;
+	}
+	if (later <= 0)
+		return false;
+	weir_template_write(from, number, set);
+	if (entry != NULL &&
+		entry->length == new.length &&use_parts(cache, entry, set, PART_COMPARE)) {
+		entry->heard = other->heard;
+		return false;
+	}
+	if (entry != NULL)
+		close_entry(cache, known, 0);
+	known = add_entry(cache, domain, exporter, &new);
+	if (known == 0)
+		return false;
+	template_entry(cache, known)->heard = other->heard;
+	return true;
+}
+
+bool weir_template_catch_up(struct weir_template_cache *cache,
+	const struct weir_template_cache *from, weir_template_choice choice, const void *context)
+{
+	bool has_new = false;
+
+	template_begin_write(cache);
+	for (uint32_t i = 0; i < from->buckets; i++)
+		for (uint32_t number = template_buckets(from)[i]; number != 0;) {
+			const struct weir_template_domain *other = template_domain(from, number);
+			uint32_t domain = weir_template_find(cache, &other->exporter);
+
+			number = other->chain;
+			if (!choice(context, &other->exporter))
+				continue;
+			for (uint32_t entry = other->first; entry != 0;
+				entry = template_entry(from, entry)->next)
+				has_new |= catch_up_with(
+					cache, &domain, &other->exporter, from, entry);
+		}
+	template_end_write(cache);
+	return has_new;
 }

@@ -67,7 +67,7 @@ struct weir_template_cache {
 	uint32_t blocks;         /* immutable, as all up to `buckets` */
 	uint32_t buckets;        /* a power of two, of domains and as many of entries */
 	uint64_t seed;
-	uint64_t pause;    /* between two searches for what can go */
+	uint64_t pause;    /* between two searches for what can go; the owner's */
 	uint64_t lifetime; /* 0: without end; the owner's, as all below */
 	uint64_t purged;   /* time of the last search */
 	uint64_t expired;  /* entries that went for their age */
@@ -76,6 +76,7 @@ struct weir_template_cache {
 	uint32_t used;
 	uint32_t domains;
 	uint32_t entries;                      /* in force */
+	uint32_t changes;                      /* definitions that came into force or went */
 	uint32_t missing[WEIR_TEMPLATE_LANES]; /* domains with that bit */
 };
 
@@ -110,6 +111,16 @@ void weir_template_learn(struct weir_template_cache *cache,
 bool weir_template_restore(struct weir_template_cache *cache,
 	const struct weir_template_exporter *exporter, const uint8_t *set, uint16_t length,
 	uint64_t since, uint64_t heard);
+/* Whether an exporter's definitions are to be taken. */
+typedef bool (*weir_template_choice)(
+	const void *context, const struct weir_template_exporter *exporter);
+/*
+ * Catch up with `from`, which an earlier state of it was restored from and in which no definition
+ * comes or goes any more: of the exporters chosen, what it heard later holds from the beginning on.
+ * Whether that is anything that no lane has had.
+ */
+bool weir_template_catch_up(struct weir_template_cache *cache,
+	const struct weir_template_cache *from, weir_template_choice choice, const void *context);
 /* Definitions that are past or too old go, at most once in `pause`. */
 void weir_template_purge(
 	struct weir_template_cache *cache, const struct weir_template_moment *moment);

@@ -50,8 +50,6 @@ void plane_close(struct plane *plane);
 /* Another configuration, that no worker has taken over yet; and taken over by all. */
 void plane_publish(struct plane *plane, const char *streams, const char *groups);
 void plane_apply(struct plane *plane, const char *streams, const char *groups);
-/* The same, but no worker has gone over to it yet. */
-void plane_publish(struct plane *plane, const char *streams, const char *groups);
 
 /* A route by "out" to the blind consumer's configured address, and the consumer is reachable. */
 void plane_reach(struct plane *plane, const char *consumer);

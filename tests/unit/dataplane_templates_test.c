@@ -359,6 +359,41 @@ static void test_a_stream_made_anew_keeps_them(void)
 	plane_close(plane);
 }
 
+/* What a worker learns that has not gone over to the new stream yet: new, and changed. */
+static void test_a_stream_made_anew_learns_what_came_meanwhile(void)
+{
+	const struct plane_options options = {.workers = 2};
+	struct plane *plane =
+		plane_open_with("[{'name':'s','key':'ipfix','partitions':3}]", PAIR, &options);
+	struct exporter exporter = {10, 4, false, 7};
+	uint32_t known = 0;
+
+	move(plane, "b", "a");
+	receive_templates(plane, &exporter, 1);
+	plane_deliver(plane);
+	plane_publish(plane, "[{'name':'s','key':'flow','partitions':7}]", PAIR);
+	receive_templates_from(plane, &exporter, 1, 2);
+	plane_follow(plane, 1);
+	receive_templates_from(plane, &exporter, 3, 1);
+	CU_ASSERT_EQUAL(weir_templates_visit(plane->dataplane, "s", count, &known), 0);
+	CU_ASSERT_EQUAL(known, 1);
+	plane_follow(plane, 0);
+	plane_advance(plane, 1000);
+	plane_deliver(plane);
+	known = 0;
+	CU_ASSERT_EQUAL(weir_templates_visit(plane->dataplane, "s", count, &known), 0);
+	CU_ASSERT_EQUAL(known, 4);
+	receive_data(plane, &exporter, 3);
+	plane_deliver(plane);
+	move(plane, "a", "b");
+	receive_data(plane, &exporter, 3);
+	plane_deliver(plane);
+	CU_ASSERT_EQUAL(plane->sent_count, 1);
+	CU_ASSERT_EQUAL(plane_group(plane, "s", "g").template_replayed, 4);
+	CU_ASSERT_TRUE(plane_law_holds(plane));
+	plane_close(plane);
+}
+
 CU_TestInfo dataplane_templates_tests[] = {
 	{"templates go in front of the first message", test_in_front_of_the_first_message},
 	{"damage stays visible behind templates", test_damage_stays_visible},
@@ -369,5 +404,7 @@ CU_TestInfo dataplane_templates_tests[] = {
 	{"a native consumer gets templates again with the message",
 		test_a_native_consumer_gets_them_again_with_the_message},
 	{"a stream made anew keeps its templates", test_a_stream_made_anew_keeps_them},
+	{"a stream made anew learns what came meanwhile",
+		test_a_stream_made_anew_learns_what_came_meanwhile},
 	CU_TEST_INFO_NULL,
 };
