@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # A stream whose keys are of very different weight: the heaviest are named with their share, their
-# partition is shown, and it gets a worker to itself without a message lost or out of order.
+# partition is shown, and it gets a worker to itself without a message lost or out of order. In a
+# group that is rebalanced it gets a consumer to itself, without anybody asking.
 
 # shellcheck source=tests/system/_init.sh
 . "$(dirname "$0")/_init.sh"
@@ -20,11 +21,24 @@ cat >"$tmp/weir.json" <<EOF
 "streams": [{"name": "flows", "match": {"udp_port": 4739}, "key": "ipfix", "partitions": 32,
 	"ring": {"messages": 16384, "age_ms": 60000}}],
 "groups": [{"name": "kept", "streams": ["flows"], "consumers": [
-	{"name": "k1", "address": "10.0.0.3", "port": 9995, "source": "keep"}]}]}
+	{"name": "k1", "address": "10.0.0.3", "port": 9995, "source": "keep"}]},
+	{"name": "even", "streams": ["flows"], "rebalance_s": 1, "consumers": [
+	{"name": "m1", "address": "10.0.0.3", "port": 9001, "source": "keep"},
+	{"name": "m2", "address": "10.0.0.3", "port": 9002, "source": "keep"},
+	{"name": "m3", "address": "10.0.0.3", "port": 9003, "source": "keep"},
+	{"name": "m4", "address": "10.0.0.3", "port": 9004, "source": "keep"}]}]}
 EOF
 weir_start "$tmp/weir.json"
 receiver_start k1 c1 --listen 10.0.0.3:9995
-wait_for "ctl consumer list | jq -e '.consumers[0].state == \"reachable\"'"
+for i in 1 2 3 4; do
+	receiver_start m$i c1 --listen 10.0.0.3:900$i --late
+done
+wait_for "ctl consumer list | jq -e 'all(.consumers[]; .state == \"reachable\" and .partitions > 0)'"
+
+# of GROUP: its lines of the partitions, in their order
+of() {
+	ctl partition list flows | jq "[.partitions[] | select(.group == \"$1\")]"
+}
 
 # Half of all is one key's, a quarter are two others', the rest are of a hundred.
 send exporter --to 10.0.0.2:4739 --rate 4k --seconds 7 --keys 1 --json "$tmp/sent1.json" &
@@ -42,26 +56,37 @@ assert_json "$keys" '[.keys[1, 2].key | startswith("10.0.0.4 domain ")] | all' "
 hot=$(jq '.keys[0].partition' <<<"$keys")
 wait_for "ctl stream show flows | jq -e '.hottest_partition == $hot and .hottest_percent > 40 and
 	.skew > 10 and .messages_per_s > 2000'"
-assert_json "$(ctl partition list flows)" ".partitions[$hot] | .share_percent > 40 and
+assert_json "$(of kept)" ".[$hot] | .share_percent > 40 and
 	.messages_per_s > 1000 and .bytes_per_s > .messages_per_s and (.alone | not)" "its partition"
 
-owner=$(ctl partition list flows | jq ".partitions[$hot].worker")
+# The others leave its consumer: what is measured moves them.
+wait_for "of even | jq -e '.[$hot].consumer as \$c | all(.[]; .next == null) and
+	(map(select(.consumer == \$c)) | length) == 1'"
+assert_json "$(ctl group list)" '(.groups | map({(.name): .}) | add) |
+	.even.moves > 0 and .kept.moves == 0' "what moved by itself"
+
+owner=$(of kept | jq ".[$hot].worker")
 ctl partition isolate flows "$hot" >/dev/null
-assert_json "$(ctl partition list flows)" ".partitions[$hot] | .alone and .worker == $owner"
+assert_json "$(of kept)" ".[$hot] | .alone and .worker == $owner"
 wait_for "ctl worker list | jq -e '.workers[$owner].partitions == 1'"
 assert_fails ctl partition set-worker flows $(((hot + 1) % 32)) "$owner"
 assert_law
 ctl worker rebalance >/dev/null
 assert_json "$(ctl worker list)" ".workers[$owner].partitions == 1"
 ctl partition release flows "$hot" >/dev/null
-assert_json "$(ctl partition list flows)" ".partitions[$hot].alone | not"
+assert_json "$(of kept)" ".[$hot].alone | not"
 for pid in $senders; do
 	wait "$pid"
 done
 sent=$(jq -s 'map(.sent) | add' "$tmp"/sent?.json)
-wait_for "ctl group list | jq -e '.groups[0] | .delivered == $sent and .dropped == {}'"
+wait_for "ctl group list | jq -e 'all(.groups[]; .delivered == $sent and .dropped == {})'"
 assert_law
 receiver_stop k1
 assert_json "$tmp/k1.json" ".received == $sent and .lost == 0 and .duplicates == 0 and
 	.reordered == 0"
+for i in 1 2 3 4; do
+	receiver_stop m$i
+done
+assert_json "$(jq -s . "$tmp"/m?.json)" "(map(.received) | add) == $sent and
+	all(.[]; .duplicates == 0 and .reordered == 0)" "the group that was rebalanced"
 weir_stop
