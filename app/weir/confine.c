@@ -10,6 +10,15 @@
 
 #define LOOK_MS 1000
 
+/* What looks for leaks at the end makes a process that traces this one. */
+#ifdef __has_feature
+#define HAS_SANITIZER __has_feature(address_sanitizer)
+#elif defined(__SANITIZE_ADDRESS__)
+#define HAS_SANITIZER 1
+#else
+#define HAS_SANITIZER 0
+#endif
+
 static struct weir_loop_timer look;
 
 /* Without an IOMMU, DPDK reads physical addresses and opens vfio's unsafe mode. */
@@ -93,6 +102,10 @@ int weir_confine_finish(struct weir_gateway *gateway, struct weir_error *error)
 	unsigned int needs = 0;
 	int result;
 
+	if (HAS_SANITIZER) {
+		weir_log_warning("weir", "built with sanitizers: all system calls are kept");
+		return 0;
+	}
 	for (unsigned int i = 0; i < config->port_count; i++) {
 		enum weir_driver driver = config->ports[i].driver;
 
