@@ -110,7 +110,8 @@ static void write_packet(struct weir_captures *captures, struct capture *capture
 
 	if (report->error != 0 || report->packets == report->bounds.packets)
 		return;
-	if (report->bytes + weir_pcapng_packet_size(&packet) > report->bounds.bytes) {
+	if (report->bytes + weir_pcapng_packet_size(&packet) + WEIR_PCAPNG_STATISTICS_SIZE >
+		report->bounds.bytes) {
 		begin_end(captures, capture, "bytes");
 		return;
 	}
@@ -151,7 +152,8 @@ static void finish(struct weir_captures *captures, struct capture *capture)
 {
 	struct weir_capture_report *report = &capture->live;
 
-	weir_pcapng_statistics(capture->file, 0, clock_ns(CLOCK_REALTIME), report->lost);
+	report->bytes +=
+		weir_pcapng_statistics(capture->file, 0, clock_ns(CLOCK_REALTIME), report->lost);
 	if (fclose(capture->file) != 0 && report->error == 0)
 		report->error = -errno;
 	report->state = WEIR_CAPTURE_ENDED;

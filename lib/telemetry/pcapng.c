@@ -147,8 +147,11 @@ size_t weir_pcapng_packet(FILE *file, const struct weir_pcapng_packet *packet)
 size_t weir_pcapng_statistics(FILE *file, uint32_t interface, uint64_t time_ns, uint64_t lost)
 {
 	uint32_t body[3] = {interface, (uint32_t)(time_ns >> 32), (uint32_t)time_ns};
-	size_t length = sizeof(struct block_head) + sizeof(body) + option_size(sizeof(lost)) + 8;
+	size_t length = WEIR_PCAPNG_STATISTICS_SIZE;
 
+	_Static_assert(sizeof(struct block_head) + sizeof(body) + 4 + sizeof(lost) + 8 ==
+			       WEIR_PCAPNG_STATISTICS_SIZE,
+		"head, body, an option, and the end");
 	begin(file, BLOCK_STATISTICS, length);
 	put(file, body, sizeof(body));
 	put_option(file, STATISTICS_IF_DROP, &lost, sizeof(lost));

@@ -33,5 +33,6 @@ size_t weir_pcapng_interface(FILE *file, const char *name, uint32_t snap);
 size_t weir_pcapng_packet(FILE *file, const struct weir_pcapng_packet *packet);
 /* Ends what is known of an interface: packets that were not written. */
 size_t weir_pcapng_statistics(FILE *file, uint32_t interface, uint64_t time_ns, uint64_t lost);
+#define WEIR_PCAPNG_STATISTICS_SIZE 40
 /* Bytes that such a packet takes. */
 size_t weir_pcapng_packet_size(const struct weir_pcapng_packet *packet);
