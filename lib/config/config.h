@@ -62,8 +62,9 @@ struct weir_config_workers {
 	uint16_t cpus[WEIR_MAX_WORKERS]; /* one worker each, pinned */
 	unsigned int count;
 	enum weir_idle idle;
-	uint32_t stall_ms;     /* a worker silent for longer is named */
-	uint32_t long_loop_us; /* loops over this are counted */
+	uint32_t stall_ms;        /* a worker silent for longer is named */
+	uint32_t long_loop_us;    /* loops over this are counted */
+	uint32_t isolate_percent; /* of all messages: such a partition gets a worker; 0: none */
 };
 
 struct weir_config_memory {

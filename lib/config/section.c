@@ -47,6 +47,8 @@ const struct weir_field weir_workers_fields[] = {
 		.maximum = 60000},
 	{WEIR_MEMBER(struct weir_config_workers, long_loop_us), .read = weir_read_number,
 		.minimum = 10, .maximum = 1000000},
+	{WEIR_MEMBER(struct weir_config_workers, isolate_percent), .read = weir_read_number,
+		.maximum = 100},
 };
 const size_t weir_workers_field_count = COUNT_OF(weir_workers_fields);
 

@@ -17,6 +17,8 @@
 	X(FEATURE_REVERTED, "feature_reverted", WARNING,                                           \
 		"a feature's trial failed, and what was before is set again")                      \
 	X(FEATURE_CONFIRMED, "feature_confirmed", NOTICE, "a feature's trial held")                \
+	X(PARTITION_ALONE, "partition_alone", NOTICE,                                              \
+		"a hot partition got its worker to itself, or shares it again")                    \
 	X(CONSUMER_STATE, "consumer_state", INFO, "a consumer fares differently")                  \
 	X(TROUBLE, "trouble", WARNING, "a watchdog found something wrong")                         \
 	X(TROUBLE_OVER, "trouble_over", NOTICE, "a watchdog finds it well again")                  \

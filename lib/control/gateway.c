@@ -2,11 +2,13 @@
 #include "control/gateway.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "control/checkpoint.h"
+#include "control/events.h"
 #include "control/trials.h"
 #include "control/quarantine.h"
 #include "control/reach.h"
@@ -16,6 +18,7 @@
 #include "dataplane/load.h"
 #include "dataplane/ownership.h"
 #include "dataplane/report.h"
+#include "dataplane/stream.h"
 
 #define RECLAIM_MS 20
 #define WATCH_MS   200
@@ -120,12 +123,28 @@ static void go_on_moving(void *context, uint64_t now_ns)
 	move_partitions(gateway);
 }
 
+static void tell_heat(void *context, const struct weir_heat_change *change)
+{
+	char subject[WEIR_NAME_SIZE + 64];
+
+	snprintf(subject, sizeof(subject), "stream=%s partition=%u worker=%u", change->stream->name,
+		change->partition, change->worker);
+	weir_event_emit(context, &(struct weir_event){.kind = WEIR_EVENT_PARTITION_ALONE,
+					 .subject = subject,
+					 .reason = change->is_alone ? "hot" : "cooled",
+					 .count = -1,
+					 .text = change->is_alone ? "has its worker to itself"
+								  : "shares its worker again"});
+}
+
 static void measure(void *context, uint64_t now_ns)
 {
 	struct weir_gateway *gateway = context;
 
 	(void)now_ns;
 	weir_ownership_measure(gateway->dataplane, MEASURE_MS / 1000.0);
+	weir_load_measure(gateway->dataplane);
+	weir_heat_look(gateway->dataplane, tell_heat, gateway);
 }
 
 static bool before_sleep(void *context)

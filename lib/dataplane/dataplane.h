@@ -14,6 +14,7 @@
 #include "dataplane/capture.h"
 #include "dataplane/consumer.h"
 #include "dataplane/feature.h"
+#include "dataplane/heat.h"
 #include "dataplane/move.h"
 #include "dataplane/port.h"
 #include "dataplane/stats.h"
@@ -105,6 +106,7 @@ struct weir_dataplane {
 				*/
 	uint16_t next_slot;    /* search for a free slot begins here */
 	struct weir_moves moves;
+	struct weir_heat heat;
 	uint64_t measured_at;             /* TSC; see load.h */
 	struct weir_producers *producers; /* NULL until the first comes */
 	bool is_running;

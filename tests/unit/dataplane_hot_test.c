@@ -5,6 +5,7 @@
 
 #include "dataplane/hot.h"
 #include "dataplane/load.h"
+#include "dataplane/model.h"
 #include "dataplane_fixture.h"
 #include "dataplane_tests.h"
 
@@ -98,9 +99,110 @@ static void test_loads(void)
 	plane_close(plane);
 }
 
+static struct plane *open_heated(void)
+{
+	struct plane *plane = plane_open_with(STREAM, GROUP, &(struct plane_options){.workers = 2});
+	struct weir_config *config =
+		(struct weir_config *)(uintptr_t)plane->dataplane->model->config;
+	struct weir_partition_load *loads = plane->dataplane->model->streams[0].object->loads;
+
+	config->workers.isolate_percent = 40;
+	for (uint32_t p = 0; p < 8; p++)
+		loads[p].messages_per_s = p == 3 ? 3000 : 300;
+	return plane;
+}
+
+/* The newest change, and how many there were. */
+struct heat_changes {
+	struct weir_heat_change last;
+	uint32_t count;
+};
+
+static void note_change(void *context, const struct weir_heat_change *change)
+{
+	struct heat_changes *changes = context;
+
+	changes->last = *change;
+	changes->count++;
+}
+
+static void look_often(struct plane *plane, uint32_t times, struct heat_changes *changes)
+{
+	for (uint32_t i = 0; i < times; i++)
+		weir_heat_look(plane->dataplane, note_change, changes);
+}
+
+static void test_a_worker_for_what_stays_hot(void)
+{
+	struct plane *plane = open_heated();
+	struct weir_stream *stream = plane->dataplane->model->streams[0].object;
+	struct heat_changes changes = {0};
+
+	look_often(plane, WEIR_HEAT_HOT_LOOKS - 1, &changes);
+	stream->loads[3].messages_per_s = 300; /* in between it is not */
+	look_often(plane, 1, &changes);
+	stream->loads[3].messages_per_s = 3000;
+	look_often(plane, WEIR_HEAT_HOT_LOOKS - 1, &changes);
+	CU_ASSERT_EQUAL(changes.count, 0);
+	look_often(plane, 1, &changes);
+	CU_ASSERT_EQUAL(changes.count, 1);
+	CU_ASSERT_TRUE(changes.last.is_alone && changes.last.partition == 3);
+	CU_ASSERT_TRUE(weir_partition_is_alone(plane->dataplane, stream, 3));
+	/* The next one would leave no worker for the rest. */
+	stream->loads[4].messages_per_s = 9000;
+	look_often(plane, 2 * WEIR_HEAT_HOT_LOOKS, &changes);
+	CU_ASSERT_EQUAL(changes.count, 1);
+	plane_arrive(plane);
+	plane_close(plane);
+}
+
+static void test_it_shares_again_when_it_has_cooled(void)
+{
+	struct plane *plane = open_heated();
+	struct weir_stream *stream = plane->dataplane->model->streams[0].object;
+	struct heat_changes changes = {0};
+
+	look_often(plane, WEIR_HEAT_HOT_LOOKS, &changes);
+	stream->loads[3].messages_per_s = 700; /* a quarter of all: above half of 40 percent */
+	look_often(plane, 2 * WEIR_HEAT_COOL_LOOKS, &changes);
+	CU_ASSERT_EQUAL(changes.count, 1);
+	stream->loads[3].messages_per_s = 100;
+	look_often(plane, WEIR_HEAT_COOL_LOOKS - 1, &changes);
+	CU_ASSERT_EQUAL(changes.count, 1);
+	look_often(plane, 1, &changes);
+	CU_ASSERT_EQUAL(changes.count, 2);
+	CU_ASSERT_FALSE(changes.last.is_alone);
+	CU_ASSERT_FALSE(weir_partition_is_alone(plane->dataplane, stream, 3));
+	plane_arrive(plane);
+	plane_close(plane);
+}
+
+/* What an operator has given a worker keeps it, however cool it is; little traffic has no hot part.
+ */
+static void test_what_an_operator_has_done_stays(void)
+{
+	struct plane *plane = open_heated();
+	struct weir_stream *stream = plane->dataplane->model->streams[0].object;
+	struct heat_changes changes = {0};
+
+	CU_ASSERT_EQUAL(weir_partition_isolate(plane->dataplane, "s", 5), 0);
+	look_often(plane, 4 * WEIR_HEAT_COOL_LOOKS, &changes);
+	CU_ASSERT_EQUAL(changes.count, 0);
+	CU_ASSERT_EQUAL(weir_partition_rejoin(plane->dataplane, "s", 5), 0);
+	for (uint32_t p = 0; p < 8; p++)
+		stream->loads[p].messages_per_s = p == 3 ? 500 : 1;
+	look_often(plane, 4 * WEIR_HEAT_HOT_LOOKS, &changes);
+	CU_ASSERT_EQUAL(changes.count, 0);
+	plane_arrive(plane);
+	plane_close(plane);
+}
+
 CU_TestInfo dataplane_hot_tests[] = {
 	{"a hot key is found, and its share", test_found},
 	{"what was hot is forgotten", test_forgotten},
 	{"a partition's load and the skew are measured", test_loads},
+	{"what stays hot gets a worker to itself", test_a_worker_for_what_stays_hot},
+	{"it shares again when it has cooled", test_it_shares_again_when_it_has_cooled},
+	{"what an operator has done stays", test_what_an_operator_has_done_stays},
 	CU_TEST_INFO_NULL,
 };
