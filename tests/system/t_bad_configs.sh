@@ -117,10 +117,22 @@ weir_stop
 
 # At start: exit status 1 with path and hint; --check says the same, and goes the same way, so that
 # every fourth is enough for it.
-index=0
-while [ "$index" -lt "$(jq length "$tmp/bad.json")" ]; do
-	jq -j ".[$index].config" "$tmp/bad.json" >"$tmp/one.json"
-	path=$(jq -r ".[$index].path" "$tmp/bad.json")
+mkdir "$tmp/bad"
+/usr/bin/python3 - "$tmp/bad.json" "$tmp/bad" <<'EOF'
+import json
+import sys
+
+with open(sys.argv[1], encoding="utf-8", errors="surrogateescape") as file:
+    for number, bad in enumerate(json.load(file)):
+        for part in ("config", "path"):
+            with open(f"{sys.argv[2]}/{number}.{part}", "w", encoding="utf-8",
+                      errors="surrogateescape", newline="") as out:
+                out.write(bad[part])
+EOF
+count=$(jq length "$tmp/bad.json")
+for ((index = 0; index < count; index++)); do
+	cp "$tmp/bad/$index.config" "$tmp/one.json"
+	path=$(cat "$tmp/bad/$index.path")
 	for way in "" --check; do
 		if [ -n "$way" ] && [ $((index % 4)) -ne 0 ]; then
 			continue
@@ -132,7 +144,6 @@ while [ "$index" -lt "$(jq length "$tmp/bad.json")" ]; do
 		grep -qF -- "$path" "$tmp/out" || fail "no path $path in: $(cat "$tmp/out")"
 		grep -q 'hint' "$tmp/out" || fail "no hint in: $(cat "$tmp/out")"
 	done
-	index=$((index + 1))
 done
 
 # Those that we show are sound.

@@ -11,7 +11,7 @@ if [ "${WEIR_TEST_DRIVER:-}" = xdp ]; then
 	echo "skipped: all tests run on xdp ports anyway"
 	exit 77
 fi
-for name in captures takeover; do
+for name in groups takeover; do
 	echo "--- $name"
 	WEIR_TEST_DRIVER=xdp bash "$(dirname "$0")/t_$name.sh"
 done

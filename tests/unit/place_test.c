@@ -21,7 +21,7 @@
 #define HAS_SANITIZER 0
 #endif
 
-#define LIMIT_MS   5    /* to plan everything at full size */
+#define LIMIT_MS 5 /* to plan everything at full size */
 
 /* A group as its gateway keeps it: owners are names, which stay when members come and go. */
 struct group {
