@@ -6,45 +6,7 @@
 #include <string.h>
 
 #include "state/format.h"
-
-#define FIRST_BYTES 4096
-
-/* Bytes that grow; the first failure is kept, and nothing is written any more. */
-struct sink {
-	uint8_t *bytes;
-	size_t length;
-	size_t capacity;
-	int rc;
-};
-
-/* Where `size` bytes may be written, or NULL. */
-static uint8_t *reserve(struct sink *sink, size_t size)
-{
-	size_t capacity = sink->capacity;
-	uint8_t *bytes;
-
-	if (sink->rc < 0)
-		return NULL;
-	while (capacity - sink->length < size)
-		capacity = capacity == 0 ? FIRST_BYTES : 2 * capacity;
-	if (capacity != sink->capacity) {
-		bytes = realloc(sink->bytes, capacity);
-		if (bytes == NULL) {
-			sink->rc = -ENOMEM;
-			return NULL;
-		}
-		sink->bytes = bytes;
-		sink->capacity = capacity;
-	}
-	return sink->bytes + sink->length;
-}
-
-static void commit(struct sink *sink, const uint8_t *end)
-{
-	sink->length = (size_t)(end - sink->bytes);
-	if (sink->length > WEIR_STATE_MAX_BYTES - WEIR_STATE_CHECKSUM)
-		sink->rc = -EFBIG;
-}
+#include "state/sink.h"
 
 static uint8_t *put_fixed(uint8_t *at, uint64_t value, unsigned int bytes)
 {
@@ -76,22 +38,22 @@ static size_t most_bytes(const struct weir_state_stream *stream)
 	return WEIR_STATE_FIXED_BYTES + (size_t)stream->partitions * WEIR_STATE_NUMBER_BYTES;
 }
 
-static void put_group(struct sink *sink, const struct weir_state_stream *stream,
+static void put_group(struct weir_state_sink *sink, const struct weir_state_stream *stream,
 	const struct weir_state_group *group)
 {
-	uint8_t *at = reserve(sink, most_bytes(stream));
+	uint8_t *at = weir_state_reserve(sink, most_bytes(stream));
 
 	if (at == NULL)
 		return;
 	at = put_name(at, group->name);
 	for (uint32_t i = 0; i < stream->partitions; i++)
 		at = put_difference(at, group->done[i], stream->heads[i]);
-	commit(sink, at);
+	weir_state_commit(sink, at);
 }
 
-static void put_stream(struct sink *sink, const struct weir_state_stream *stream)
+static void put_stream(struct weir_state_sink *sink, const struct weir_state_stream *stream)
 {
-	uint8_t *at = reserve(sink, most_bytes(stream));
+	uint8_t *at = weir_state_reserve(sink, most_bytes(stream));
 	uint64_t before = 0;
 
 	if (at == NULL)
@@ -104,14 +66,14 @@ static void put_stream(struct sink *sink, const struct weir_state_stream *stream
 		at = put_difference(at, stream->heads[i], before);
 		before = stream->heads[i];
 	}
-	commit(sink, at);
+	weir_state_commit(sink, at);
 	for (uint32_t i = 0; i < stream->group_count; i++)
 		put_group(sink, stream, &stream->groups[i]);
 }
 
-static void put_header(struct sink *sink, const struct weir_state *state)
+static void put_header(struct weir_state_sink *sink, const struct weir_state *state)
 {
-	uint8_t *at = reserve(sink, WEIR_STATE_HEADER);
+	uint8_t *at = weir_state_reserve(sink, WEIR_STATE_HEADER);
 
 	if (at == NULL)
 		return;
@@ -123,12 +85,12 @@ static void put_header(struct sink *sink, const struct weir_state *state)
 	weir_state_put(at + WEIR_STATE_AT_WALL, state->wall_ns, 8);
 	weir_state_put(at + WEIR_STATE_AT_STREAMS, state->stream_count, 4);
 	weir_state_put(at + WEIR_STATE_AT_ZERO, 0, 4);
-	commit(sink, at + WEIR_STATE_HEADER);
+	weir_state_commit(sink, at + WEIR_STATE_HEADER);
 }
 
-static void put_checksum(struct sink *sink)
+static void put_checksum(struct weir_state_sink *sink)
 {
-	uint8_t *at = reserve(sink, WEIR_STATE_CHECKSUM);
+	uint8_t *at = weir_state_reserve(sink, WEIR_STATE_CHECKSUM);
 
 	if (at == NULL)
 		return;
@@ -139,7 +101,7 @@ static void put_checksum(struct sink *sink)
 
 int weir_state_encode(const struct weir_state *state, uint8_t **bytes, size_t *length)
 {
-	struct sink sink = {0};
+	struct weir_state_sink sink = {0};
 
 	*bytes = NULL;
 	*length = 0;

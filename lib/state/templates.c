@@ -12,57 +12,33 @@
  * u8, the name, family u8, protocol version u8, port u16, domain u32, address, heard u64, length
  * of the set u16, the set; last BLAKE2b-256 of all before.
  */
-#define MAGIC       "WEIRTMPL"
-#define VERSION     1
-#define HEADER      16
-#define FIXED       34 /* of a template behind its name */
-#define FIRST_BYTES 4096
+#define MAGIC   "WEIRTMPL"
+#define VERSION 1
+#define HEADER  16
+#define FIXED   34 /* of a template behind its name */
 
-static uint8_t *reserve(struct weir_state_templates *templates, size_t size)
+static void begin(struct weir_state_sink *sink)
 {
-	size_t capacity = templates->capacity;
-	uint8_t *bytes;
-
-	while (capacity - templates->length < size)
-		capacity = capacity == 0 ? FIRST_BYTES : 2 * capacity;
-	if (capacity > WEIR_STATE_MAX_BYTES) {
-		templates->rc = -EFBIG;
-		return NULL;
-	}
-	if (capacity != templates->capacity) {
-		bytes = realloc(templates->bytes, capacity);
-		if (bytes == NULL) {
-			templates->rc = -ENOMEM;
-			return NULL;
-		}
-		templates->bytes = bytes;
-		templates->capacity = capacity;
-	}
-	return templates->bytes + templates->length;
-}
-
-static void begin(struct weir_state_templates *templates)
-{
-	uint8_t *at = templates->rc == 0 ? reserve(templates, HEADER) : NULL;
+	uint8_t *at = weir_state_reserve(sink, HEADER);
 
 	if (at == NULL)
 		return;
 	memcpy(at, MAGIC, 8);
 	weir_state_put(at + 8, VERSION, 4);
-	templates->length = HEADER;
+	weir_state_put(at + 12, 0, 4); /* how many: known at the end */
+	weir_state_commit(sink, at + HEADER);
 }
 
 void weir_state_templates_add(
 	struct weir_state_templates *templates, const struct weir_state_template *template)
 {
 	size_t name = strnlen(template->stream, sizeof(template->stream));
+	struct weir_state_sink *sink = &templates->sink;
 	uint8_t *at;
 
-	if (templates->length == 0)
-		begin(templates);
-	if (templates->rc != 0)
-		return;
-	at = reserve(templates, 1 + name + FIXED + template->length);
+	if (sink->length == 0)
+		begin(sink);
+	at = weir_state_reserve(sink, 1 + name + FIXED + template->length);
 	if (at == NULL)
 		return;
 	*at++ = (uint8_t)name;
@@ -76,27 +52,28 @@ void weir_state_templates_add(
 	weir_state_put(at + 22, template->heard_ns, 8);
 	weir_state_put(at + 30, template->length, 2);
 	memcpy(at + 32, template->set, template->length);
-	templates->length = (size_t)(at + 32 + template->length - templates->bytes);
+	weir_state_commit(sink, at + 32 + template->length);
 	templates->count++;
 }
 
 int weir_state_templates_end(
 	struct weir_state_templates *templates, uint8_t **bytes, size_t *length)
 {
+	struct weir_state_sink *sink = &templates->sink;
 	uint8_t *at;
 	int rc;
 
-	if (templates->length == 0)
-		begin(templates);
-	at = templates->rc == 0 ? reserve(templates, WEIR_STATE_CHECKSUM) : NULL;
-	rc = templates->rc;
+	if (sink->length == 0)
+		begin(sink);
+	at = weir_state_reserve(sink, WEIR_STATE_CHECKSUM);
+	rc = sink->rc;
 	if (at != NULL) {
-		weir_state_put(templates->bytes + 12, templates->count, 4);
-		weir_state_checksum(templates->bytes, templates->length, at);
-		*bytes = templates->bytes;
-		*length = templates->length + WEIR_STATE_CHECKSUM;
+		weir_state_put(sink->bytes + 12, templates->count, 4);
+		weir_state_checksum(sink->bytes, sink->length, at);
+		*bytes = sink->bytes;
+		*length = sink->length + WEIR_STATE_CHECKSUM;
 	} else {
-		free(templates->bytes);
+		free(sink->bytes);
 		*bytes = NULL;
 		*length = 0;
 	}

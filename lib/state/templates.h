@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "state/sink.h"
 #include "state/state.h"
 
 /*
@@ -25,13 +26,10 @@ struct weir_state_template {
 	const uint8_t *set;
 };
 
-/* Bytes that grow. Zeroed to begin with. */
+/* A file in the making. Zeroed to begin with; after a failure later templates are left out. */
 struct weir_state_templates {
-	uint8_t *bytes;
-	size_t length;
-	size_t capacity;
+	struct weir_state_sink sink;
 	uint32_t count;
-	int rc; /* first failure; later templates are left out */
 };
 
 void weir_state_templates_add(

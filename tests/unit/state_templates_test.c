@@ -56,7 +56,7 @@ static uint8_t *write_samples(uint64_t count, size_t *length)
 		weir_state_templates_add(&templates, &template);
 	}
 	CU_ASSERT_EQUAL_FATAL(weir_state_templates_end(&templates, &bytes, length), 0);
-	CU_ASSERT_PTR_NULL(templates.bytes);
+	CU_ASSERT_PTR_NULL(templates.sink.bytes);
 	return bytes;
 }
 
