@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -29,79 +30,102 @@ int weir_xdp_counters_sum(int fd, uint32_t slot, uint64_t *sums, size_t words)
 	return result;
 }
 
-static void add_drop(struct weir_failover_flow *flow, const char *name, uint64_t count)
-{
-	flow->drops[flow->drop_count++] = (struct weir_failover_drop){name, count};
-}
+/* One number of an entry, by its name as a reason. */
+struct drop {
+	const char *name;
+	size_t at; /* in the entry, bytes */
+};
 
-static int visit_stream(const struct weir_xdp_counters *counters, uint32_t slot,
-	weir_failover_visit visit, void *context)
+#define STREAM(field) offsetof(struct weir_xdp_stream_counters, field)
+#define GROUP(field)  offsetof(struct weir_xdp_group_counters, field)
+
+static const struct drop stream_drops[] = {
+	{"key_truncated", STREAM(key_truncated)},
+	{"key_version", STREAM(key_version)},
+	{"key_malformed", STREAM(key_malformed)},
+	{"no_group", STREAM(no_group)},
+	{"refused", STREAM(refused)},
+};
+
+static const struct drop group_drops[] = {
+	{"no_consumer", GROUP(no_consumer)},
+	{"closed", GROUP(closed)},
+	{"rate", GROUP(rate)},
+	{"too_big", GROUP(too_big)},
+	{"family", GROUP(family)},
+	{"sampled", GROUP(sampled)},
+	{"filtered", GROUP(filtered)},
+	{"checksum", GROUP(checksum)},
+	{"failed", GROUP(failed)},
+	{"native", GROUP(native)},
+	{"copies", GROUP(copies)},
+};
+
+/* Entries of one kind. */
+struct kind {
+	uint32_t slots;
+	size_t bytes; /* of an entry */
+	size_t received;
+	size_t delivered;
+	const struct drop *drops;
+	uint32_t drop_count;
+};
+
+static const struct kind streams = {WEIR_XDP_STREAMS, sizeof(struct weir_xdp_stream_counters),
+	STREAM(received), STREAM(forwarded), stream_drops,
+	sizeof(stream_drops) / sizeof(stream_drops[0])};
+static const struct kind groups = {WEIR_XDP_ATTACHMENTS, sizeof(struct weir_xdp_group_counters),
+	GROUP(received), GROUP(delivered), group_drops,
+	sizeof(group_drops) / sizeof(group_drops[0])};
+
+_Static_assert(sizeof(struct weir_xdp_stream_counters) <= sizeof(struct weir_xdp_group_counters),
+	"what holds the one holds the other");
+_Static_assert(sizeof(stream_drops) / sizeof(stream_drops[0]) <= WEIR_FAILOVER_DROPS, "room");
+_Static_assert(sizeof(group_drops) / sizeof(group_drops[0]) <= WEIR_FAILOVER_DROPS, "room");
+
+static int visit_one(const struct kind *kind, const struct weir_xdp_label *label, int fd,
+	uint32_t slot, weir_failover_visit visit, void *context)
 {
-	struct weir_failover_flow flow = {.stream = counters->stream_labels[slot].stream};
-	struct weir_xdp_stream_counters sums;
-	int result = weir_xdp_counters_sum(
-		counters->streams_fd, slot, (uint64_t *)&sums, sizeof(sums) / sizeof(uint64_t));
+	uint64_t sums[sizeof(struct weir_xdp_group_counters) / sizeof(uint64_t)];
+	struct weir_failover_flow flow = {.stream = label->stream,
+		.group = label->group[0] != '\0' ? label->group : NULL,
+		.drop_count = kind->drop_count};
+	int result = weir_xdp_counters_sum(fd, slot, sums, kind->bytes / sizeof(uint64_t));
 
 	if (result < 0)
 		return result;
-	flow.received = sums.received;
-	flow.delivered = sums.forwarded;
-	add_drop(&flow, "key_truncated", sums.key_truncated);
-	add_drop(&flow, "key_version", sums.key_version);
-	add_drop(&flow, "key_malformed", sums.key_malformed);
-	add_drop(&flow, "no_group", sums.no_group);
-	add_drop(&flow, "refused", sums.refused);
-	visit(context, &flow);
-	return 0;
-}
-
-static int visit_group(const struct weir_xdp_counters *counters, uint32_t slot,
-	weir_failover_visit visit, void *context)
-{
-	struct weir_failover_flow flow = {.stream = counters->group_labels[slot].stream,
-		.group = counters->group_labels[slot].group};
-	struct weir_xdp_group_counters sums;
-	int result = weir_xdp_counters_sum(
-		counters->groups_fd, slot, (uint64_t *)&sums, sizeof(sums) / sizeof(uint64_t));
-
-	if (result < 0)
-		return result;
-	flow.received = sums.received;
-	flow.delivered = sums.delivered;
-	add_drop(&flow, "no_consumer", sums.no_consumer);
-	add_drop(&flow, "closed", sums.closed);
-	add_drop(&flow, "rate", sums.rate);
-	add_drop(&flow, "too_big", sums.too_big);
-	add_drop(&flow, "family", sums.family);
-	add_drop(&flow, "sampled", sums.sampled);
-	add_drop(&flow, "filtered", sums.filtered);
-	add_drop(&flow, "checksum", sums.checksum);
-	add_drop(&flow, "failed", sums.failed);
-	add_drop(&flow, "native", sums.native);
-	add_drop(&flow, "copies", sums.copies);
+	flow.received = sums[kind->received / sizeof(uint64_t)];
+	flow.delivered = sums[kind->delivered / sizeof(uint64_t)];
+	for (uint32_t i = 0; i < kind->drop_count; i++)
+		flow.drops[i] = (struct weir_failover_drop){
+			kind->drops[i].name, sums[kind->drops[i].at / sizeof(uint64_t)]};
 	visit(context, &flow);
 	return 0;
 }
 
 /* Slots are taken in order: behind a free one there are none. */
-int weir_xdp_counters_visit(
-	const struct weir_xdp_counters *counters, weir_failover_visit visit, void *context)
+static int visit_kind(const struct kind *kind, const struct weir_xdp_label *labels, int fd,
+	weir_failover_visit visit, void *context)
 {
-	int first = 0, result;
+	int first = 0;
 
-	for (uint32_t slot = 0;
-		slot < WEIR_XDP_STREAMS && counters->stream_labels[slot].stream[0] != '\0';
-		slot++) {
-		result = visit_stream(counters, slot, visit, context);
-		first = first == 0 ? result : first;
-	}
-	for (uint32_t slot = 0;
-		slot < WEIR_XDP_ATTACHMENTS && counters->group_labels[slot].stream[0] != '\0';
-		slot++) {
-		result = visit_group(counters, slot, visit, context);
+	for (uint32_t slot = 0; slot < kind->slots && labels[slot].stream[0] != '\0'; slot++) {
+		int result = visit_one(kind, &labels[slot], fd, slot, visit, context);
+
 		first = first == 0 ? result : first;
 	}
 	return first;
+}
+
+int weir_xdp_counters_visit(
+	const struct weir_xdp_counters *counters, weir_failover_visit visit, void *context)
+{
+	int result =
+		visit_kind(&streams, counters->stream_labels, counters->streams_fd, visit, context);
+	int other =
+		visit_kind(&groups, counters->group_labels, counters->groups_fd, visit, context);
+
+	return result < 0 ? result : other;
 }
 
 static int open_pinned(const char *folder, const char *name)
