@@ -5,19 +5,11 @@
 #include <linux/capability.h>
 
 #include "base/log.h"
+#include "base/sanitizer.h"
 #include "host/privilege.h"
 #include "host/sandbox.h"
 
 #define LOOK_MS 1000
-
-/* What looks for leaks at the end makes a process that traces this one. */
-#ifdef __has_feature
-#define HAS_SANITIZER __has_feature(address_sanitizer)
-#elif defined(__SANITIZE_ADDRESS__)
-#define HAS_SANITIZER 1
-#else
-#define HAS_SANITIZER 0
-#endif
 
 static struct weir_loop_timer look;
 
@@ -102,7 +94,7 @@ int weir_confine_finish(struct weir_gateway *gateway, struct weir_error *error)
 	unsigned int needs = 0;
 	int result;
 
-	if (HAS_SANITIZER) {
+	if (WEIR_HAS_SANITIZER) {
 		weir_log_warning("weir", "built with sanitizers: all system calls are kept");
 		return 0;
 	}

@@ -143,7 +143,6 @@ static void measure(void *context, uint64_t now_ns)
 
 	(void)now_ns;
 	weir_ownership_measure(gateway->dataplane, MEASURE_MS / 1000.0);
-	weir_load_measure(gateway->dataplane);
 	weir_heat_look(gateway->dataplane, tell_heat, gateway);
 }
 

@@ -7,21 +7,14 @@
 
 #include <CUnit/Basic.h>
 
+#include "base/sanitizer.h"
 #include "place/place.h"
 
 #define MEMBERS    256
 #define PARTITIONS 4096
 #define HISTORIES  3000 /* random ones */
 #define CHANGES    20   /* of membership, in each */
-#ifdef __has_feature
-#define HAS_SANITIZER __has_feature(address_sanitizer)
-#elif defined(__SANITIZE_ADDRESS__)
-#define HAS_SANITIZER 1
-#else
-#define HAS_SANITIZER 0
-#endif
-
-#define LIMIT_MS 5 /* to plan everything at full size */
+#define LIMIT_MS   5    /* to plan everything at full size */
 
 /* A group as its gateway keeps it: owners are names, which stay when members come and go. */
 struct group {
@@ -362,7 +355,7 @@ static void test_speed(void)
 		changed = fmin(changed, ms_of_plan(&group, WEIR_PLACE_EVEN, false));
 	}
 	printf("(%.2f ms from nothing, %.2f ms after a change of all weights) ", nothing, changed);
-#if defined(__OPTIMIZE__) && !HAS_SANITIZER
+#if defined(__OPTIMIZE__) && !WEIR_HAS_SANITIZER
 	CU_ASSERT_TRUE(nothing < LIMIT_MS);
 	CU_ASSERT_TRUE(changed < LIMIT_MS);
 #endif
