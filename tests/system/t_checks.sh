@@ -134,3 +134,19 @@ assert_eq "$(completed weir --no | xargs)" --no-sandbox "completed options of we
 assert_eq "$(WEIR_SOCKET=/nowhere completed weirctl --soc | xargs)" --socket "and of weirctl"
 assert_eq "$(WEIR_SOCKET=/nowhere completed weirctl rpc config_a | xargs)" config_apply \
 	"a method, without a gateway"
+
+# Every reason is in the documents by the name and the text that it has in the code, and no other.
+/usr/bin/python3 - "$weir_root/lib/base/reason.h" "$weir_root/docs/configuration.md" >"$tmp/reasons" <<'EOF' ||
+import re
+import sys
+
+code = open(sys.argv[1], encoding="utf-8").read().replace("\\\n", "")
+wanted = {(stage.lower(), name, text) for stage, name, text in
+          re.findall(r'X\(\w+, (\w+), "(\w+)",\s*"([^"]+)"\)', code) if name != "none"}
+rows = set(re.findall(r"^\| (port|stream|group|native) \| `(\w+)` \| (.+) \|$",
+                      open(sys.argv[2], encoding="utf-8").read(), re.MULTILINE))
+for row in sorted(wanted ^ rows):
+    print("code" if row in wanted else "document", *row)
+sys.exit(len(wanted) < 50 or wanted != rows)
+EOF
+	fail "reasons differ: $(cat "$tmp/reasons")"
