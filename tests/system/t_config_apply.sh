@@ -13,6 +13,7 @@ host exporter 1
 kernel_port gw0 2
 host c1 3
 host c2 4
+ip -n c2 address add 10.0.0.5/24 dev eth0
 
 # The part that stays the same. In all that follows, jq changes this document.
 cat >"$tmp/weir.json" <<EOF
@@ -47,7 +48,7 @@ refused() {
 # variant NUMBER: of the first configuration, with a change as an operator makes it
 variant() {
 	local other='{"name": "other", "address": "10.0.0.4", "port": 9996}'
-	local more='{"name": "more", "address": "10.0.0.4", "port": 9997}'
+	local more='{"name": "more", "address": "10.0.0.5", "port": 9996}'
 	local group="{\"name\": \"new\", \"streams\": [\"flows\"], \"consumers\": [$other]}"
 	local stream='{"name": "new", "match": {"udp_port": "5000-5010"}, "buffers": 1024}'
 	case $1 in
@@ -75,7 +76,8 @@ change() {
 }
 
 receiver_start kept c1 --listen 10.0.0.3:9995
-receiver_start other c2 --listen 10.0.0.4:9996 --listen 10.0.0.4:9997 --late
+# Both consumers who come and go are one socket, which has what came first in front.
+receiver_start other c2 --listen 0.0.0.0:9996 --late
 send exporter --to 10.0.0.2:4739 --rate 5k --seconds 20 --keys 100 --size 200 \
 	--json "$tmp/sent.json" &
 sender=$!
