@@ -7,6 +7,7 @@
 #include "control/alerts.h"
 #include "control/capture.h"
 #include "control/checkpoint.h"
+#include "control/drift.h"
 #include "control/trials.h"
 #include "control/gateway.h"
 #include "control/health.h"
@@ -168,6 +169,7 @@ static int open_control(struct program *program, struct weir_error *error)
 		weir_watchdog_create(gateway, &gateway->watchdog) < 0 ||
 		weir_watch_create(gateway, &gateway->alerts) < 0 ||
 		weir_trials_create(gateway, &gateway->trials) < 0 ||
+		weir_drift_create(gateway, &gateway->drift) < 0 ||
 		weir_telemetry_create(gateway, &gateway->telemetry) < 0 ||
 		weir_notify_create(gateway, &program->notify) < 0 ||
 		weir_gateway_start_timers(gateway) < 0)
@@ -309,6 +311,7 @@ static void stop(struct program *program)
 	weir_server_close(gateway->server);
 	gateway->server = NULL; /* nobody is told of events any more */
 	weir_telemetry_destroy(gateway->telemetry);
+	weir_drift_destroy(gateway->drift);
 	weir_trials_destroy(gateway->trials);
 	weir_watch_destroy(gateway->alerts);
 	weir_watchdog_destroy(gateway->watchdog);

@@ -23,6 +23,8 @@
 	X(TROUBLE, "trouble", WARNING, "a watchdog found something wrong")                         \
 	X(TROUBLE_OVER, "trouble_over", NOTICE, "a watchdog finds it well again")                  \
 	X(REMEDY, "remedy", NOTICE, "a watchdog did something about it, or would have")            \
+	X(DRIFT, "drift", WARNING, "something is not as the configuration, or the start, has it")  \
+	X(DRIFT_OVER, "drift_over", NOTICE, "it is as intended again")                             \
 	X(ALERT, "alert", WARNING, "an alert became active")                                       \
 	X(ALERT_OVER, "alert_over", NOTICE, "an alert has ended")
 

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "control/checkpoint.h"
+#include "control/drift.h"
 #include "control/events.h"
 #include "control/trials.h"
 #include "control/quarantine.h"
@@ -275,6 +276,7 @@ void weir_gateway_sync(struct weir_gateway *gateway)
 	weir_checkpoint_sync(gateway->checkpoint);
 	follow_by_ports(gateway);
 	weir_trials_sync(gateway->trials);
+	weir_drift_sync(gateway->drift);
 	weir_telemetry_sync(gateway->telemetry);
 	weir_gateway_follow_log(weir_dataplane_config(gateway->dataplane));
 }

@@ -29,6 +29,7 @@ struct weir_telemetry;
 struct weir_watchdog;
 struct weir_watch;
 struct weir_trials;
+struct weir_drift;
 
 struct weir_gateway {
 	struct weir_loop *loop;
@@ -47,6 +48,7 @@ struct weir_gateway {
 	struct weir_watchdog *watchdog;     /* what is in trouble, and remedies */
 	struct weir_watch *alerts;          /* alerts and baselines */
 	struct weir_trials *trials;         /* where they are on, and trials */
+	struct weir_drift *drift;           /* what differs from what was meant */
 	struct weir_captures *captures;     /* packets to files */
 	struct weir_telemetry *telemetry;   /* figures, and who asks for them */
 	void (*close_ports)(void *context); /* app's: another gateway wants them */
@@ -103,3 +105,4 @@ int weir_methods_health_register(struct weir_gateway *gateway);
 int weir_methods_capture_register(struct weir_gateway *gateway);
 int weir_methods_alert_register(struct weir_gateway *gateway);
 int weir_methods_template_register(struct weir_gateway *gateway);
+int weir_methods_drift_register(struct weir_gateway *gateway);

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "control/alerts.h"
 #include "control/trials.h"
+#include "control/drift.h"
 #include "control/gateway.h"
 #include "control/watchdog.h"
 #include "telemetry/collect.h"
@@ -101,6 +102,8 @@ static void look(void *context, uint64_t now_ns)
 		   weir_telemetry_collect_control(gateway, telemetry->config.consumers, samples);
 	weir_samples_unlabel(samples, 0);
 	weir_samples_add(samples, WEIR_METRIC_ID_SAMPLES_LEFT_OUT, left_out);
+	weir_drift_add_samples(gateway->drift, samples);
+	weir_samples_unlabel(samples, 0);
 	weir_watchdog_look(gateway->watchdog, now_ns, samples);
 	weir_watch_look(gateway->alerts, now_ns, samples);
 	publish(telemetry, samples);

@@ -275,6 +275,7 @@ static void fill_worker(const struct weir_dataplane *dataplane, const struct wei
 	report->partitions = count_partitions(dataplane, worker->id);
 	report->load_percent = 100 * worker->busy_rate / (double)rte_get_tsc_hz();
 	report->may_sleep = worker->may_sleep;
+	report->thread = atomic_load(&worker->thread);
 	report->generation = atomic_load(&worker->applied);
 	report->heartbeat_us = (uint64_t)age / worker->cycles_per_us;
 	report->receive_queues = worker->rx_count;

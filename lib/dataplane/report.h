@@ -116,6 +116,7 @@ struct weir_worker_report {
 	bool is_stalled; /* no loop for workers.stall_ms */
 	bool is_parked;  /* has no partitions, or they are about to leave */
 	bool may_sleep;
+	int thread;            /* the kernel's number of it; 0: it has not begun */
 	uint32_t partitions;   /* that it has, or that are on their way to it */
 	double load_percent;   /* share of the last seconds that it was busy */
 	uint64_t generation;   /* applied */

@@ -9,6 +9,7 @@
 
 #include <sys/prctl.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <rte_cycles.h>
 
@@ -194,6 +195,7 @@ int weir_worker_main(void *argument)
 	struct rte_rcu_qsbr *qsbr = worker->dataplane->qsbr;
 
 	prctl(PR_SET_TIMERSLACK, 1000);
+	atomic_store(&worker->thread, (int)gettid());
 	rte_rcu_qsbr_thread_register(qsbr, worker->id);
 	rte_rcu_qsbr_thread_online(qsbr, worker->id);
 	renew_wall_clock(worker);

@@ -91,6 +91,7 @@ struct weir_worker {
 	uint16_t id;
 	uint16_t cpu;
 	unsigned int lcore;
+	_Atomic int thread; /* the kernel's number of it; set once, anyone reads */
 	struct weir_dataplane *dataplane;
 	const struct weir_snapshot *snapshot;
 	uint32_t capture_points; /* the data plane's, in this loop */

@@ -180,6 +180,8 @@ int weir_host_decode_link(const struct nlmsghdr *message, struct weir_host_link 
 	link->master = (int)read_u32(find(message, header, IFLA_MASTER));
 	read_link_kind(find(message, header, IFLA_LINKINFO), link);
 	link->parent = read_parent(message, link->kind);
+	link->xdp_program =
+		read_u32(find_nested(find(message, header, IFLA_XDP), IFLA_XDP_PROG_ID));
 	return 0;
 }
 

@@ -131,8 +131,7 @@ int weir_machine_isolated_cpus(cpu_set_t *cpus)
 
 int weir_machine_allowed_cpus(cpu_set_t *cpus)
 {
-	CPU_ZERO(cpus);
-	return sched_getaffinity(0, sizeof(*cpus), cpus) < 0 ? -errno : 0;
+	return weir_machine_thread_cpus(0, cpus);
 }
 
 int weir_machine_hugepages(struct weir_hugepages pages[WEIR_HUGEPAGE_SIZES])
@@ -155,6 +154,67 @@ int weir_machine_hugepages(struct weir_hugepages pages[WEIR_HUGEPAGE_SIZES])
 		return ret;
 	qsort(pages, (size_t)count, sizeof(pages[0]), compare_sizes);
 	return count;
+}
+
+/* Blanks and control characters, as many as there are, are one blank; none at the end. */
+static void squeeze(char *text)
+{
+	char *to = text;
+
+	text[strcspn(text, "\n")] = '\0';
+	for (const char *from = text; *from != '\0'; from++)
+		if ((unsigned char)*from > ' ')
+			*to++ = *from;
+		else if (to != text && to[-1] != ' ')
+			*to++ = ' ';
+	if (to != text && to[-1] == ' ')
+		to--;
+	*to = '\0';
+}
+
+int weir_machine_line(const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t length;
+
+	text[0] = '\0';
+	if (fd < 0)
+		return -errno;
+	length = read(fd, text, size - 1);
+	if (length < 0) {
+		int ret = -errno;
+
+		close(fd);
+		return ret;
+	}
+	close(fd);
+	text[length] = '\0';
+	squeeze(text);
+	return 0;
+}
+
+int weir_machine_thread_cpus(int thread, cpu_set_t *cpus)
+{
+	CPU_ZERO(cpus);
+	return sched_getaffinity(thread, sizeof(*cpus), cpus) < 0 ? -errno : 0;
+}
+
+void weir_cpu_list_format(const cpu_set_t *cpus, char *text, size_t size)
+{
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (size_t first = 0; first < CPU_SETSIZE && used < size; first++) {
+		size_t last = first;
+
+		if (!CPU_ISSET(first, cpus))
+			continue;
+		while (last + 1 < CPU_SETSIZE && CPU_ISSET(last + 1, cpus))
+			last++;
+		used += (size_t)snprintf(text + used, size - used,
+			last == first ? "%s%zu" : "%s%zu-%zu", used == 0 ? "" : ",", first, last);
+		first = last;
+	}
 }
 
 int weir_machine_memlock(uint64_t *bytes)

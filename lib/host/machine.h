@@ -35,5 +35,14 @@ int weir_machine_allowed_cpus(cpu_set_t *cpus);
  * in, at most WEIR_HUGEPAGE_SIZES, or -errno; 0 when the kernel has none.
  */
 int weir_machine_hugepages(struct weir_hugepages pages[WEIR_HUGEPAGE_SIZES]);
+/*
+ * The first line of a file of /proc or /sys, without its end, words one blank apart; cut to `size`.
+ * "" and -errno when there is none.
+ */
+int weir_machine_line(const char *path, char *text, size_t size);
+/* CPUs that a thread may run on, by the kernel's number of it. */
+int weir_machine_thread_cpus(int thread, cpu_set_t *cpus);
+/* As the kernel lists CPUs, "0-3,8"; cut to `size`. */
+void weir_cpu_list_format(const cpu_set_t *cpus, char *text, size_t size);
 /* Bytes that this process may lock (RLIMIT_MEMLOCK); UINT64_MAX: no limit. */
 int weir_machine_memlock(uint64_t *bytes);

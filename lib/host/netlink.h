@@ -72,12 +72,16 @@ struct weir_host_link {
 	int master;             /* ifindex of the bridge, bond or VRF over it; 0: none */
 	uint16_t vlan;          /* VLAN id of an 802.1Q or 802.1ad device; 0: is none */
 	uint16_t vlan_protocol; /* EtherType of its tag, 0x8100 or 0x88a8; 0: is none */
+	uint32_t xdp_program; /* number of its XDP program; 0: none. Changes are not always told */
 };
 
 /* From the cache. 0 or -ENODEV. */
 int weir_host_link_by_index(const struct weir_host *host, int ifindex, struct weir_host_link *link);
 int weir_host_link_by_name(
 	const struct weir_host *host, const char *name, struct weir_host_link *link);
+
+/* Asks the kernel: what changes without being told is as it is now. 0, -ENODEV or -errno. */
+int weir_host_link_ask(struct weir_host *host, int ifindex, struct weir_host_link *link);
 
 struct weir_host_address {
 	struct weir_address address;

@@ -56,6 +56,8 @@ enum weir_alert_test {
 		HEALTH, "subject", 0.5, 0.02, "The wall clock has stepped")                        \
 	X(QUARANTINE, "WeirQuarantine", "warning", QUARANTINE, "", "", ABOVE, 0, QUARANTINE, "",   \
 		0.5, 0.02, "Messages are in quarantine")                                           \
+	X(DRIFT, "WeirDrift", "warning", DRIFT, "", "", ABOVE, 0, DRIFT, "side", 0.5, 0.02,        \
+		"Something is not as the configuration, or the host at the start, has it")         \
 	X(UNUSUAL, "WeirUnusual", "info", BASELINE_ODD, "", "", ABOVE, 0, BASELINE_ODD, "series",  \
 		0.5, 0.2, "A figure is far from what is usual at this hour of the week")
 

@@ -180,6 +180,8 @@
 	X(BASELINE_SCORE, GAUGE, "weir_baseline_deviation_score", "",                              \
 		"standard deviations from what is usual at this hour of the week")                 \
 	X(BASELINE_ODD, GAUGE, "weir_baseline_odd", "", "1 while it is more than the limit")       \
+	X(DRIFT, GAUGE, "weir_drift_differences", "",                                              \
+		"what is not as the configuration, or the host at the start, has it")              \
 	X(ALERTS, GAUGE, "weir_alerts", "", "alerts that are active, by name")
 
 enum weir_metric_type {

@@ -155,6 +155,50 @@ wait_for "ctl metric list name=weir_remedy | jq -e '.metrics[] | select(.labels.
 ip link set gw0 up
 wait_for "ctl health get | jq -e '.well'" 20
 
+# Drift: what is changed under the gateway is named with both values, an event and an alert tell of
+# it, and with the change it is gone.
+# differs NAME INTENDED ACTUAL
+differs() {
+	assert_json "$(ctl drift show)" ".drifted and any(.differences[]; .name == \"$1\" and
+		.intended == \"$2\" and .actual == \"$3\" and .for_ms >= 0)" "drift of $1"
+}
+mtu=$(cat /sys/class/net/gw0/mtu)
+filter=$(cat /proc/sys/net/ipv4/conf/gw0/rp_filter)
+assert_json "$(ctl drift show)" '.drifted == false and all(.sides[]; .intended == .actual)'
+ip link set gw0 mtu 1400
+echo $((filter == 2 ? 1 : 2)) >/proc/sys/net/ipv4/conf/gw0/rp_filter
+ctl consumer set-rate c1 packets_per_s=1000000 >/dev/null
+thread=$(grep -l worker /proc/"$gateway_pid"/task/*/comm | head -n 1 | cut -d / -f 5)
+taskset -pc 0 "$thread" >/dev/null
+pages=$(cat /proc/sys/vm/nr_hugepages)
+echo $((pages + 1)) >/proc/sys/vm/nr_hugepages
+hugepages_added=$(($(cat /proc/sys/vm/nr_hugepages) - pages))
+differs port.lan.mtu "$mtu" 1400
+differs net.ipv4.conf.gw0.rp_filter "$filter" $((filter == 2 ? 1 : 2))
+differs consumer.c1.packets_per_s 0 1000000
+differs worker.0.cpus 1 0
+[ "$hugepages_added" = 0 ] || differs hugepages.2048kB "$pages" $((pages + 1))
+assert_json "$(ctl drift show)" "(.differences | length) == $((4 + (hugepages_added > 0))) and
+	all(.sides[]; .intended != .actual)"
+wait_for "ctl alert list | jq -e '[.alerts[] | select(.alert == \"WeirDrift\" and
+	.state == \"active\") | .subject] | sort == [\"side=effective\", \"side=host\"]'" 20
+hugepages_restore
+hugepages_added=0
+echo "$filter" >/proc/sys/net/ipv4/conf/gw0/rp_filter
+ctl consumer set-rate c1 packets_per_s=0 >/dev/null
+taskset -pc 1 "$thread" >/dev/null
+assert_json "$(ctl drift show)" '[.differences[].name] == ["port.lan.mtu"]'
+assert_json "$(ctl drift accept)" '.drifted == false'
+ip link set gw0 mtu "$mtu"
+differs port.lan.mtu 1400 "$mtu"
+ctl drift accept >/dev/null
+wait_for "ctl metric list name=weir_drift_differences | jq -e '(.metrics | length) == 2 and
+	all(.metrics[]; .value == 0)'"
+for event in drift drift_over; do
+	jq -se "any(.[].params; .event == \"$event\" and .subject == \"port.lan.mtu\" and
+		.reason == \"host\")" "$tmp/events" >/dev/null || fail "no event $event"
+done
+
 # What is usual is kept.
 assert_json "$(ctl baseline compare)" '.baselines | length >= 3'
 kill "$events" "${helpers[@]}"

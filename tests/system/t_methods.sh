@@ -138,6 +138,10 @@ done
 assert_fails ctl capture start points=rx
 assert_fails ctl capture stop 1
 answers event_subscribe '.number >= 0'
+answers drift_show '.drifted == false and .differences == [] and (.config | length) == 64 and
+	(.sides | map(.side)) == ["effective", "host"] and
+	all(.sides[]; .facts > 5 and .intended == .actual and (.intended | length) == 64)'
+answers drift_accept '.drifted == false'
 answers template_list limit=5 '.matching == 0 and .templates == []'
 answers quarantine_list '.held == 0 and .quarantined == 0 and .messages == []'
 asked[quarantine_show]=1

@@ -103,6 +103,15 @@ bpftool map create /sys/fs/bpf/weir/shared/stream_counters type array key 4 valu
 	name stream_counters
 replaced 'the pinned maps do not fit (.*): replaced'
 
+# Somebody takes the program off: it is named.
+weir_start "$tmp/weir.json"
+before=$(program_id)
+assert_json "$(ctl drift show)" '.drifted == false'
+bpftool net detach xdp dev gw0
+assert_json "$(ctl drift show)" ".differences | length == 1 and .[0].intended == \"${before##* }\" and
+	.[0].name == \"port.lan.xdp_program\" and .[0].actual == \"none\""
+weir_stop
+
 weir --config "$tmp/weir.json" --unload
 [ ! -e /sys/fs/bpf/weir ] || fail "pins are left: $(find /sys/fs/bpf/weir)"
 wait_for "! ip -d link show gw0 | grep -q 'prog/xdp'"

@@ -56,6 +56,23 @@ static void test_a_vlan_device_has_parent_id_and_protocol(void)
 	CU_ASSERT_EQUAL(link.vlan_protocol, 0x88a8);
 }
 
+static void test_a_link_names_its_xdp_program(void)
+{
+	struct host_message message;
+	struct nlmsghdr *header = host_message_link(&message, RTM_NEWLINK, 7, "v0");
+	struct nlattr *xdp = mnl_attr_nest_start(header, IFLA_XDP);
+	struct weir_host_link link;
+
+	mnl_attr_put_u8(header, IFLA_XDP_ATTACHED, XDP_ATTACHED_SKB);
+	mnl_attr_put_u32(header, IFLA_XDP_PROG_ID, 4711);
+	mnl_attr_nest_end(header, xdp);
+	CU_ASSERT_EQUAL_FATAL(weir_host_decode_link(header, &link), 0);
+	CU_ASSERT_EQUAL(link.xdp_program, 4711);
+	header = host_message_link(&message, RTM_NEWLINK, 7, "v0");
+	CU_ASSERT_EQUAL_FATAL(weir_host_decode_link(header, &link), 0);
+	CU_ASSERT_EQUAL(link.xdp_program, 0);
+}
+
 static void test_a_peer_or_a_parent_elsewhere_is_no_parent(void)
 {
 	struct host_message message;
@@ -345,6 +362,7 @@ int main(void)
 	CU_TestInfo tests[] = {
 		{"a VLAN device has parent, id and protocol",
 			test_a_vlan_device_has_parent_id_and_protocol},
+		{"a link names its XDP program", test_a_link_names_its_xdp_program},
 		{"a peer or a parent elsewhere is no parent",
 			test_a_peer_or_a_parent_elsewhere_is_no_parent},
 		{"up without carrier is not running", test_up_without_carrier_is_not_running},

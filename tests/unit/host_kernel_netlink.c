@@ -131,13 +131,21 @@ static void test_links_and_addresses_are_known_from_the_start(void)
 static void test_changes_of_a_link_are_told(void)
 {
 	struct host_watch watch;
-	struct weir_host_link link;
+	struct weir_host_link link, other;
 
 	host_watch_open(&watch);
 	CU_ASSERT(host_kernel_run("ip link add more0 mtu 1400 type veth peer name more1"));
 	CU_ASSERT(host_watch_until_told(&watch, WEIR_HOST_LINK, 0));
 	CU_ASSERT_EQUAL(weir_host_link_by_name(watch.host, "more0", &link), 0);
 	CU_ASSERT_EQUAL(link.mtu, 1400);
+	/* Asked, the kernel says what the cache has not heard of yet. */
+	CU_ASSERT(host_kernel_run("ip link set more0 mtu 1300"));
+	CU_ASSERT_EQUAL(weir_host_link_ask(watch.host, link.ifindex, &link), 0);
+	CU_ASSERT_EQUAL(link.mtu, 1300);
+	CU_ASSERT_STRING_EQUAL(link.name, "more0");
+	CU_ASSERT_EQUAL(link.xdp_program, 0);
+	CU_ASSERT_EQUAL(weir_host_link_ask(watch.host, 9999, &other), -ENODEV);
+	CU_ASSERT_EQUAL(weir_host_link_ask(watch.host, 0, &other), -ENODEV);
 	CU_ASSERT_FALSE(link.is_up);
 	host_watch_settle(&watch);
 	CU_ASSERT(host_kernel_run("ip link set more0 name other0 address 02:00:00:00:00:77 up"));

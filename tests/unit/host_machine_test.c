@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <CUnit/Basic.h>
 
@@ -99,6 +102,42 @@ static void test_allowed_follows_the_affinity(void)
 	CU_ASSERT_EQUAL(sched_setaffinity(0, sizeof(before), &before), 0);
 }
 
+static void test_a_set_of_cpus_is_written_as_it_is_read(void)
+{
+	static const char *const lists[] = {"", "0", "0-3,8", "1,3,5-7,1023"};
+	char text[64];
+	cpu_set_t cpus;
+
+	for (unsigned int i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		CU_ASSERT_EQUAL(weir_cpu_list_parse(lists[i], &cpus), 0);
+		weir_cpu_list_format(&cpus, text, sizeof(text));
+		CU_ASSERT_STRING_EQUAL(text, lists[i]);
+	}
+	weir_cpu_list_format(&cpus, text, 6);
+	CU_ASSERT_STRING_EQUAL(text, "1,3,5");
+}
+
+static void test_a_line_is_read_without_what_surrounds_it(void)
+{
+	char folder[] = "/tmp/weir-machine.XXXXXX", path[64], text[16];
+	FILE *file;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/line", folder);
+	file = fopen(path, "w");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+	fputs(" 32768\t \t60999 \nmore\n", file);
+	fclose(file);
+	CU_ASSERT_EQUAL(weir_machine_line(path, text, sizeof(text)), 0);
+	CU_ASSERT_STRING_EQUAL(text, "32768 60999");
+	CU_ASSERT_EQUAL(weir_machine_line(path, text, 6), 0);
+	CU_ASSERT_STRING_EQUAL(text, "3276");
+	unlink(path);
+	CU_ASSERT_EQUAL(weir_machine_line(path, text, sizeof(text)), -ENOENT);
+	CU_ASSERT_STRING_EQUAL(text, "");
+	rmdir(folder);
+}
+
 int main(void)
 {
 	CU_TestInfo tests[] = {
@@ -108,6 +147,10 @@ int main(void)
 		{"a huge page folder names its size", test_a_huge_page_folder_names_its_size},
 		{"this machine can be read", test_this_machine_can_be_read},
 		{"allowed follows the affinity", test_allowed_follows_the_affinity},
+		{"a set of cpus is written as it is read",
+			test_a_set_of_cpus_is_written_as_it_is_read},
+		{"a line is read without what surrounds it",
+			test_a_line_is_read_without_what_surrounds_it},
 		CU_TEST_INFO_NULL,
 	};
 	CU_SuiteInfo suites[] = {{"machine", NULL, NULL, NULL, NULL, tests}, CU_SUITE_INFO_NULL};
