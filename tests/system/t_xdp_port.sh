@@ -107,7 +107,8 @@ replaced 'the pinned maps do not fit (.*): replaced'
 weir_start "$tmp/weir.json"
 before=$(program_id)
 assert_json "$(ctl drift show)" '.drifted == false'
-bpftool net detach xdp dev gw0
+bpftool link detach id "$(bpftool -j link list | jq --argjson program "${before##* }" \
+	'.[] | select(.prog_id == $program) | .id')"
 assert_json "$(ctl drift show)" ".differences | length == 1 and .[0].intended == \"${before##* }\" and
 	.[0].name == \"port.lan.xdp_program\" and .[0].actual == \"none\""
 weir_stop
