@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "control/alerts.h"
 #include "control/capture.h"
+#include "control/chaos.h"
 #include "control/checkpoint.h"
 #include "control/drift.h"
 #include "control/trials.h"
@@ -165,6 +166,7 @@ static int open_control(struct program *program, struct weir_error *error)
 		weir_reach_create(gateway, &gateway->reach) < 0 ||
 		weir_quarantine_create(&gateway->quarantine) < 0 ||
 		weir_captures_create(gateway, &gateway->captures) < 0 ||
+		weir_chaos_create(gateway, &gateway->chaos) < 0 ||
 		weir_health_create(gateway, &gateway->health) < 0 ||
 		weir_watchdog_create(gateway, &gateway->watchdog) < 0 ||
 		weir_watch_create(gateway, &gateway->alerts) < 0 ||
@@ -316,6 +318,7 @@ static void stop(struct program *program)
 	weir_watch_destroy(gateway->alerts);
 	weir_watchdog_destroy(gateway->watchdog);
 	weir_health_destroy(gateway->health);
+	weir_chaos_destroy(gateway->chaos);
 	stop_delivery(program);
 	weir_captures_destroy(gateway->captures);
 	weir_quarantine_destroy(gateway->quarantine);

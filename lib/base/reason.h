@@ -36,6 +36,7 @@
 	X(UDP_CHECKSUM, PORT, "udp_checksum", "UDP checksum wrong, or absent over IPv6")           \
 	X(SEGMENTED, PORT, "segmented", "headers are not in the first buffer segment")             \
 	X(KERNEL_FULL, PORT, "kernel_full", "for the kernel, but the queue to it was full")        \
+	X(CHAOS_DROP, PORT, "chaos_drop", "dropped when received, by an injected fault")           \
 	X(KEY_TRUNCATED, STREAM, "key_truncated", "ends before the bytes of the key")              \
 	X(KEY_VERSION, STREAM, "key_version", "protocol version that the key does not know")       \
 	X(KEY_MALFORMED, STREAM, "key_malformed", "header that holds the key contradicts itself")  \
@@ -56,6 +57,7 @@
 	X(FAMILY, GROUP, "family", "source kept, but consumer has another IP version")             \
 	X(CHECKSUM, GROUP, "checksum", "UDP checksum wrong, found when framed")                    \
 	X(TX_FAILED, GROUP, "tx_failed", "egress port refused the packet or went away")            \
+	X(CHAOS_LOSE, GROUP, "chaos_lose", "thrown away when sent, by an injected fault")          \
 	X(REMOVED, GROUP, "removed", "stream or group was removed from the configuration")         \
 	X(SUPERSEDED, GROUP, "superseded",                                                         \
 		"not delivered before its stream's new rings had to go on")                        \

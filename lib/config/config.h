@@ -282,6 +282,11 @@ struct weir_config_capture {
 	uint64_t bytes;      /* largest file */
 };
 
+/* Faults that an operator injects. */
+struct weir_config_chaos {
+	bool allow;
+};
+
 struct weir_config_alerts {
 	uint32_t short_s; /* windows of the burn rate */
 	uint32_t long_s;
@@ -314,6 +319,7 @@ struct weir_config {
 	struct weir_config_alerts alerts;
 	struct weir_config_feature features[WEIR_FEATURE_COUNT];
 	struct weir_config_capture capture;
+	struct weir_config_chaos chaos;
 	struct weir_config_port *ports;
 	unsigned int port_count;
 	struct weir_config_stream *streams;

@@ -3,7 +3,7 @@
 
 #include "config/parts.h"
 
-/* Objects that say how the gateway is watched: telemetry, log, watchdog, alerts, capture. */
+/* Objects that say how the gateway is watched: telemetry, log, watchdog, alerts, capture; chaos. */
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -69,6 +69,10 @@ static const struct weir_field capture_fields[] = {
 		.maximum = INT64_C(1) << 40},
 };
 
+static const struct weir_field chaos_fields[] = {
+	{WEIR_MEMBER(struct weir_config_chaos, allow), .read = weir_read_bool},
+};
+
 int weir_read_telemetry(
 	const struct weir_value *value, const struct weir_field *field, void *telemetry)
 {
@@ -110,4 +114,10 @@ int weir_read_capture(const struct weir_value *value, const struct weir_field *f
 {
 	(void)field;
 	return weir_fields_read(value, capture_fields, COUNT_OF(capture_fields), capture);
+}
+
+int weir_read_chaos(const struct weir_value *value, const struct weir_field *field, void *chaos)
+{
+	(void)field;
+	return weir_fields_read(value, chaos_fields, COUNT_OF(chaos_fields), chaos);
 }

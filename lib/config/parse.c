@@ -26,6 +26,7 @@ static const struct weir_field config_fields[] = {
 	{WEIR_MEMBER(struct weir_config, alerts), .read = weir_read_alerts},
 	{WEIR_MEMBER(struct weir_config, features), .read = weir_read_features},
 	{WEIR_MEMBER(struct weir_config, capture), .read = weir_read_capture},
+	{WEIR_MEMBER(struct weir_config, chaos), .read = weir_read_chaos},
 	{.key = "ports",
 		.read = weir_read_ports,
 		.hint = "[{\"name\": \"up0\", \"driver\": \"af_packet\", \"interface\": \"eth0\"}]",

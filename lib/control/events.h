@@ -19,6 +19,8 @@
 	X(FEATURE_CONFIRMED, "feature_confirmed", NOTICE, "a feature's trial held")                \
 	X(PARTITION_ALONE, "partition_alone", NOTICE,                                              \
 		"a hot partition got its worker to itself, or shares it again")                    \
+	X(CHAOS_BEGUN, "chaos_begun", WARNING, "a fault is injected on purpose")                   \
+	X(CHAOS_OVER, "chaos_over", NOTICE, "an injected fault is over")                           \
 	X(CONSUMER_STATE, "consumer_state", INFO, "a consumer fares differently")                  \
 	X(TROUBLE, "trouble", WARNING, "a watchdog found something wrong")                         \
 	X(TROUBLE_OVER, "trouble_over", NOTICE, "a watchdog finds it well again")                  \

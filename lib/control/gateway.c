@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "control/chaos.h"
 #include "control/checkpoint.h"
 #include "control/drift.h"
 #include "control/events.h"
@@ -277,6 +278,7 @@ void weir_gateway_sync(struct weir_gateway *gateway)
 	follow_by_ports(gateway);
 	weir_trials_sync(gateway->trials);
 	weir_drift_sync(gateway->drift);
+	weir_chaos_sync(gateway->chaos);
 	weir_telemetry_sync(gateway->telemetry);
 	weir_gateway_follow_log(weir_dataplane_config(gateway->dataplane));
 }

@@ -20,6 +20,7 @@ struct weir_reach;
 struct weir_sessions;
 struct weir_twins;
 struct weir_captures;
+struct weir_chaos;
 struct weir_checkpoint;
 struct weir_versions;
 struct weir_quarantine;
@@ -50,6 +51,7 @@ struct weir_gateway {
 	struct weir_trials *trials;         /* where they are on, and trials */
 	struct weir_drift *drift;           /* what differs from what was meant */
 	struct weir_captures *captures;     /* packets to files */
+	struct weir_chaos *chaos;           /* injected faults */
 	struct weir_telemetry *telemetry;   /* figures, and who asks for them */
 	void (*close_ports)(void *context); /* app's: another gateway wants them */
 	void *close_context;
@@ -103,6 +105,7 @@ int weir_methods_event_register(struct weir_gateway *gateway);
 int weir_methods_feature_register(struct weir_gateway *gateway);
 int weir_methods_health_register(struct weir_gateway *gateway);
 int weir_methods_capture_register(struct weir_gateway *gateway);
+int weir_methods_chaos_register(struct weir_gateway *gateway);
 int weir_methods_alert_register(struct weir_gateway *gateway);
 int weir_methods_template_register(struct weir_gateway *gateway);
 int weir_methods_drift_register(struct weir_gateway *gateway);

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "control/chaos.h"
 #include "control/checkpoint.h"
 #include "control/gateway.h"
 #include "control/health.h"
@@ -134,6 +135,18 @@ static uint64_t resident_bytes(void)
 	return resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+static void add_chaos(const struct weir_gateway *gateway, struct weir_samples *samples)
+{
+	for (int kind = 0; kind < WEIR_CHAOS_COUNT; kind++) {
+		struct weir_chaos_report report;
+
+		weir_chaos_report(gateway->chaos, (enum weir_chaos_kind)kind, &report);
+		ADD_WITH(CHAOS_ON, "fault", weir_chaos_about[kind].name, report.is_on);
+		ADD_WITH(CHAOS_INJECTED, "fault", weir_chaos_about[kind].name, report.total);
+	}
+	ADD(CHAOS_HELD, weir_chaos_held(gateway->dataplane));
+}
+
 static void add_control(const struct weir_gateway *gateway, struct weir_samples *samples)
 {
 	const struct weir_quarantine_counters *quarantine =
@@ -174,6 +187,7 @@ uint32_t weir_telemetry_collect_control(
 	weir_samples_unlabel(samples, 0);
 	add_sessions(gateway, samples);
 	add_disk(gateway, samples);
+	add_chaos(gateway, samples);
 	add_control(gateway, samples);
 	return pass.left_out;
 }

@@ -224,8 +224,10 @@ void weir_dataplane_destroy(struct weir_dataplane *dataplane)
 	if (dataplane == NULL)
 		return;
 	weir_publish_destroy(dataplane);
-	if (dataplane->workers != NULL)
+	if (dataplane->workers != NULL) {
 		weir_capture_free(dataplane);
+		weir_chaos_free(dataplane);
+	}
 	for (uint32_t i = 0; dataplane->workers != NULL && i < dataplane->worker_count; i++)
 		destroy_worker(&dataplane->workers[i], dataplane->worker_count);
 	for (uint32_t i = 0; i < WEIR_MAX_AGENTS; i++)

@@ -12,6 +12,7 @@
 #include "config/config.h"
 #include "dataplane/agent.h"
 #include "dataplane/capture.h"
+#include "dataplane/chaos.h"
 #include "dataplane/consumer.h"
 #include "dataplane/feature.h"
 #include "dataplane/heat.h"
@@ -118,7 +119,10 @@ struct weir_dataplane {
 	struct weir_capture_rule captures[WEIR_CAPTURE_RULES]; /* see there */
 	_Atomic uint32_t capture_points; /* of those that are on; workers read */
 	_Atomic uint64_t capture_since;  /* TSC; packets received later know their port */
-	_Atomic bool leaves_estate;      /* set before the workers' `stop` */
+	_Atomic(const struct weir_chaos_plan *) chaos; /* control writes, workers read; see there */
+	void **chaos_taken;                            /* buffers, by `exhaust` */
+	uint32_t chaos_taken_count;
+	_Atomic bool leaves_estate; /* set before the workers' `stop` */
 };
 
 /*

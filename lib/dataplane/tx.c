@@ -36,6 +36,8 @@ void weir_tx_flush(struct weir_worker *worker, struct weir_tx *tx)
 		open_waiting(worker, tx);
 		return;
 	}
+	if (unlikely(worker->chaos != NULL))
+		weir_chaos_send(worker, tx);
 	for (uint32_t i = 0; i < tx->count; i++)
 		bytes += tx->packets[i]->pkt_len;
 	if (weir_captures(worker, WEIR_CAPTURE_TX))

@@ -48,7 +48,10 @@ static uint32_t receive(struct weir_worker *worker)
 			continue;
 		if (weir_captures(worker, WEIR_CAPTURE_RX | WEIR_CAPTURE_DROP))
 			weir_capture_rx(worker, rx->port, packets, count);
-		weir_classify(worker, rx->port, packets, count);
+		if (likely(worker->chaos == NULL))
+			weir_classify(worker, rx->port, packets, count);
+		else
+			weir_chaos_receive(worker, rx->port, packets, count);
 		total += count;
 		most = RTE_MAX(most, (uint32_t)count);
 	}
@@ -106,10 +109,14 @@ static void tick(struct weir_worker *worker)
 static void look_at_control(struct weir_worker *worker)
 {
 	uint32_t wanted = atomic_load_explicit(&worker->census_wanted, memory_order_acquire);
+	const struct weir_chaos_plan *chaos =
+		atomic_load_explicit(&worker->dataplane->chaos, memory_order_acquire);
 
 	worker->capture_points =
 		atomic_load_explicit(&worker->dataplane->capture_points, memory_order_acquire);
 	weir_worker_follow(worker);
+	if (unlikely(chaos != worker->chaos && !worker->is_draining))
+		weir_chaos_follow(worker, chaos);
 	if (unlikely(weir_missed_is_due(worker)))
 		weir_missed_look(worker);
 	if (unlikely(wanted != atomic_load_explicit(&worker->census_done, memory_order_relaxed))) {
@@ -129,6 +136,8 @@ static uint32_t loop_once(struct weir_worker *worker)
 	look_at_control(worker);
 	if (worker->dataplane->worker_count > 1 && unlikely(!rte_ring_empty(worker->takings)))
 		work += weir_transit_take(worker);
+	if (unlikely(worker->chaos != NULL))
+		work += weir_chaos_turn(worker);
 	if (likely(!worker->is_draining))
 		work += receive(worker);
 	if (worker->dataplane->worker_count > 1) {
@@ -170,6 +179,8 @@ static void drain(struct weir_worker *worker)
 	uint64_t until = atomic_load(&worker->drain_until);
 
 	worker->is_draining = true;
+	if (worker->chaos != NULL)
+		weir_chaos_follow(worker, NULL);
 	do {
 		look_at_clock(worker);
 		loop_once(worker);

@@ -94,9 +94,10 @@ struct weir_worker {
 	_Atomic int thread; /* the kernel's number of it; set once, anyone reads */
 	struct weir_dataplane *dataplane;
 	const struct weir_snapshot *snapshot;
-	uint32_t capture_points; /* the data plane's, in this loop */
-	uint64_t now;            /* TSC at the start of this loop */
-	uint64_t now_us;         /* the same in microseconds */
+	uint32_t capture_points;             /* the data plane's, in this loop */
+	const struct weir_chaos_plan *chaos; /* likewise; NULL: no faults are injected */
+	uint64_t now;                        /* TSC at the start of this loop */
+	uint64_t now_us;                     /* the same in microseconds */
 	uint64_t cycles_per_us;
 	uint64_t us_per_cycle;    /* << 64 */
 	uint64_t ticks_per_cycle; /* token buckets' time; << 32 */
@@ -167,6 +168,7 @@ struct weir_worker {
 	struct weir_capture_ring capture;
 	uint64_t capture_ends[WEIR_TX_SIZE];  /* of what is handed to a port: place in the ring */
 	uint8_t capture_missed[WEIR_TX_SIZE]; /* and rules that it was lost to */
+	struct weir_chaos_state *chaos_state; /* NULL until faults are injected; control makes it */
 
 	_Atomic uint64_t applied;       /* generation in use; control reads */
 	_Atomic uint64_t heartbeat;     /* TSC of the newest loop; control reads */

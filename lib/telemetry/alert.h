@@ -37,6 +37,9 @@ enum weir_alert_test {
 		0.02, "A port has no link")                                                        \
 	X(PORT_LOSING, "WeirPortLosing", "warning", PORT_MISSED, "", "", RATIO, 0, PORT_RECEIVED,  \
 		"port", 0.01, 0.001, "Packets are lost before a worker sees them")                 \
+	X(PORT_DROPPING, "WeirPortDropping", "warning", PORT_DROPPED, "", "", RATIO, 0,            \
+		PORT_RECEIVED, "port", 0.01, 0.001,                                                \
+		"Packets of a port are dropped before they belong to a stream")                    \
 	X(STREAM_DROPPING, "WeirStreamDropping", "warning", STREAM_DROPPED, "", "", RATIO, 0,      \
 		STREAM_RECEIVED, "stream", 0.01, 0.001,                                            \
 		"Messages of a stream are dropped before its ring")                                \
@@ -58,6 +61,8 @@ enum weir_alert_test {
 		0.5, 0.02, "Messages are in quarantine")                                           \
 	X(DRIFT, "WeirDrift", "warning", DRIFT, "", "", ABOVE, 0, DRIFT, "side", 0.5, 0.02,        \
 		"Something is not as the configuration, or the host at the start, has it")         \
+	X(CHAOS, "WeirChaos", "info", CHAOS_ON, "", "", ABOVE, 0, CHAOS_ON, "fault", 0.5, 0.02,    \
+		"Faults are injected on purpose")                                                  \
 	X(UNUSUAL, "WeirUnusual", "info", BASELINE_ODD, "", "", ABOVE, 0, BASELINE_ODD, "series",  \
 		0.5, 0.2, "A figure is far from what is usual at this hour of the week")
 

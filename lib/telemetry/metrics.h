@@ -148,6 +148,11 @@
 		"frames of the stream protocol that were refused, by reason")                      \
 	X(SESSIONS, COUNTER, "weir_session_events", "events",                                      \
 		"what became of those who asked to join")                                          \
+	X(CHAOS_ON, GAUGE, "weir_chaos_on", "", "1 while the fault is injected")                   \
+	X(CHAOS_INJECTED, COUNTER, "weir_chaos_injected", "",                                      \
+		"packets, stalls or buffers that the fault has hit")                               \
+	X(CHAOS_HELD, GAUGE, "weir_chaos_held_packets", "packets",                                 \
+		"received packets that faults hold back")                                          \
 	X(QUARANTINE, GAUGE, "weir_quarantine_held_messages", "messages",                          \
 		"messages in quarantine")                                                          \
 	X(QUARANTINED, COUNTER, "weir_quarantine_messages", "messages",                            \

@@ -137,6 +137,12 @@ for method in capture_start capture_stop; do
 done
 assert_fails ctl capture start points=rx
 assert_fails ctl capture stop 1
+answers chaos_show '.allowed == false and .held == 0 and (.faults | map(.fault)) ==
+	["drop", "duplicate", "reorder", "delay", "lose", "stall", "exhaust", "kill"] and
+	all(.faults[]; .state == "off" and .injected == 0)'
+asked[chaos_start]=1 # t_chaos lets it happen
+assert_fails ctl chaos start drop percent=5 seconds=1
+answers chaos_stop 'all(.faults[]; .state == "off")'
 answers event_subscribe '.number >= 0'
 answers drift_show '.drifted == false and .differences == [] and (.config | length) == 64 and
 	(.sides | map(.side)) == ["effective", "host"] and

@@ -148,6 +148,7 @@ static const struct bad_config bad_configs[] = {
 		WITH("'features':{'batching':{'state':'on','streams':['s','s']}},"
 		     "'streams':[{'name':'s'}]"),
 		"$.features.batching.streams[1]", "twice", true},
+	{"chaos that may be", WITH("'chaos':{'allow':1}"), "$.chaos.allow", "1", true},
 	{"captures beside", WITH("'capture':{'directory':'captures'}"), "$.capture.directory",
 		"captures", true},
 	{"throttled never", WITH("'health':{'throttled_percent':0}"), "$.health.throttled_percent",

@@ -40,6 +40,7 @@ DOCUMENTS = [
         "health": {"throttled_percent": 60, "park_ms": 500, "catch_up_ms": 2000},
         "failover": {"enabled": True, "pins": "/run/w", "heartbeat_ms": 20, "gate": 512},
         "capture": {"directory": "/var/lib/weir/captures", "bytes": "1M"},
+        "chaos": {"allow": True},
         "telemetry": {"address": "127.0.0.1", "port": 9464, "token_file": "/etc/weir/token",
                       "interval_ms": 500, "partitions": 64, "consumers": 64},
         "log": {"format": "json", "per_minute": 10},

@@ -31,6 +31,7 @@ int main(void)
 		{"partitions that move", NULL, NULL, NULL, NULL, dataplane_transit_tests},
 		{"hot keys and partitions", NULL, NULL, NULL, NULL, dataplane_hot_tests},
 		{"captures", NULL, NULL, NULL, NULL, dataplane_capture_tests},
+		{"injected faults", NULL, NULL, NULL, NULL, dataplane_chaos_tests},
 		{"taking over", NULL, NULL, NULL, NULL, dataplane_estate_tests},
 		{"templates", NULL, NULL, NULL, NULL, dataplane_templates_tests},
 		CU_SUITE_INFO_NULL,

@@ -29,6 +29,7 @@ extern CU_TestInfo dataplane_requeue_tests[];
 extern CU_TestInfo dataplane_transit_tests[];
 extern CU_TestInfo dataplane_hot_tests[];
 extern CU_TestInfo dataplane_capture_tests[];
+extern CU_TestInfo dataplane_chaos_tests[];
 extern CU_TestInfo dataplane_estate_tests[];
 extern CU_TestInfo dataplane_templates_tests[];
 
