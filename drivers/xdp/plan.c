@@ -10,10 +10,12 @@
 #include <bpf/bpf.h>
 
 #include "base/error.h"
+#include "config/config.h"
 
 #define LINES_MAX (16u << 20)
 
 _Static_assert(sizeof(union weir_xdp_line) == WEIR_XDP_LINE, "a line is a cache line");
+_Static_assert(WEIR_XDP_MAX_COPIES == WEIR_KERNEL_GROUPS, "all are served");
 _Static_assert(WEIR_XDP_LEAF == WEIR_TRIE_LEAF, "tries are copied entry by entry");
 _Static_assert(WEIR_XDP_MAX_STEPS == WEIR_MATCH_PLANES_MAX * WEIR_MATCH_FIELDS, "all steps fit");
 
@@ -267,6 +269,7 @@ void weir_xdp_plan_add(struct weir_xdp_plan *plan, const struct weir_xdp_plan_st
 		.attachments = attachments,
 		.lanes = lanes,
 		.missed = stream->missed,
+		.in_kernel = stream->in_kernel,
 		.attachment_count = (uint16_t)served.group_count,
 		.unserved = (uint16_t)(stream->group_count - served.group_count),
 		.first = attachments != 0 ? plan->lines[attachments].attachment

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "wire/key.h"
@@ -37,6 +38,7 @@ struct weir_xdp_plan_stream {
 	struct weir_key_spec key;
 	uint16_t slot; /* of its counters */
 	uint16_t partitions;
+	bool in_kernel;                           /* also while the gateway lives */
 	const struct weir_xdp_plan_group *groups; /* the first WEIR_XDP_MAX_COPIES are served */
 	uint32_t group_count;
 	uint32_t missed;          /* of its part of that map, + 1; 0: no native group */

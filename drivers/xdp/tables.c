@@ -306,6 +306,7 @@ static void plan_stream(struct making *making, const struct weir_stream_view *vi
 		.slot = weir_xdp_shared_label(
 			&making->tables->shared, view->stream->name, "", making->next_stream),
 		.partitions = view->stream->partition_count,
+		.in_kernel = view->in_kernel,
 		.groups = groups,
 	};
 	uint8_t *maps = NULL;

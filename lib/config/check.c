@@ -85,15 +85,33 @@ static int refuse_port(const struct weir_config *config, const struct weir_value
 	return refuse_unknown(value, "port", names);
 }
 
+/* The program in the kernel keeps nothing, so it has nothing to number, to hold or to repeat. */
+static int check_path(const struct weir_config *config, const struct weir_config_group *group,
+	const struct weir_value *name, json_int_t feeds)
+{
+	int index = weir_config_find_stream(config, json_string_value(name->json));
+
+	if (index < 0 || config->streams[index].path != WEIR_PATH_KERNEL)
+		return 0;
+	if (group->class != WEIR_CLASS_BLIND)
+		return weir_value_refuse(name, "use path \"gateway\", or class \"blind\"",
+			"a stream of path \"kernel\", which blind consumers alone get");
+	if (feeds > WEIR_KERNEL_GROUPS)
+		return weir_value_refuse(name, "use path \"gateway\"",
+			"a stream of path \"kernel\" that feeds 8 groups already");
+	return 0;
+}
+
 /* A group's streams exist, once each, and none feeds too many groups. */
-static int check_group_streams(
-	const struct weir_config *config, const struct weir_value *group, const struct sets *sets)
+static int check_group_streams(const struct weir_config *config,
+	const struct weir_config_group *group, const struct weir_value *value,
+	const struct sets *sets)
 {
 	struct weir_value list;
 	json_t *seen = json_object();
-	int rc = seen == NULL ? weir_value_no_memory(group) : 0;
+	int rc = seen == NULL ? weir_value_no_memory(value) : 0;
 
-	weir_value_member(group, "streams", &list);
+	weir_value_member(value, "streams", &list);
 	for (size_t i = 0; rc == 0 && i < weir_value_count(&list); i++) {
 		struct weir_value element = weir_value_element(&list, i);
 		const char *name = json_string_value(element.json);
@@ -109,6 +127,8 @@ static int check_group_streams(
 			rc = weir_value_no_memory(&element);
 		else
 			rc = claim(seen, name, &element, "name each stream once");
+		if (rc == 0)
+			rc = check_path(config, group, &element, feeds);
 	}
 	json_decref(seen);
 	return rc;
@@ -189,11 +209,30 @@ static int check_groups(
 		}
 		rc = claim_member(sets->groups, &element, "name", "groups' names are unique");
 		if (rc == 0)
-			rc = check_group_streams(config, &element, sets);
+			rc = check_group_streams(config, group, &element, sets);
 		if (rc == 0)
 			rc = check_consumers(config, group, &element, sets);
 	}
 	return rc;
+}
+
+static int check_stream_path(const struct weir_config *config,
+	const struct weir_config_stream *stream, const struct weir_value *element)
+{
+	struct weir_value path;
+	unsigned int port = 0;
+
+	if (stream->path != WEIR_PATH_KERNEL || !weir_value_member(element, "path", &path))
+		return 0;
+	while (port < config->port_count && config->ports[port].driver != WEIR_DRIVER_XDP)
+		port++;
+	if (port == config->port_count)
+		return weir_value_refuse(&path, "give a port driver \"xdp\", or leave it out",
+			"for ports of driver xdp, and there is none");
+	if (stream->producers.max > 0)
+		return weir_value_refuse(
+			&path, "leave one of them out", "not for a stream that has producers");
+	return 0;
 }
 
 static int check_streams(
@@ -211,7 +250,10 @@ static int check_streams(
 			weir_value_member(&element, "producers", &producers);
 			return refuse_without_port(&producers, "producers may join");
 		}
-		rc = claim_member(sets->streams, &element, "name", "streams' names are unique");
+		rc = check_stream_path(config, &config->streams[i], &element);
+		if (rc == 0)
+			rc = claim_member(
+				sets->streams, &element, "name", "streams' names are unique");
 	}
 	return rc;
 }

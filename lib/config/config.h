@@ -27,6 +27,7 @@
 #define WEIR_MAX_PARTITIONS 4096 /* of one stream */
 #define WEIR_MAX_GROUPS     1024
 #define WEIR_STREAM_GROUPS  64 /* groups that one stream may feed */
+#define WEIR_KERNEL_GROUPS  8  /* of path "kernel" */
 #define WEIR_MAX_CONSUMERS  16384
 #define WEIR_MAX_VLAN       4094
 #define WEIR_VLAN_ANY       0xffff /* matches tagged and untagged */
@@ -46,6 +47,9 @@ enum weir_driver {
 };
 
 enum weir_tier { WEIR_TIER_CRITICAL, WEIR_TIER_STANDARD, WEIR_TIER_BULK, WEIR_TIERS };
+
+/* Who delivers a stream's packets that come in by a port of driver xdp. */
+enum weir_path { WEIR_PATH_GATEWAY, WEIR_PATH_KERNEL };
 
 enum weir_class { WEIR_CLASS_BLIND, WEIR_CLASS_ASSISTED, WEIR_CLASS_NATIVE };
 
@@ -147,6 +151,7 @@ struct weir_config_stream {
 	struct weir_config_match match;
 	struct weir_key_spec key;
 	enum weir_tier tier;
+	enum weir_path path;
 	uint16_t partitions;
 	uint32_t ring_messages; /* per partition; power of two */
 	uint64_t ring_bytes;    /* per partition; datagram payload */
@@ -366,6 +371,7 @@ const char *weir_config_needs_restart(
 /* Names as in the JSON text; NULL outside the range. */
 const char *weir_driver_name(enum weir_driver driver);
 const char *weir_tier_name(enum weir_tier tier);
+const char *weir_path_name(enum weir_path path);
 const char *weir_class_name(enum weir_class class);
 const char *weir_source_mode_name(enum weir_source_mode mode);
 const char *weir_idle_name(enum weir_idle idle);

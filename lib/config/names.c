@@ -9,6 +9,7 @@
 const char *const weir_driver_names[] = {
 	"pci", "af_packet", "af_xdp", "xdp", "tap", "memif", "pcap", "null", NULL};
 const char *const weir_tier_names[] = {"critical", "standard", "bulk", NULL};
+const char *const weir_path_names[] = {"gateway", "kernel", NULL};
 const char *const weir_class_names[] = {"blind", "assisted", "native", NULL};
 const char *const weir_source_mode_names[] = {"rewrite", "keep", NULL};
 const char *const weir_idle_names[] = {"auto", "spin", "sleep", NULL};
@@ -82,6 +83,11 @@ const char *weir_driver_name(enum weir_driver driver)
 const char *weir_tier_name(enum weir_tier tier)
 {
 	return (unsigned int)tier < WEIR_TIERS ? weir_tier_names[tier] : NULL;
+}
+
+const char *weir_path_name(enum weir_path path)
+{
+	return (unsigned int)path <= WEIR_PATH_KERNEL ? weir_path_names[path] : NULL;
 }
 
 const char *weir_class_name(enum weir_class class)

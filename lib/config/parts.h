@@ -15,6 +15,7 @@
 /* Names in the enums' order, NULL-ended. */
 extern const char *const weir_driver_names[];
 extern const char *const weir_tier_names[];
+extern const char *const weir_path_names[];
 extern const char *const weir_class_names[];
 extern const char *const weir_source_mode_names[];
 extern const char *const weir_idle_names[];

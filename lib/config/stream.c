@@ -183,6 +183,8 @@ static const struct weir_field stream_fields[] = {
 		.maximum = WEIR_MAX_PARTITIONS},
 	{WEIR_MEMBER(struct weir_config_stream, tier), .read = weir_read_name,
 		.names = weir_tier_names},
+	{WEIR_MEMBER(struct weir_config_stream, path), .read = weir_read_name,
+		.names = weir_path_names},
 	{.key = "ring", .read = read_ring},
 	{WEIR_MEMBER(struct weir_config_stream, deadline_ms), .read = weir_read_number,
 		.maximum = 3600000},

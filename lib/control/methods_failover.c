@@ -4,6 +4,7 @@
 
 #include "control/failover_view.h"
 #include "control/present.h"
+#include "dataplane/report.h"
 
 /* Who has the packets of ports that go on without the gateway. */
 
@@ -13,19 +14,6 @@ static json_t *view_port(const struct weir_port *port)
 	uint32_t count = port->ops->failover(port->driver, queues, WEIR_PORT_MAX_QUEUES);
 
 	return weir_failover_view(port->interface, queues, count);
-}
-
-/* What the program did is the same for all ports that have one. */
-static void add_flows(const struct weir_gateway *gateway, struct weir_failover_answer *answer)
-{
-	for (uint32_t i = 0; i < gateway->dataplane->port_count; i++) {
-		const struct weir_port *port = gateway->dataplane->ports[i];
-
-		if (port->ops->flows == NULL)
-			continue;
-		port->ops->flows(port->driver, weir_failover_answer_add, answer);
-		return;
-	}
 }
 
 static int on_show(void *context, const json_t *params, json_t **result, struct weir_error *error)
@@ -39,7 +27,7 @@ static int on_show(void *context, const json_t *params, json_t **result, struct 
 		if (gateway->dataplane->ports[i]->ops->failover != NULL)
 			json_array_append_new(
 				answer.ports, view_port(gateway->dataplane->ports[i]));
-	add_flows(gateway, &answer);
+	weir_dataplane_flows(gateway->dataplane, weir_failover_answer_add, &answer);
 	return weir_present_answer(weir_failover_answer_end(&answer, true), result, error);
 }
 

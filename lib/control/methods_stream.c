@@ -39,9 +39,10 @@ static json_t *present_stream(const struct weir_stream_report *stream)
 {
 	const struct weir_stream_stats *stats = &stream->stats;
 
-	return json_pack("{s:s, s:s, s:s, s:b, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
-			 "s:I, s:I, s:I, s:I, s:I, s:o, s:o}",
-		"name", stream->name, "tier", weir_tier_name(stream->tier), "key",
+	return json_pack("{s:s, s:s, s:s, s:s, s:b, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
+			 "s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}",
+		"name", stream->name, "tier", weir_tier_name(stream->tier), "path",
+		weir_path_name(stream->in_kernel ? WEIR_PATH_KERNEL : WEIR_PATH_GATEWAY), "key",
 		weir_key_kind_name(stream->key), "draining", stream->is_draining, "partitions",
 		stream->partitions, "groups", weir_present_count(stream->groups), "received",
 		weir_present_count(stats->received), "received_bytes",

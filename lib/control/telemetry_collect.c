@@ -98,6 +98,27 @@ static void add_consumer(void *context, struct weir_consumer *consumer,
 	add_reach(pass, consumer, samples);
 }
 
+/* A weir_failover_visit: what a port's program did, for a stream or for a group of one. */
+static void add_flow(void *context, const struct weir_failover_flow *flow)
+{
+	struct weir_samples *samples = context;
+	bool is_stream = flow->group == NULL;
+	enum weir_metric dropped = is_stream ? WEIR_METRIC_ID_PROGRAM_STREAM_DROPPED
+					     : WEIR_METRIC_ID_PROGRAM_GROUP_DROPPED;
+
+	weir_samples_label(samples, 0, "stream", flow->stream);
+	if (is_stream) {
+		ADD(PROGRAM_STREAM_RECEIVED, flow->received);
+	} else {
+		weir_samples_label(samples, 1, "group", flow->group);
+		ADD(PROGRAM_GROUP_RECEIVED, flow->received);
+		ADD(PROGRAM_GROUP_DELIVERED, flow->delivered);
+	}
+	for (uint32_t i = 0; i < flow->drop_count; i++)
+		weir_samples_add_with(samples, dropped, "reason", flow->drops[i].name,
+			(double)flow->drops[i].count);
+}
+
 static void add_sessions(const struct weir_gateway *gateway, struct weir_samples *samples)
 {
 	const struct weir_sessions_counters *sessions = weir_sessions_counters(gateway->sessions);
@@ -184,6 +205,7 @@ uint32_t weir_telemetry_collect_control(
 	weir_placement_count(gateway->dataplane, pass.partitions);
 	weir_consumers_visit(gateway->dataplane, add_consumer, &pass);
 	free(pass.partitions);
+	weir_dataplane_flows(gateway->dataplane, add_flow, samples);
 	weir_samples_unlabel(samples, 0);
 	add_sessions(gateway, samples);
 	add_disk(gateway, samples);

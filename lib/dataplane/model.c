@@ -203,6 +203,7 @@ static int add_stream(struct weir_dataplane *dataplane, const struct weir_model 
 		stream->predecessor = weir_model_find_stream(old, stream->object)->predecessor;
 	}
 	stream->drain_ms = config->drain_ms;
+	stream->in_kernel = config->path == WEIR_PATH_KERNEL;
 	stream->tier = (uint8_t)config->tier;
 	stream->age_ms = config->age_ms;
 	stream->deadline_ms = config->deadline_ms;

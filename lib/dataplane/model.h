@@ -38,6 +38,7 @@ struct weir_model_group {
 struct weir_model_stream {
 	struct weir_stream *object;
 	bool is_draining;
+	bool in_kernel; /* WEIR_PATH_KERNEL */
 	uint8_t tier;
 	uint32_t age_ms;
 	uint32_t deadline_ms;

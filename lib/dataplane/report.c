@@ -38,6 +38,7 @@ static void fill_stream(const struct weir_dataplane *dataplane,
 	report->name = object->name;
 	report->slot = object->slot;
 	report->is_draining = stream->is_draining;
+	report->in_kernel = stream->in_kernel;
 	report->tier = stream->tier;
 	report->key = object->key.kind;
 	report->partitions = object->partition_count;
@@ -330,4 +331,17 @@ void weir_native_dropped(const struct weir_dataplane *dataplane, uint64_t *dropp
 	memset(dropped, 0, size);
 	for (uint32_t id = 0; id < dataplane->worker_count; id++)
 		add(dropped, dataplane->workers[id].native_dropped, size);
+}
+
+void weir_dataplane_flows(
+	const struct weir_dataplane *dataplane, weir_failover_visit visit, void *context)
+{
+	for (uint32_t i = 0; i < dataplane->port_count; i++) {
+		const struct weir_port *port = dataplane->ports[i];
+
+		if (port->ops->flows == NULL)
+			continue;
+		port->ops->flows(port->driver, visit, context);
+		return;
+	}
 }

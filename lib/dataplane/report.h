@@ -32,6 +32,7 @@ struct weir_stream_report {
 	const char *name;
 	uint16_t slot;
 	bool is_draining; /* no longer configured; delivers what it holds */
+	bool in_kernel;   /* see model.h */
 	uint8_t tier;     /* enum weir_tier */
 	uint8_t key;      /* enum weir_key_kind */
 	uint16_t partitions;
@@ -189,3 +190,7 @@ struct weir_violation {
 typedef void (*weir_violation_visit)(void *context, const struct weir_violation *violation);
 uint32_t weir_law_check(
 	const struct weir_dataplane *dataplane, weir_violation_visit visit, void *context);
+
+/* What the ports' program in the kernel delivered, by stream and by group: they have one. */
+void weir_dataplane_flows(
+	const struct weir_dataplane *dataplane, weir_failover_visit visit, void *context);

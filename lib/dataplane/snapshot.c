@@ -62,6 +62,7 @@ static int fill_stream(const struct weir_model *model, const struct weir_model_s
 {
 	view->stream = stream->object;
 	view->is_draining = stream->is_draining;
+	view->in_kernel = stream->in_kernel;
 	view->tier = stream->tier;
 	view->age_limit = rte_get_tsc_hz() / 1000 * stream->age_ms;
 	view->deadline = rte_get_tsc_hz() / 1000 * stream->deadline_ms;

@@ -37,6 +37,7 @@ struct weir_stream_view {
 	struct weir_stream *stream;
 	uint16_t *owners;  /* worker of each partition: where messages are sent; see transit.h */
 	uint8_t *features; /* of each partition; see feature.h */
+	bool in_kernel;    /* ports that can deliver it themselves do */
 	bool is_draining;  /* no packet matches it any more; what it holds is delivered */
 	struct weir_stream *predecessor; /* while that is draining, or NULL; see succession.h */
 	uint8_t tier;

@@ -125,6 +125,16 @@
 		"packets that the driver had no buffer for")                                       \
 	X(PORT_RX_ERRORS, COUNTER, "weir_port_receive_errors", "errors", "errors of receiving")    \
 	X(PORT_TX_ERRORS, COUNTER, "weir_port_transmit_errors", "errors", "errors of sending")     \
+	X(PROGRAM_STREAM_RECEIVED, COUNTER, "weir_program_stream_received_messages", "messages",   \
+		"datagrams of the stream that a port's program did not give to the gateway")       \
+	X(PROGRAM_STREAM_DROPPED, COUNTER, "weir_program_stream_dropped_messages", "messages",     \
+		"of them, dropped by the program before they were a group's, by reason")           \
+	X(PROGRAM_GROUP_RECEIVED, COUNTER, "weir_program_group_received_messages", "messages",     \
+		"messages for the group that a port's program had")                                \
+	X(PROGRAM_GROUP_DELIVERED, COUNTER, "weir_program_group_delivered_messages", "messages",   \
+		"messages that it delivered to the group")                                         \
+	X(PROGRAM_GROUP_DROPPED, COUNTER, "weir_program_group_dropped_messages", "messages",       \
+		"messages that the group was not given, by reason")                                \
 	X(WORKER_UP, GAUGE, "weir_worker_up", "", "1 while the worker runs")                       \
 	X(WORKER_STALLED, GAUGE, "weir_worker_stalled", "", "1 while it does not come round")      \
 	X(WORKER_BUSY, COUNTER, "weir_worker_busy_seconds", "seconds",                             \

@@ -26,8 +26,7 @@ from committed import compare
 from contender import Failed, Gateway, Testpmd, measure
 from result import NOISY, of_pairs
 
-WIRE = receive.CASES | {"replicate_3": replicate.replicate,
-                        "xdp_program_ns": program.program} | {
+WIRE = receive.CASES | replicate.CASES | {"xdp_program_ns": program.program} | {
     f"native_{size}": functools.partial(native.native, size) for size in native.SIZES}
 UNIT = "packets/s of CPU time"
 PEER = "dpdk-testpmd --forward-mode=5tswap"

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
 One datagram to three receivers, on the wire: the gateway with a port of driver xdp on either side,
-beside nfacctd with its tee plugin. The peer's figure is the highest rate that it delivers, whatever
+by the program in the kernel or through the rings of a worker, beside nfacctd with its tee plugin. The peer's figure is the highest rate that it delivers, whatever
 it is offered and loses; the gateway's the highest that it is offered and delivers without loss.
 """
 
+import functools
 import json
 import statistics
 import subprocess
@@ -66,9 +67,9 @@ class Sink:
 
 
 class Gateway(Contender):
-    """A group for each receiver, on one worker."""
+    """A group for each receiver, on one worker or on the kernel's path."""
 
-    def __init__(self, arguments):
+    def __init__(self, arguments, path):
         self.socket = f"{arguments.directory}/weir.sock"
         config = f"{arguments.directory}/replicate.json"
         groups = [group(f"group{number}", "flows", number, 1) for number in range(COPIES)]
@@ -81,7 +82,8 @@ class Gateway(Contender):
                 "failover": {"enabled": False},
                 "ports": [{"name": "in", "driver": "xdp", "interface": receive.NEAR},
                           {"name": "out", "driver": "xdp", "interface": OUT}],
-                "streams": [{"name": "flows", "match": {"udp_port": 4739}, "key": "ipfix"}],
+                "streams": [{"name": "flows", "match": {"udp_port": 4739}, "key": "ipfix",
+                             "path": path}],
                 "groups": groups,
             }, file)
         super().__init__(["weir", "--config", config], f"{arguments.directory}/replicate.log")
@@ -148,10 +150,10 @@ def lossless(arguments, sink, rate):
     return 0
 
 
-def gateway_best(arguments, sink):
+def gateway_best(arguments, sink, path):
     """The highest rate without loss, and the part that is lost at twice that."""
     best, rate = 0, FIRST
-    with Gateway(arguments):
+    with Gateway(arguments, path):
         while (offered := lossless(arguments, sink, rate)) > best:
             best, rate = offered, rate * STEP
         sent, delivered, _ = offer(arguments, sink, 2 * best)
@@ -160,7 +162,7 @@ def gateway_best(arguments, sink):
     return best, 1 - delivered / COPIES / sent
 
 
-def replicate(arguments):
+def replicate(name, path, arguments):
     """A result of alternating runs."""
     pairs, losses = [], []
     with (receive.source_wire(), receive.wire(OUT, "02:00:00:00:00:08", SINK, SINK_MAC),
@@ -168,12 +170,16 @@ def replicate(arguments):
         address()
         for number in range(arguments.pairs):
             peer = tee_best(arguments, sink) if number % 2 else None
-            ours, loss = gateway_best(arguments, sink)
+            ours, loss = gateway_best(arguments, sink, path)
             peer = peer or tee_best(arguments, sink)
             pairs.append((ours, peer))
             losses.append(loss)
-            print(f"replicate_3: pair {number + 1} of {arguments.pairs}: {ours:.0f}/s without "
+            print(f"{name}: pair {number + 1} of {arguments.pairs}: {ours:.0f}/s without "
                   f"loss, {loss * 100:.0f} % lost at twice that, {peer:.0f}/s by the peer",
                   file=sys.stderr)
-    return of_pairs("replicate_3", pairs, PEER, "datagrams/s",
+    return of_pairs(name, pairs, PEER, "datagrams/s",
                     lost_at_twice=round(statistics.median(losses), 4))
+
+
+CASES = {"replicate_3": functools.partial(replicate, "replicate_3", "kernel"),
+         "replicate_3_ring": functools.partial(replicate, "replicate_3_ring", "gateway")}

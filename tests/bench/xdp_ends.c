@@ -32,6 +32,9 @@
 #define FRAME_MAX  2048
 #define NAPI_BATCH 64
 
+static uint8_t frame[FRAME_MAX];
+static size_t frame_length;
+
 static double now(void)
 {
 	struct timespec clock;
@@ -48,11 +51,11 @@ static void stop(int signal)
 /* In one call, which the alarm ends: each begins and ends with a pause of some 30 ms. */
 static int send_frames(struct xdp_ends *skeleton, int ifindex, double seconds)
 {
-	static uint8_t frame[FRAME_MAX];
-	size_t length = fread(frame, 1, sizeof(frame), stdin);
-	struct xdp_md context = {.data_end = (__u32)length, .ingress_ifindex = (__u32)ifindex};
-	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .data_size_in = (__u32)length,
-		.ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = INT_MAX,
+	struct xdp_md context = {
+		.data_end = (__u32)frame_length, .ingress_ifindex = (__u32)ifindex};
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame,
+		.data_size_in = (__u32)frame_length, .ctx_in = &context,
+		.ctx_size_in = sizeof(context), .repeat = INT_MAX,
 		.flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = NAPI_BATCH);
 	struct itimerval alarm = {.it_value = {.tv_sec = (time_t)seconds,
 					  .tv_usec = (suseconds_t)(fmod(seconds, 1) * 1e6)}};
@@ -88,8 +91,7 @@ static int open_packet_socket(int ifindex)
 
 static int send_by_stack(int ifindex, double seconds)
 {
-	static uint8_t frame[FRAME_MAX];
-	struct iovec part = {frame, fread(frame, 1, sizeof(frame), stdin)};
+	struct iovec part = {frame, frame_length};
 	struct mmsghdr messages[NAPI_BATCH] = {0};
 	int fd = open_packet_socket(ifindex);
 	double begin = now();
@@ -151,6 +153,14 @@ static int take_frames(struct xdp_ends *skeleton, int ifindex, const char *secon
 	return bpf_link__destroy(link);
 }
 
+/* The frame on standard input; what of it the kernel's memory has to be given again each time. */
+static void read_frame(struct xdp_ends *skeleton)
+{
+	frame_length = fread(frame, 1, sizeof(frame), stdin);
+	memcpy((void *)(uintptr_t)skeleton->rodata->headers, frame,
+		sizeof(skeleton->rodata->headers));
+}
+
 static bool is_sound(int count, char **arguments)
 {
 	if (count >= 4 && count <= 5 && strcmp(arguments[1], "send") == 0)
@@ -175,6 +185,8 @@ int main(int argc, char **argv)
 	skeleton->rodata->target = ifindex;
 	skeleton->rodata->gap_ns =
 		argc == 5 && atof(argv[4]) > 0 ? (__u64)(1e9 / atof(argv[4])) : 0;
+	if (argc >= 4 && strcmp(argv[1], "drop") != 0)
+		read_frame(skeleton);
 	result = xdp_ends__load(skeleton);
 	if (result == 0 && strcmp(argv[1], "send") == 0)
 		result = send_frames(skeleton, ifindex, atof(argv[3]));

@@ -3,7 +3,8 @@
 #
 # Without its gateway an XDP port goes on: every group of a stream gets each packet from the program
 # in the kernel, also behind one interface, rewritten as the gateway would, and no faster than its
-# rate; and the next gateway takes over with the tokens that are left.
+# rate; and the next gateway takes over with the tokens that are left. A stream on the kernel's path is
+# delivered so with a gateway too.
 
 # shellcheck source=tests/system/_init.sh
 . "$(dirname "$0")/_init.sh"
@@ -23,11 +24,13 @@ cat >"$tmp/weir.json" <<-END
 	"ports": [{"name": "lan", "driver": "xdp", "interface": "gw0"}],
 	"streams": [
 		{"name": "flows", "match": {"udp_port": 4739}, "key": "ipfix", "partitions": 8},
+		{"name": "quick", "match": {"udp_port": 4740}, "key": "ipfix", "partitions": 8,
+			"path": "kernel"},
 		{"name": "logs", "match": {"udp_port": 5140}, "key": "syslog", "partitions": 8}],
 	"groups": [
-		{"name": "one", "streams": ["flows"], "consumers": [
+		{"name": "one", "streams": ["flows", "quick"], "consumers": [
 			{"name": "a", "address": "10.0.0.3", "port": 9001}]},
-		{"name": "two", "streams": ["flows"], "consumers": [
+		{"name": "two", "streams": ["flows", "quick"], "consumers": [
 			{"name": "b", "address": "10.0.0.4", "port": 9002, "source": "keep"}]},
 		{"name": "slow", "streams": ["logs"], "consumers": [
 			{"name": "c", "address": "10.0.0.3", "port": 9003,
@@ -50,6 +53,20 @@ load() {
 weir_start "$tmp/weir.json"
 reachable
 load
+
+# The kernel's path, while the gateway is there and takes the other streams.
+send exporter --to 10.0.0.2:4740 --keys 40 --count 2000 --rate 20000 --size 100 \
+	--json "$tmp/sent.json"
+assert_json "$tmp/sent.json" '.failed == 0'
+quick() {
+	ctl failover show | jq -c '[(.streams, .groups)[] | select(.stream == "quick") |
+		[.received, .delivered]]'
+}
+assert_eq "$(quick)" '[[2000,2000],[2000,2000],[2000,2000]]' "the kernel's path"
+assert_eq "$(ctl stream list | jq -c '.streams[] | select(.name == "quick") | [.path, .received]')" \
+	'["kernel",0]' "what the gateway had of it"
+wait_for "ctl metric list name=weir_program_group_delivered_messages | jq -e '[.metrics[] |
+	select(.labels.stream == \"quick\").value] == [2000, 2000]'"
 gateway_kill
 # From here on nobody but the program is there.
 load
@@ -78,7 +95,7 @@ for name in a b c; do
 	receiver_stop $name
 done
 for name in a b; do
-	assert_json "$tmp/$name.json" '.received == 6000 and .keys == 120 and .lost == 0 and
+	assert_json "$tmp/$name.json" '.received == 8000 and .keys == 160 and .lost == 0 and
 		.duplicates == 0 and .reordered == 0'
 done
 # The rate holds in the kernel too: its burst, and no more than it says.

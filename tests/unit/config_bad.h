@@ -18,10 +18,13 @@ struct bad_config {
 	bool in_schema;     /* a JSON schema can say so too */
 };
 
-#define PORTS             "'ports':[{'name':'up0','driver':'null'}]"
-#define WITH(members)     "{" PORTS "," members "}"
-#define PORT(members)     "{'ports':[{'name':'p'," members "}]}"
-#define STREAM(members)   WITH("'streams':[{'name':'s'," members "}]")
+#define PORTS           "'ports':[{'name':'up0','driver':'null'}]"
+#define WITH(members)   "{" PORTS "," members "}"
+#define PORT(members)   "{'ports':[{'name':'p'," members "}]}"
+#define STREAM(members) WITH("'streams':[{'name':'s'," members "}]")
+#define KERNEL(members)                                                                            \
+	"{'ports':[{'name':'x','driver':'xdp','interface':'eth0'}],"                               \
+	"'streams':[{'name':'s','path':'kernel'" members "}]}"
 #define MATCH(members)    STREAM("'match':{" members "}")
 #define GROUP(members)    WITH("'streams':[{'name':'s'}],'groups':[{'name':'g'," members "}]")
 #define RECEIVER(n, a)    "{'name':'" n "','address':'" a "','port':9995}"
@@ -327,6 +330,14 @@ static const struct bad_config bad_configs[] = {
 		"$.streams[0].producers.key_file", "'p.key' is not an absolute path", true},
 	{"producers' rate unknown key", STREAM("'producers':{'rate':{'pps':1}}"),
 		"$.streams[0].producers.rate.pps", "'pps'", true},
+	{"path unknown", STREAM("'path':'fast'"), "$.streams[0].path", "'fast'", true},
+	{"path kernel without an xdp port", STREAM("'path':'kernel'"), "$.streams[0].path",
+		"there is none", false},
+	{"path kernel with producers", KERNEL(",'producers':{'max':1}"), "$.streams[0].path",
+		"has producers", false},
+	{"path kernel for a native group",
+		KERNEL("}],'groups':[{'name':'g','streams':'s','class':'native'"),
+		"$.groups[0].streams", "blind consumers alone", false},
 	{"producers without the protocol's port",
 		"{" PORTS ",'native':{'udp_port':0},'streams':[{'name':'s','producers':{}}]}",
 		"$.streams[0].producers", "udp_port", false},

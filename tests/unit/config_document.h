@@ -41,7 +41,7 @@
 	"   'deadline_ms':700,'buffers':4096,'producers':{'max':3,\n"                              \
 	"    'rate':{'packets_per_s':'9k'},'key_file':'/etc/weir/a.key'}},\n"                      \
 	"  {'name':'b','match':{'vlan':'untagged','outer_vlan':'none'},'key':'gtpu',\n"            \
-	"   'tier':'bulk'},\n"                                                                     \
+	"   'tier':'bulk','path':'gateway'},\n"                                                    \
 	"  {'name':'c'}],\n"                                                                       \
 	" 'groups':[\n"                                                                            \
 	"  {'name':'g','class':'blind','streams':['a','b'],'sample':10,\n"                         \

@@ -68,7 +68,7 @@ DOCUMENTS = [
                                       "retain_ms": 1000, "drain_ms": 1000},
              "deadline_ms": 500, "buffers": 4096,
              "producers": {"max": 4, "rate": RATE, "key_file": "/etc/weir/producers.key"}},
-            {"name": "t", "key": "rtp", "match": {"udp_port": 4739}},
+            {"name": "t", "key": "rtp", "path": "gateway", "match": {"udp_port": 4739}},
             {"name": "u", "key": "ipfix", "templates": {"bytes": 65536, "lifetime_s": 60}},
         ],
         "groups": [

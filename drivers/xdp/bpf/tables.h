@@ -99,8 +99,9 @@ struct weir_xdp_stream {
 	__u16 attachment_count;
 	__u16 unserved;                   /* groups beyond them, which get nothing from here */
 	struct weir_xdp_attachment first; /* of them */
-	__u32 missed; /* place of its first partition in that map, + 1; 0: no native group */
-	__u8 pad[16];
+	__u32 missed;   /* place of its first partition in that map, + 1; 0: no native group */
+	__u8 in_kernel; /* delivered by the program, also while the gateway lives */
+	__u8 pad[15];
 };
 
 union weir_xdp_line {

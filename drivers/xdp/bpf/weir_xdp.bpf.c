@@ -148,16 +148,13 @@ static __always_inline int weir_to_partition(struct xdp_md *context, struct weir
 	return verdict;
 }
 
-static __always_inline int weir_to_stream(
-	struct xdp_md *context, struct weir_found *found, void *lines)
+static __always_inline int weir_to_stream(struct xdp_md *context, struct weir_found *found,
+	void *lines, const union weir_xdp_line *line)
 {
-	union weir_xdp_line *line = weir_front(found->bank, WEIR_XDP_FRONT_STREAMS + found->rule);
 	struct weir_xdp_stream_counters *counters;
 	__u32 slot, kind;
 	int reason;
 
-	if (line == NULL)
-		return XDP_DROP;
 	slot = line->stream.slot;
 	counters = bpf_map_lookup_elem(&stream_counters, &slot);
 	if (counters == NULL)
@@ -183,7 +180,7 @@ int weir_ingress(struct xdp_md *context)
 	struct weir_xdp_current *now;
 	struct weir_found found = {0};
 	union weir_xdp_line *line;
-	int result, is_own = 0;
+	int result, is_own = 0, stays = 0;
 	void *lines;
 
 	now = bpf_map_lookup_elem(&current, &zero);
@@ -199,19 +196,25 @@ int weir_ingress(struct xdp_md *context)
 	result = weir_parse_stages(context, &found);
 	if (result == WEIR_PARSE_UDP) {
 		is_own = weir_match(context, &found, &line->head, lines);
-		if (!is_own && found.rule == WEIR_MATCH_NOTHING)
-			return XDP_PASS;
+		if (!is_own) {
+			if (found.rule == WEIR_MATCH_NOTHING)
+				return XDP_PASS;
+			line = weir_front(found.bank, WEIR_XDP_FRONT_STREAMS + found.rule);
+			if (line == NULL)
+				return XDP_PASS;
+			stays = line->stream.in_kernel;
+		}
 	} else if (result == WEIR_PARSE_KERNEL) {
 		return XDP_PASS;
 	}
-	if (weir_goes_up(state, queue))
+	if (!stays && weir_goes_up(state, queue))
 		return XDP_REDIRECT;
 	if (result == WEIR_PARSE_DROP)
 		return weir_drop_malformed(found.reason);
 	if (is_own)
 		return XDP_PASS;
 	state->in_kernel++;
-	return weir_to_stream(context, &found, lines);
+	return weir_to_stream(context, &found, lines, line);
 }
 
 SEC("xdp.frags/devmap")
