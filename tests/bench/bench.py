@@ -3,8 +3,9 @@
 """
 Packets per second of the gateway's whole blind path on one worker, beside a peer: testpmd on the
 same devices, or the gateway in a plainer shape; and on a wire, what a port of driver xdp receives
-(receive.py), three copies of each datagram without loss (replicate.py), and messages into an
-application (native.py); and the XDP program (program.py).
+(receive.py), three copies of each datagram without loss (replicate.py), messages into an application
+(native.py) and the time that datagrams take (latency.py); what it takes (footprint.py); and the XDP
+program (program.py).
 Runs alternate in pairs; the result is the median of the pairs' ratios. Packets are counted per
 second of the worker's CPU time, which other programs on the machine change least; the rates per
 second of the clock are printed beside.
@@ -17,7 +18,10 @@ import os
 import platform
 import sys
 
+import footprint
+import latency
 import native
+import plot
 import program
 import receive
 import replicate
@@ -26,7 +30,7 @@ from committed import compare
 from contender import Failed, Gateway, Testpmd, measure
 from result import NOISY, of_pairs
 
-WIRE = receive.CASES | replicate.CASES | {"xdp_program_ns": program.program} | {
+WIRE = receive.CASES | replicate.CASES | latency.CASES | footprint.CASES | {"xdp_program_ns": program.program} | {
     f"native_{size}": functools.partial(native.native, size) for size in native.SIZES}
 UNIT = "packets/s of CPU time"
 PEER = "dpdk-testpmd --forward-mode=5tswap"
@@ -59,14 +63,41 @@ def machine():
 
 def table(results):
     """The results in Markdown. M: million packets."""
-    rows = ["| name | ratio | spread | ours, M/CPU-s | peer, M/CPU-s | ours, M/s | peer, M/s |",
+    rates = [one for one in results if "less_is_better" not in one]
+    rows = [] if not rates else ["| name | ratio | spread | ours, M/CPU-s | peer, M/CPU-s | ours, M/s | peer, M/s |",
             "|---|---|---|---|---|---|---|"]
-    for one in results:
+    for one in rates:
         millions = " | ".join(f"{one[key] / 1e6:.2f}"
                               for key in ("ours", "peer_value", "ours_clock", "peer_clock"))
         rows.append(f"| {one['name']} | {one['ratio']:.3f} | {one['spread'] * 100:.0f} % "
                     f"| {millions} |")
-    return "\n".join(rows)
+    return "\n".join(rows + delays([one for one in results if "ours_us" in one]) +
+                     costs([one for one in results
+                            if "less_is_better" in one and "ours_us" not in one]))
+
+
+def costs(results):
+    """What is taken, beside what the peer takes."""
+    if not results:
+        return []
+    rows = ["", "| name | ratio | spread | ours | peer | |", "|---|---|---|---|---|---|"]
+    return rows + [f"| {one['name']} | {one['ratio']:.3f} | {one['spread'] * 100:.0f} % "
+                   f"| {one['ours']} | {one['peer_value']}, {one['peer']} | {one['unit']} |"
+                   for one in results]
+
+
+def delays(results):
+    """How long a datagram is on its way."""
+    if not results:
+        return []
+    rows = ["", "| name | ratio of p99 | spread | packets/s | ours, p50, p99, p99.9 in us "
+            "| peer |", "|---|---|---|---|---|---|"]
+    for one in results:
+        times = " | ".join(", ".join(f"{one[side][key]:.0f}" for key in ("p50", "p99", "p99_9"))
+                           for side in ("ours_us", "peer_us"))
+        rows.append(f"| {one['name']} | {one['ratio']:.2f} | {one['spread'] * 100:.0f} % "
+                    f"| {one['rate']} | {times} |")
+    return rows
 
 
 def write(path, results, arguments, before):
@@ -86,6 +117,7 @@ def parse():
                         choices=[case.name for case in CASES] + list(WIRE))
     parser.add_argument("--directory", required=True, help="for files while it runs")
     parser.add_argument("--json", help="file for the results")
+    parser.add_argument("--plots", help="folder for curves, as SVG")
     parser.add_argument("--hugepages", action=argparse.BooleanOptionalAction, default=True)
     arguments = parser.parse_args()
     arguments.cpu = max(os.sched_getaffinity(0))
@@ -123,6 +155,8 @@ def main():
               f"{NOISY * 100:.0f} % between pairs.")
     if not arguments.hugepages:
         print("\nWithout hugepages: both are slower than they can be.")
+    if arguments.plots:
+        plot.write(results, arguments.plots)
     if arguments.json:
         write(arguments.json, results, arguments, before)
     return 1 if slower else 0

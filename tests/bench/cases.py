@@ -12,6 +12,7 @@ class Shape:
     partitions: int = 16
     groups: int = 1  # of one consumer each, that take the stream
     idle_consumers: int = 0  # of a stream that nothing is sent to
+    workers: int = 1  # of which one receives; the partitions are spread over all
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ CASES = (
     Case("forward_1400", replace(PLAIN, size=1400), quick=True),
     Case("keys_1", replace(PLAIN, keys=1)),
     Case("keys_100k", replace(PLAIN, keys=100_000)),
+    Case("keys_1m", replace(PLAIN, keys=1_000_000)),
+    Case("workers_2", replace(PLAIN, workers=2), PLAIN),
     Case("groups_2", replace(PLAIN, groups=2), PLAIN),
     Case("groups_4", replace(PLAIN, groups=4), PLAIN, quick=True),
     Case("groups_16", replace(PLAIN, groups=16), PLAIN),

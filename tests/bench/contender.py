@@ -39,7 +39,7 @@ class Contender:
         with open(log, "w", encoding="utf-8") as file:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=file, stderr=file)
-        self.worker = None
+        self.workers = []
 
     def __enter__(self):
         deadline = time.monotonic() + START_S
@@ -73,19 +73,26 @@ class Contender:
         """Whether the first packets were sent; finds the worker's thread."""
         tasks = f"/proc/{self.process.pid}/task"
         try:
+            self.workers = []
             for task in os.listdir(tasks):
                 with open(f"{tasks}/{task}/comm", encoding="utf-8") as file:
                     if file.read().startswith("rte-worker"):
-                        self.worker = f"{tasks}/{task}/schedstat"
-            return self.worker is not None and self.sent() > 0
+                        self.workers.append(f"{tasks}/{task}/schedstat")
+            return self.workers != [] and self.sent() > 0
         except (Failed, OSError, ValueError, subprocess.SubprocessError):
             return False
 
     def sample(self):
         sent = self.sent()
-        with open(self.worker, encoding="utf-8") as file:
-            cpu_ns = int(file.read().split()[0])
-        return time.monotonic(), sent, cpu_ns / 1e9
+        return time.monotonic(), sent, self.cpu_ns() / 1e9
+
+    def cpu_ns(self):
+        """That all workers have taken together."""
+        total = 0
+        for worker in self.workers:
+            with open(worker, encoding="utf-8") as file:
+                total += int(file.read().split()[0])
+        return total
 
     def sent(self):
         raise NotImplementedError
@@ -113,7 +120,8 @@ class Gateway(Contender):
             groups.append(group("idle", "idle", 256, shape.idle_consumers))
         with open(config, "w", encoding="utf-8") as file:
             json.dump({
-                "workers": {"cpus": [run.cpu], "idle": "spin"},
+                "workers": {"cpus": sorted(os.sched_getaffinity(0))[-shape.workers:],
+                            "idle": "spin"},
                 "memory": {"buffers": buffers(shape), "hugepages": run.hugepages},
                 "control": {"socket": self.socket},
                 "native": {"udp_port": 0},

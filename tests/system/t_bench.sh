@@ -7,15 +7,18 @@
 # shellcheck source=tests/system/_init.sh
 . "$(dirname "$0")/_init.sh"
 
-cases=(forward_64 forward_512 forward_1400 groups_4 partitions_4096 afxdp_rx xdp_program_ns)
+cases=(forward_64 forward_512 forward_1400 groups_4 partitions_4096 afxdp_rx start_up xdp_program_ns)
 /usr/bin/python3 "$weir_root/tests/bench/bench.py" --pairs 1 --seconds 0.3 --directory "$tmp" \
-	--no-hugepages --json "$tmp/bench.json" "${cases[@]/#/--case=}" >"$tmp/shown"
+	--no-hugepages --json "$tmp/bench.json" --plots "$tmp/plots" "${cases[@]/#/--case=}" >"$tmp/shown"
 assert_eq "$(jq -r '[.results[].name] | join(" ")' "$tmp/bench.json")" "${cases[*]}" "cases"
 assert_json "$tmp/bench.json" 'all(.results[]; .ratio > 0 and .ours > 0 and .peer_value > 0 and
 	.spread == 0 and (.peer | length) > 0 and (.unit | length) > 0)'
 # The ratio is that of the two values when there is one pair.
 assert_json "$tmp/bench.json" 'all(.results[]; (.ratio - .ours / .peer_value | fabs) < 0.001)'
 assert_eq "$(grep -c '^| forward_' "$tmp/shown")" 3 "rows of the table"
+# The curve has a point for each of them.
+/usr/bin/python3 -c "import sys, xml.dom.minidom as xml; xml.parse(sys.argv[1])" "$tmp/plots/forward.svg"
+assert_eq "$(grep -c '<circle' "$tmp/plots/forward.svg")" 3 "points of the curve"
 
 # Frames are of the size that their name says, less the FCS, sound, and of 1,000 keys.
 for size in 64 512 1400; do
