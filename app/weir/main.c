@@ -89,7 +89,7 @@ static int create_dataplane(struct program *program, uint16_t largest_mtu, struc
 
 	if (result < 0)
 		return result;
-	gateway->dataplane->is_crowded = weir_eal_is_crowded(program->config);
+	weir_gateway_follow_cpus(gateway, &program->config->workers);
 	gateway->dataplane->numbers_by_clock = true;
 	return 0;
 }
@@ -261,6 +261,8 @@ static int start(struct program *program, struct weir_error *error)
 {
 	int result = give_up_privileges(program, error);
 
+	weir_machine_allowed_cpus(&program->gateway.cpus);
+
 	if (result == 0)
 		result = open_loop(program, error);
 	if (result == 0)
@@ -377,7 +379,7 @@ int main(int argc, char **argv)
 		status = report(&error);
 	if (status == 0) {
 		weir_log_notice("weir", "version %s is running with %u workers", WEIR_VERSION,
-			program->gateway.dataplane->worker_count);
+			atomic_load(&program->gateway.dataplane->staying));
 		weir_notify_ready(program->notify);
 		status = weir_loop_run(program->gateway.loop) < 0 ||
 			 weir_takeover_has_failed(program->gateway.takeover);

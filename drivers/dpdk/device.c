@@ -68,7 +68,7 @@ static uint16_t interface_queues(const char *interface)
 
 uint16_t weir_device_queues(const struct weir_config *config, const struct weir_config_port *port)
 {
-	uint16_t workers = (uint16_t)config->workers.count;
+	uint16_t workers = (uint16_t)weir_config_slots(config);
 
 	if (port->driver == WEIR_DRIVER_PCAP || port->driver == WEIR_DRIVER_NULL)
 		return 1;

@@ -25,7 +25,6 @@ int weir_eal_add_devices(const struct weir_config *config, struct weir_error *er
 void weir_eal_cleanup(void);
 
 /* Whether some worker's CPU is one that the scheduler also gives to others: not isolated. */
-bool weir_eal_is_crowded(const struct weir_config *config);
 
 /* Bytes of EAL memory that the configuration needs, on huge pages or not; with room for changes. */
 size_t weir_eal_memory(const struct weir_config *config, bool is_huge);

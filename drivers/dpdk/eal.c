@@ -21,6 +21,7 @@
 #define SPARE_MEMORY  ((size_t)192 << 20) /* rings, tables, lanes, and later configurations */
 #define MESSAGE_SLOT  32
 #define LANE_AND_MORE 512 /* a partition's and its lanes' bookkeeping */
+#define MESH_RING     (4096 * MESSAGE_SLOT)
 
 /* The EAL keeps pointers into its arguments as long as it lives, and reorders its list of them. */
 static struct arguments {
@@ -73,25 +74,14 @@ static size_t buffer_size(const struct weir_config *config, bool is_huge)
 
 size_t weir_eal_memory(const struct weir_config *config, bool is_huge)
 {
-	size_t buffers = config->memory.buffers;
-	size_t rings = 0;
+	size_t buffers = config->memory.buffers, slots = weir_config_slots(config);
+	size_t rings = slots * slots * MESH_RING;
 
 	buffers += buffers / 4 > 8192 ? buffers / 4 : 8192;
 	for (unsigned int i = 0; i < config->stream_count; i++)
 		rings += (size_t)config->streams[i].partitions *
 			 ((size_t)config->streams[i].ring_messages * MESSAGE_SLOT + LANE_AND_MORE);
 	return buffers * buffer_size(config, is_huge) + rings * 5 / 4 + SPARE_MEMORY;
-}
-
-bool weir_eal_is_crowded(const struct weir_config *config)
-{
-	cpu_set_t isolated;
-
-	weir_machine_isolated_cpus(&isolated);
-	for (unsigned int i = 0; i < config->workers.count; i++)
-		if (!CPU_ISSET(config->workers.cpus[i], &isolated))
-			return true;
-	return false;
 }
 
 static bool has_huge_pages(const struct weir_config *config, size_t needed)
@@ -116,7 +106,10 @@ static bool has_huge_pages(const struct weir_config *config, size_t needed)
 	return false;
 }
 
-/* "0@(2,3),1@0,2@1": the control thread anywhere but on the workers' CPUs, if there are others. */
+/*
+ * "0@(2,3),1@0,2@1": the control thread anywhere but on the workers' CPUs, if there are others.
+ * Threads for workers to come stand where the first is; they sleep, and a worker pins itself.
+ */
 static void add_lcores(const struct weir_config *config)
 {
 	char text[16384] = "0@(";
@@ -125,11 +118,7 @@ static void add_lcores(const struct weir_config *config)
 	bool first = true;
 
 	weir_machine_allowed_cpus(&allowed);
-	left = allowed;
-	for (unsigned int i = 0; i < config->workers.count; i++)
-		CPU_CLR(config->workers.cpus[i], &left);
-	if (CPU_COUNT(&left) == 0)
-		left = allowed;
+	weir_cpus_besides(&allowed, config->workers.cpus, config->workers.count, &left);
 	for (int cpu = 0; cpu < CPU_SETSIZE && used < sizeof(text) - 16; cpu++) {
 		if (!CPU_ISSET(cpu, &left))
 			continue;
@@ -138,9 +127,9 @@ static void add_lcores(const struct weir_config *config)
 		first = false;
 	}
 	used += (size_t)snprintf(text + used, sizeof(text) - used, ")");
-	for (unsigned int i = 0; i < config->workers.count && used < sizeof(text) - 16; i++)
-		used += (size_t)snprintf(
-			text + used, sizeof(text) - used, ",%u@%u", i + 1, config->workers.cpus[i]);
+	for (unsigned int i = 0; i < weir_config_slots(config) && used < sizeof(text) - 16; i++)
+		used += (size_t)snprintf(text + used, sizeof(text) - used, ",%u@%u", i + 1,
+			config->workers.cpus[i < config->workers.count ? i : 0]);
 	add("--lcores");
 	add(text);
 	add("--main-lcore");
@@ -190,20 +179,17 @@ static int add_devices(const struct weir_config *config, struct weir_error *erro
 static int check_cpus(const struct weir_config *config, struct weir_error *error)
 {
 	cpu_set_t allowed;
+	char path[40];
+	int missing;
 
 	weir_machine_allowed_cpus(&allowed);
-	for (unsigned int i = 0; i < config->workers.count; i++) {
-		char path[40];
-
-		if (CPU_ISSET(config->workers.cpus[i], &allowed))
-			continue;
-		snprintf(path, sizeof(path), "$.workers.cpus[%u]", i);
-		return weir_error_set(error, -EINVAL, path,
-			"name CPUs that are online and allowed to this process (see nproc, "
-			"taskset)",
-			"CPU %u is not there or not allowed", config->workers.cpus[i]);
-	}
-	return 0;
+	missing = weir_cpus_find_missing(&allowed, config->workers.cpus, config->workers.count);
+	if (missing < 0)
+		return 0;
+	snprintf(path, sizeof(path), "$.workers.cpus[%d]", missing);
+	return weir_error_set(error, -EINVAL, path,
+		"name CPUs that are online and allowed to this process (see nproc, taskset)",
+		"CPU %u is not there or not allowed", config->workers.cpus[missing]);
 }
 
 int weir_eal_can_add_devices(const struct weir_config *config, struct weir_error *error)

@@ -186,7 +186,7 @@ int weir_dpdk_port_find(const struct weir_config *config, unsigned int index,
 	port->has_twin = port_config->twin.enabled;
 	port->kernel_ifindex = kernel_interface(port_config);
 	port->rx_queues = weir_device_queues(config, port_config);
-	port->tx_queues = (uint16_t)config->workers.count;
+	port->tx_queues = (uint16_t)weir_config_slots(config);
 	snprintf(port->name, sizeof(port->name), "%s", port_config->name);
 	weir_device_name(port_config, index, name, sizeof(name));
 	if (rte_eth_dev_get_port_by_name(name, &device->id) != 0) {

@@ -118,6 +118,21 @@ static void disarm(struct weir_guard *guard, uint64_t now)
 		guard->next_beat = now;
 }
 
+bool weir_guard_leave(struct weir_guard *guard, uint64_t now)
+{
+	struct weir_xdp_queue_state *state = guard->state;
+
+	disarm(guard, now);
+	if (state->armed != 0)
+		return false;
+	guard->disarm_by = 0;
+	if (guard->is_owner)
+		(void)pthread_mutex_unlock(owner_of(state));
+	guard->is_owner = false;
+	guard->next_beat = now;
+	return true;
+}
+
 void weir_guard_beat_now(struct weir_guard *guard, uint64_t now, bool is_empty)
 {
 	struct weir_xdp_queue_state *state = guard->state;

@@ -56,6 +56,13 @@ static int arm_wait(void *handle, bool on)
 	return 0;
 }
 
+static bool leave(void *handle)
+{
+	struct weir_xdp_queue *queue = handle;
+
+	return weir_guard_leave(&queue->guard, rte_rdtsc());
+}
+
 static uint64_t not_sent(const struct device *device, int *newest)
 {
 	struct weir_xdp_errors found = {0};
@@ -214,6 +221,7 @@ static const struct weir_port_ops ops = {
 	.tx = weir_xdp_transmit,
 	.rx_fd = wait_fd,
 	.rx_arm = arm_wait,
+	.rx_leave = leave,
 	.counters = counters,
 	.link = link_is_up,
 	.take = set_armed,
@@ -303,7 +311,7 @@ int weir_xdp_port_find(const struct weir_config *config, unsigned int index, str
 			"port %s: %u of %u receive queues are taken; streams' packets on the "
 			"others do not reach the gateway (mend: ethtool -L %s combined %u)",
 			port->name, port->rx_queues, queues, device->interface, port->rx_queues);
-	port->tx_queues = RTE_MIN(port->rx_queues, (uint16_t)config->workers.count);
+	port->tx_queues = RTE_MIN(port->rx_queues, (uint16_t)weir_config_slots(config));
 	*out = port;
 	return 0;
 }

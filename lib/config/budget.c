@@ -17,7 +17,7 @@ uint64_t weir_config_reserve(const struct weir_config *config)
 		/* Its queues have memory of their own. */
 		if (port->driver == WEIR_DRIVER_XDP)
 			continue;
-		queues = port->queues != 0 ? port->queues : config->workers.count;
+		queues = port->queues != 0 ? port->queues : weir_config_slots(config);
 
 		reserve += (uint64_t)queues * port->descriptors;
 	}

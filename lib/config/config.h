@@ -65,6 +65,7 @@ enum weir_idle { WEIR_IDLE_AUTO, WEIR_IDLE_SPIN, WEIR_IDLE_SLEEP };
 struct weir_config_workers {
 	uint16_t cpus[WEIR_MAX_WORKERS]; /* one worker each, pinned */
 	unsigned int count;
+	uint32_t most; /* that a later configuration may have; 0: as many as `cpus` has */
 	enum weir_idle idle;
 	uint32_t stall_ms;        /* a worker silent for longer is named */
 	uint32_t long_loop_us;    /* loops over this are counted */
@@ -360,13 +361,19 @@ int weir_config_find_group(const struct weir_config *config, const char *name);
 /* The weight that a native consumer of this name has. */
 uint32_t weir_config_weight(const struct weir_config_group *group, const char *consumer);
 
+/* Workers that a gateway which begins with it may come to have. */
+static inline uint32_t weir_config_slots(const struct weir_config *config)
+{
+	return config->workers.most != 0 ? config->workers.most : config->workers.count;
+}
+
 /*
- * The first part of `next` that cannot be taken over by a running gateway, as a JSON path
- * ("$.ports[1].driver", "$.workers.cpus"), or NULL when all of it can. The text lasts until the
- * same thread asks again.
+ * The first part of `next` that cannot be taken over by a running gateway with room for `slots`
+ * workers, as a JSON path ("$.ports[1].driver", "$.workers.cpus"), or NULL when all of it can. The
+ * text lasts until the same thread asks again.
  */
 const char *weir_config_needs_restart(
-	const struct weir_config *running, const struct weir_config *next);
+	const struct weir_config *running, const struct weir_config *next, uint32_t slots);
 
 /* Names as in the JSON text; NULL outside the range. */
 const char *weir_driver_name(enum weir_driver driver);

@@ -23,8 +23,6 @@ extern const char *const weir_xdp_mode_names[];
 extern const char *const weir_log_format_names[];
 
 /* The tables that weir_config_needs_restart compares by. */
-extern const struct weir_field weir_workers_fields[];
-extern const size_t weir_workers_field_count;
 extern const struct weir_field weir_memory_fields[];
 extern const size_t weir_memory_field_count;
 extern const struct weir_field weir_failover_fields[];

@@ -13,16 +13,13 @@ static const char *differs(const char *object, const char *key)
 	return answer;
 }
 
-static const char *compare_workers(
-	const struct weir_config_workers *running, const struct weir_config_workers *next)
+/* Rings and queues are there for so many workers. */
+static const char *compare_workers(const struct weir_config_workers *running,
+	const struct weir_config_workers *next, uint32_t slots)
 {
-	const struct weir_field *field;
-
-	if (running->count != next->count ||
-		memcmp(running->cpus, next->cpus, sizeof(next->cpus)) != 0)
+	if (next->count > slots)
 		return differs("$.workers", "cpus");
-	field = weir_fields_differ(weir_workers_fields, weir_workers_field_count, running, next);
-	return field != NULL ? differs("$.workers", field->key) : NULL;
+	return running->most != next->most ? differs("$.workers", "most") : NULL;
 }
 
 static bool same_twin(const struct weir_config_twin *a, const struct weir_config_twin *b)
@@ -50,9 +47,9 @@ static const char *compare_port(const struct weir_config_port *running,
 }
 
 const char *weir_config_needs_restart(
-	const struct weir_config *running, const struct weir_config *next)
+	const struct weir_config *running, const struct weir_config *next, uint32_t slots)
 {
-	const char *path = compare_workers(&running->workers, &next->workers);
+	const char *path = compare_workers(&running->workers, &next->workers, slots);
 	const struct weir_field *field;
 
 	if (path != NULL)

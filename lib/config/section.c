@@ -39,8 +39,10 @@ static int read_cpus(const struct weir_value *value, const struct weir_field *fi
 	return 0;
 }
 
-const struct weir_field weir_workers_fields[] = {
+static const struct weir_field workers_fields[] = {
 	{.key = "cpus", .read = read_cpus},
+	{WEIR_MEMBER(struct weir_config_workers, most), .read = weir_read_number,
+		.maximum = WEIR_MAX_WORKERS},
 	{WEIR_MEMBER(struct weir_config_workers, idle), .read = weir_read_name,
 		.names = weir_idle_names},
 	{WEIR_MEMBER(struct weir_config_workers, stall_ms), .read = weir_read_number, .minimum = 10,
@@ -50,7 +52,6 @@ const struct weir_field weir_workers_fields[] = {
 	{WEIR_MEMBER(struct weir_config_workers, isolate_percent), .read = weir_read_number,
 		.maximum = 100},
 };
-const size_t weir_workers_field_count = COUNT_OF(weir_workers_fields);
 
 const struct weir_field weir_memory_fields[] = {
 	{WEIR_MEMBER(struct weir_config_memory, hugepages), .read = weir_read_bool},
@@ -163,8 +164,17 @@ static const struct weir_field window_fields[] = {
 
 int weir_read_workers(const struct weir_value *value, const struct weir_field *field, void *workers)
 {
+	struct weir_config_workers *read = workers;
+	struct weir_value member;
+	int rc;
+
 	(void)field;
-	return weir_fields_read(value, weir_workers_fields, weir_workers_field_count, workers);
+	rc = weir_fields_read(value, workers_fields, COUNT_OF(workers_fields), workers);
+	if (rc == 0 && read->most != 0 && read->most < read->count &&
+		weir_value_member(value, "most", &member))
+		rc = weir_value_fail(&member, "0, or at least as many as workers.cpus has",
+			"%u, but there are %u CPUs", read->most, read->count);
+	return rc;
 }
 
 int weir_read_memory(const struct weir_value *value, const struct weir_field *field, void *memory)

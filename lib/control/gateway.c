@@ -2,7 +2,9 @@
 #include "control/gateway.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -20,6 +22,7 @@
 #include "dataplane/load.h"
 #include "dataplane/ownership.h"
 #include "dataplane/report.h"
+#include "dataplane/staff.h"
 #include "dataplane/stream.h"
 
 #define RECLAIM_MS 20
@@ -154,6 +157,7 @@ static bool before_sleep(void *context)
 
 	take_packets(gateway);
 	weir_moves_step(gateway->dataplane);
+	weir_staff_step(gateway->dataplane);
 	move_partitions(gateway);
 	if (gateway->followed != gateway->dataplane->changes)
 		follow_by_ports(gateway);
@@ -283,13 +287,44 @@ void weir_gateway_sync(struct weir_gateway *gateway)
 	weir_gateway_follow_log(weir_dataplane_config(gateway->dataplane));
 }
 
+static int check_cpus(const struct weir_gateway *gateway, const struct weir_config *config,
+	struct weir_error *error)
+{
+	const uint16_t *cpus = config->workers.cpus;
+	int missing = weir_cpus_find_missing(&gateway->cpus, cpus, config->workers.count);
+	char path[40];
+
+	if (missing < 0)
+		return 0;
+	snprintf(path, sizeof(path), "$.workers.cpus[%d]", missing);
+	return weir_error_set(error, -EINVAL, path,
+		"name CPUs that were online and allowed to the gateway when it began",
+		"CPU %u is not there or not allowed", cpus[missing]);
+}
+
+void weir_gateway_follow_cpus(
+	struct weir_gateway *gateway, const struct weir_config_workers *workers)
+{
+	cpu_set_t own;
+
+	weir_staff_set_idle(
+		gateway->dataplane, weir_cpus_are_shared(workers->cpus, workers->count));
+	weir_cpus_besides(&gateway->cpus, workers->cpus, workers->count, &own);
+	if (sched_setaffinity(0, sizeof(own), &own) < 0)
+		weir_log_error(
+			"gateway", "the control thread stays where it is: %s", strerror(errno));
+}
+
 int weir_gateway_apply(
 	struct weir_gateway *gateway, struct weir_config *config, struct weir_error *error)
 {
-	int result = weir_dataplane_apply(gateway->dataplane, config, error);
+	int result = check_cpus(gateway, config, error);
 
+	if (result == 0)
+		result = weir_dataplane_apply(gateway->dataplane, config, error);
 	if (result < 0)
 		return result;
+	weir_gateway_follow_cpus(gateway, &config->workers);
 	weir_gateway_sync(gateway);
 	weir_event_emit(gateway, &(struct weir_event){.kind = WEIR_EVENT_CONFIG_APPLIED,
 					 .subject = "config",

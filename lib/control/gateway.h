@@ -8,6 +8,7 @@
 #include "control/rpc.h"
 #include "control/server.h"
 #include "dataplane/dataplane.h"
+#include "host/machine.h"
 #include "host/netlink.h"
 
 /*
@@ -38,6 +39,7 @@ struct weir_gateway {
 	struct weir_server *server;
 	struct weir_dataplane *dataplane;
 	struct weir_host *host;
+	cpu_set_t cpus;                     /* allowed when the program began */
 	struct weir_reach *reach;           /* routes and reachability of consumers */
 	struct weir_sessions *sessions;     /* native consumers */
 	struct weir_twins *twins;           /* packets to and from the kernel */
@@ -67,6 +69,9 @@ struct weir_gateway {
 	uint64_t stalled;               /* bit a worker that was named */
 };
 
+/* Who may sleep, and where the control thread runs, follow the workers' CPUs. */
+void weir_gateway_follow_cpus(
+	struct weir_gateway *gateway, const struct weir_config_workers *workers);
 /*
  * Take a configuration over, whole or not at all; `config` is the gateway's on success. For
  * versions.c: everyone else asks it.

@@ -105,7 +105,7 @@ static int read_terms(struct weir_gateway *gateway, enum weir_chaos_kind kind, c
 			(kind == WEIR_CHAOS_EXHAUST || terms->percent <= PERCENT_MOST)))
 		return weir_error_set(error, -ERANGE, "$.params.percent",
 			"above 0, and up to 50 of packets or 100 of buffers", "out of range");
-	if (result == 0 && terms->worker >= gateway->dataplane->worker_count)
+	if (result == 0 && terms->worker >= atomic_load(&gateway->dataplane->staying))
 		return weir_error_set(error, -ENOENT, "$.params.worker",
 			"worker_list lists those there are", "no such worker");
 	return result == 0 ? read_objects(gateway, params, terms, error) : result;

@@ -41,7 +41,8 @@ static int on_check(void *context, const json_t *params, json_t **result, struct
 
 	if (code < 0)
 		return code;
-	restart = weir_config_needs_restart(weir_dataplane_config(gateway->dataplane), config);
+	restart = weir_config_needs_restart(weir_dataplane_config(gateway->dataplane), config,
+		gateway->dataplane->worker_count);
 	answer = json_pack("{s:s, s:i, s:i, s:i, s:i, s:o}", "digest", config->digest, "ports",
 		config->port_count, "streams", config->stream_count, "groups", config->group_count,
 		"consumers", count_consumers(config), "needs_restart", weir_present_text(restart));

@@ -31,9 +31,10 @@ static void add_producer(void *context, struct weir_producer *producer)
 		json_pack("{s:s, s:s, s:s, s:i, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
 			  "s:I, s:s, s:I, s:I}",
 			"name", producer->name, "stream", producer->stream, "address", address,
-			"port", producer->peer_port, "session", session, "worker", producer->owner,
-			"epoch", weir_present_count(record->epoch), "next",
-			weir_present_count(next), "newest", weir_present_count(newest), "limit",
+			"port", producer->peer_port, "session", session, "worker",
+			weir_tenure_wanted(&producer->tenure), "epoch",
+			weir_present_count(record->epoch), "next", weir_present_count(next),
+			"newest", weir_present_count(newest), "limit",
 			weir_present_count(record->limit), "retained",
 			weir_present_count(stats.retained), "bytes",
 			weir_present_count(stats.retained_bytes), "duplicates",

@@ -31,6 +31,8 @@ static const char *worker_state(const struct weir_worker_report *worker)
 		return "stopped";
 	if (worker->is_stalled)
 		return "stalled";
+	if (worker->is_leaving)
+		return "leaving";
 	return worker->is_parked ? "parked" : "running";
 }
 

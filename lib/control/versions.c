@@ -133,7 +133,8 @@ static int take_back(struct weir_versions *versions, const struct weir_version *
 
 	if (rc < 0)
 		return rc;
-	restart = weir_config_needs_restart(weir_dataplane_config(dataplane), config);
+	restart = weir_config_needs_restart(
+		weir_dataplane_config(dataplane), config, dataplane->worker_count);
 	rc = restart == NULL ? weir_gateway_apply(versions->gateway, config, error)
 			     : weir_error_set(error, -EOPNOTSUPP, restart,
 				       "restart the gateway with it", "needs a restart");
@@ -226,8 +227,15 @@ void weir_versions_close(struct weir_versions *versions)
 static int refuse(const struct weir_versions *versions, const struct weir_config *config,
 	struct weir_error *error)
 {
+	const struct weir_dataplane *dataplane = versions->gateway->dataplane;
 	const char *restart = weir_config_needs_restart(
-		weir_dataplane_config(versions->gateway->dataplane), config);
+		weir_dataplane_config(dataplane), config, dataplane->worker_count);
+
+	if (restart != NULL && config->workers.count > dataplane->worker_count)
+		return weir_error_set(error, -EOPNOTSUPP, restart,
+			"restart the gateway with workers.most as high as it is to grow",
+			"%u workers need a restart: there are rings and queues for %u",
+			config->workers.count, dataplane->worker_count);
 
 	if (restart != NULL)
 		return weir_error_set(error, -EOPNOTSUPP, restart,

@@ -14,7 +14,7 @@
 
 static bool is_home(const struct weir_worker *worker, const struct weir_agent *agent)
 {
-	return agent->slot % worker->dataplane->worker_count == worker->id;
+	return weir_home_of(worker->dataplane, agent->slot) == worker->id;
 }
 
 static struct weir_consumer *consumer_of(

@@ -2,6 +2,7 @@
 #include "dataplane/handover.h"
 #include "dataplane/partition.h"
 #include "dataplane/produce.h"
+#include "dataplane/reassign.h"
 #include "dataplane/reliable.h"
 #include "dataplane/seek.h"
 #include "dataplane/succession.h"
@@ -369,6 +370,7 @@ void weir_worker_apply(struct weir_worker *worker, const struct weir_snapshot *n
 	weir_produce_sync(worker, old, next);
 	begin_sessions(worker);
 	weir_transit_begin(worker);
+	weir_reassign_sync(worker);
 	weir_succession_sync(worker);
 	set_meter(worker, &next->critical);
 	worker->stats.applied++;

@@ -2,16 +2,16 @@
 #include "dataplane/dataplane.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
-#include <unistd.h>
 
 #include <rte_malloc.h>
 
+#include "dataplane/reassign.h"
 #include "dataplane/worker.h"
 
 /*
- * Which worker polls which receive queue and sends by which transmit queue. A port with fewer
+ * Which worker sends by which transmit queue. A port with fewer
  * transmit queues than workers is shared: the workers without a queue hand their packets over.
  */
 
@@ -21,10 +21,8 @@ static int allocate(struct weir_dataplane *dataplane)
 {
 	for (uint32_t id = 0; id < dataplane->worker_count; id++) {
 		struct weir_worker *worker = &dataplane->workers[id];
-		size_t queues = (size_t)dataplane->port_count * WEIR_PORT_MAX_QUEUES;
 		size_t handoffs = (size_t)dataplane->port_count * dataplane->worker_count;
 
-		worker->rx = calloc(queues, sizeof(*worker->rx));
 		worker->handoffs = calloc(handoffs, sizeof(*worker->handoffs));
 		worker->handoff_ports = calloc(handoffs, sizeof(*worker->handoff_ports));
 		worker->tx = rte_zmalloc(
@@ -33,26 +31,12 @@ static int allocate(struct weir_dataplane *dataplane)
 			dataplane->port_count * sizeof(*worker->port_stats), RTE_CACHE_LINE_SIZE);
 		worker->port_census = rte_zmalloc("weir",
 			dataplane->port_count * sizeof(*worker->port_census), RTE_CACHE_LINE_SIZE);
-		if (worker->rx == NULL || worker->handoffs == NULL ||
-			worker->handoff_ports == NULL || worker->tx == NULL ||
-			worker->port_stats == NULL || worker->port_census == NULL)
+		if (worker->handoffs == NULL || worker->handoff_ports == NULL ||
+			worker->tx == NULL || worker->port_stats == NULL ||
+			worker->port_census == NULL)
 			return -ENOMEM;
 	}
 	return 0;
-}
-
-/* Queues go round the workers; each port begins at another, so few queues spread too. */
-static void share_rx(struct weir_dataplane *dataplane, struct weir_port *port)
-{
-	for (uint16_t queue = 0; queue < port->rx_queues; queue++) {
-		uint32_t id = (port->index + queue) % dataplane->worker_count;
-		struct weir_worker *worker = &dataplane->workers[id];
-		struct weir_rx *rx = &worker->rx[worker->rx_count++];
-
-		rx->port = port;
-		rx->queue = port->rx_queue[queue];
-		rx->wait_fd = port->ops->rx_fd(rx->queue);
-	}
 }
 
 static int hand_over(struct weir_worker *from, struct weir_worker *to, struct weir_port *port)
@@ -90,26 +74,6 @@ static int share_tx(struct weir_dataplane *dataplane, struct weir_port *port)
 	return 0;
 }
 
-/* Sleeping on interrupts needs them from every queue that the worker polls. */
-static void prepare_sleep(struct weir_worker *worker)
-{
-	struct epoll_event event = {.events = EPOLLIN};
-
-	for (uint32_t i = 0; i < worker->rx_count; i++)
-		if (worker->rx[i].wait_fd < 0)
-			return;
-	if (worker->rx_count == 0)
-		return;
-	worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	for (uint32_t i = 0; worker->epoll_fd >= 0 && i < worker->rx_count; i++)
-		if (epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, worker->rx[i].wait_fd, &event) !=
-				0 &&
-			errno != EEXIST) {
-			close(worker->epoll_fd);
-			worker->epoll_fd = -1;
-		}
-}
-
 int weir_dataplane_attach(struct weir_dataplane *dataplane, struct weir_port **ports,
 	uint32_t count, struct weir_error *error)
 {
@@ -122,14 +86,12 @@ int weir_dataplane_attach(struct weir_dataplane *dataplane, struct weir_port **p
 			dataplane->tokens = ports[i]->ops->tokens(ports[i]->driver);
 	}
 	result = allocate(dataplane);
-	for (uint32_t i = 0; result == 0 && i < count; i++) {
-		share_rx(dataplane, ports[i]);
+	for (uint32_t i = 0; result == 0 && i < count; i++)
 		result = share_tx(dataplane, ports[i]);
-	}
+	if (result == 0)
+		result = weir_reassign_create(dataplane);
 	if (result < 0)
 		return weir_error_set(error, result, "$.memory", "give the machine more huge pages",
 			"not enough memory for the ports' queues");
-	for (uint32_t id = 0; id < dataplane->worker_count; id++)
-		prepare_sleep(&dataplane->workers[id]);
 	return 0;
 }

@@ -7,6 +7,7 @@
 
 #include "base/reason_text.h"
 #include "dataplane/report.h"
+#include "dataplane/staff.h"
 #include "dataplane/worker.h"
 
 #define WAIT_MS  100
@@ -51,6 +52,7 @@ int weir_census_take(struct weir_dataplane *dataplane)
 	}
 	for (uint32_t id = 0; id < dataplane->worker_count; id++)
 		atomic_fetch_add(&dataplane->workers[id].census_wanted, 1);
+	weir_staff_stand_in(dataplane);
 	for (unsigned int round = 0; weir_census_missing(dataplane) >= 0; round++) {
 		if ((int64_t)(rte_rdtsc() - until) > 0)
 			return -ETIMEDOUT;

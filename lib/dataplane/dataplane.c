@@ -13,13 +13,14 @@
 #include <rte_cycles.h>
 #include <rte_errno.h>
 #include <rte_launch.h>
-#include <rte_lcore.h>
 #include <rte_malloc.h>
 
 #include "base/log.h"
 #include "dataplane/handover.h"
 #include "dataplane/publish.h"
+#include "dataplane/reassign.h"
 #include "dataplane/requeue.h"
+#include "dataplane/staff.h"
 #include "dataplane/transit.h"
 #include "dataplane/worker.h"
 
@@ -118,14 +119,13 @@ static void init_lists(struct weir_worker *worker)
 	weir_wheel_init(&worker->lane_wheel, WHEEL_SHIFT, rte_rdtsc());
 }
 
-static int create_worker(
-	struct weir_dataplane *dataplane, const struct weir_config *config, uint16_t id)
+static int create_worker(struct weir_dataplane *dataplane, uint16_t id)
 {
 	struct weir_worker *worker = &dataplane->workers[id];
 	unsigned int both = RING_F_SP_ENQ | RING_F_SC_DEQ;
 
 	worker->id = id;
-	worker->cpu = config->workers.cpus[id];
+	worker->lcore = id + 1u; /* 0 is the control thread; see dpdk/eal.c */
 	worker->dataplane = dataplane;
 	worker->copies = dataplane->copies;
 	worker->large = dataplane->large;
@@ -152,7 +152,7 @@ static int create_worker(
 	return 0;
 }
 
-static int create_workers(struct weir_dataplane *dataplane, const struct weir_config *config)
+static int create_workers(struct weir_dataplane *dataplane)
 {
 	size_t size = rte_rcu_qsbr_get_memsize(dataplane->worker_count);
 
@@ -163,7 +163,7 @@ static int create_workers(struct weir_dataplane *dataplane, const struct weir_co
 		rte_rcu_qsbr_init(dataplane->qsbr, dataplane->worker_count) != 0)
 		return -ENOMEM;
 	for (uint16_t id = 0; id < dataplane->worker_count; id++)
-		if (create_worker(dataplane, config, id) < 0)
+		if (create_worker(dataplane, id) < 0)
 			return -ENOMEM;
 	return create_mesh(dataplane);
 }
@@ -177,19 +177,17 @@ int weir_dataplane_create(const struct weir_config *config, uint16_t largest_mtu
 	*out = NULL;
 	if (dataplane == NULL)
 		return out_of_memory(error, "the data plane");
-	dataplane->worker_count = config->workers.count;
+	dataplane->worker_count = weir_config_slots(config);
 	dataplane->epoch = (uint32_t)time(NULL);
-	dataplane->idle = config->workers.idle;
-	dataplane->stall_cycles = rte_get_tsc_hz() / 1000 * config->workers.stall_ms;
-	dataplane->long_loop_cycles = rte_get_tsc_hz() / 1000000 * config->workers.long_loop_us;
 	dataplane->control_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	result = create_pools(dataplane, config, largest_mtu, error);
-	if (result == 0 && (dataplane->control_fd < 0 || create_workers(dataplane, config) < 0))
+	if (result == 0 && (dataplane->control_fd < 0 || create_workers(dataplane) < 0))
 		result = out_of_memory(error, "the workers");
 	if (result < 0) {
 		weir_dataplane_destroy(dataplane);
 		return result;
 	}
+	weir_staff_create(dataplane, config);
 	*out = dataplane;
 	return 0;
 }
@@ -209,7 +207,6 @@ static void destroy_worker(struct weir_worker *worker, uint32_t worker_count)
 	rte_ring_free(worker->orders);
 	rte_free(worker->mesh_out);
 	free(worker->mesh_in);
-	free(worker->rx);
 	rte_free(worker->tx);
 	free(worker->handoffs);
 	free(worker->handoff_ports);
@@ -232,6 +229,7 @@ void weir_dataplane_destroy(struct weir_dataplane *dataplane)
 		destroy_worker(&dataplane->workers[i], dataplane->worker_count);
 	for (uint32_t i = 0; i < WEIR_MAX_AGENTS; i++)
 		weir_agent_free(dataplane->agents[i]);
+	weir_reassign_destroy(dataplane);
 	rte_free(dataplane->workers);
 	rte_free(dataplane->qsbr);
 	rte_mempool_free(dataplane->buffers);
@@ -244,17 +242,11 @@ void weir_dataplane_destroy(struct weir_dataplane *dataplane)
 
 int weir_dataplane_start(struct weir_dataplane *dataplane, struct weir_error *error)
 {
-	for (uint32_t id = 0; id < dataplane->worker_count; id++) {
-		struct weir_worker *worker = &dataplane->workers[id];
-
-		/* lcore 0 is the control thread; see dpdk/eal.c. */
-		worker->lcore = id + 1;
-		worker->may_sleep = dataplane->idle == WEIR_IDLE_SLEEP ||
-				    (dataplane->idle == WEIR_IDLE_AUTO && dataplane->is_crowded);
-		if (rte_eal_remote_launch(weir_worker_main, worker, worker->lcore) != 0)
+	for (uint32_t id = 0; id < dataplane->worker_count; id++)
+		if ((dataplane->present >> id & 1) &&
+			weir_staff_launch(&dataplane->workers[id]) < 0)
 			return weir_error_set(error, -EBUSY, "$.workers.cpus",
 				"restart the gateway", "worker %u could not be launched", id);
-	}
 	dataplane->is_running = true;
 	return 0;
 }
@@ -327,6 +319,7 @@ static void join_workers(struct weir_dataplane *dataplane, uint32_t drain_ms)
 	}
 	for (uint32_t id = 0; id < dataplane->worker_count; id++)
 		rte_eal_wait_lcore(dataplane->workers[id].lcore);
+	dataplane->leaving = 0;
 }
 
 static void free_rings(struct weir_dataplane *dataplane)
@@ -388,9 +381,5 @@ int weir_dataplane_resume(struct weir_dataplane *dataplane, struct weir_error *e
 	if (weir_dataplane_republish(dataplane) < 0)
 		return weir_error_set(error, -ENOMEM, "", "", "not enough memory to go on");
 	atomic_store(&dataplane->leaves_estate, false);
-	for (uint32_t id = 0; id < dataplane->worker_count; id++) {
-		atomic_store(&dataplane->workers[id].stop, false);
-		dataplane->workers[id].is_draining = false;
-	}
 	return weir_dataplane_start(dataplane, error);
 }

@@ -30,6 +30,7 @@
 #define WEIR_MAX_ADDRESSES 64 /* of the gateway's own that it follows */
 
 struct weir_worker;
+struct weir_rx_queue;
 struct weir_model;
 struct weir_snapshot;
 struct weir_retired;
@@ -76,9 +77,12 @@ struct weir_positions {
 };
 
 struct weir_dataplane {
-	uint32_t worker_count; /* immutable */
+	uint32_t worker_count; /* there is room for; immutable */
 	struct weir_worker *workers;
-	uint32_t port_count; /* immutable after attach */
+	_Atomic uint32_t staying; /* the first so many are the configuration's; control writes */
+	uint32_t rx_count;        /* immutable after attach */
+	struct weir_rx_queue *rx; /* of all ports; see reassign.h */
+	uint32_t port_count;      /* immutable after attach */
 	struct weir_port *ports[WEIR_MAX_PORTS];
 	struct rte_mempool *buffers; /* receive */
 	struct rte_mempool *copies;  /* what is sent beside the received buffers */
@@ -88,10 +92,9 @@ struct weir_dataplane {
 	int control_fd;              /* eventfd that wakes the control thread */
 	struct rte_rcu_qsbr *qsbr;
 	uint64_t stall_cycles;
-	uint64_t long_loop_cycles;
+	_Atomic uint64_t long_loop_cycles;
 	enum weir_idle idle;
 	_Atomic bool shed_bulk; /* all of it, whatever comes; control sets, workers read */
-	bool is_crowded;        /* more threads that spin than cores for them */
 	/* Control thread's own. */
 	struct weir_model *model;
 	struct weir_snapshot *published;
@@ -106,6 +109,9 @@ struct weir_dataplane {
 	bool numbers_by_clock; /* partitions that nothing is known of begin at the clock, not at 0
 				*/
 	uint16_t next_slot;    /* search for a free slot begins here */
+	uint64_t present; /* bit a worker that has a thread, or had when all ended; see staff.h */
+	uint64_t leaving; /* of them, those that were told to end */
+	bool is_unplaced; /* what was planned has not been published */
 	struct weir_moves moves;
 	struct weir_heat heat;
 	uint64_t measured_at;             /* TSC; see load.h */
@@ -124,6 +130,12 @@ struct weir_dataplane {
 	uint32_t chaos_taken_count;
 	_Atomic bool leaves_estate; /* set before the workers' `stop` */
 };
+
+/* The worker that tends what is numbered so. */
+static inline uint32_t weir_home_of(const struct weir_dataplane *dataplane, uint32_t number)
+{
+	return number % atomic_load_explicit(&dataplane->staying, memory_order_relaxed);
+}
 
 /*
  * Memory, workers and rings as the configuration says; EAL is up. `largest_mtu` sizes buffers.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "dataplane/worker.h"
+#include "dataplane/reassign.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -21,12 +21,13 @@
 #define SLEEP_NS     50000 /* without interrupts; bounds the latency of a first packet */
 #define DEEP_US      20000 /* idle for longer: sleep longer */
 #define DEEP_NS      250000
+#define PARKED_NS    1000000
 #define INTERRUPT_MS 1
 
 static void arm(struct weir_worker *worker, bool on)
 {
 	for (uint32_t i = 0; i < worker->rx_count; i++)
-		worker->rx[i].port->ops->rx_arm(worker->rx[i].queue, on);
+		worker->rx[i]->port->ops->rx_arm(worker->rx[i]->queue, on);
 }
 
 static bool has_packets(struct weir_worker *worker)
@@ -59,12 +60,23 @@ static void sleep_for(long ns)
 	nanosleep(&duration, NULL);
 }
 
+static long how_long(const struct weir_worker *worker, uint64_t idle_us, bool is_parked)
+{
+	if (idle_us <= DEEP_US || worker->wheel.count != 0)
+		return SLEEP_NS;
+	/* Nothing comes to it, and it sends for nobody. */
+	return is_parked && worker->rx_count == 0 && worker->handoff_count == 0 ? PARKED_NS
+										: DEEP_NS;
+}
+
 void weir_worker_idle(struct weir_worker *worker)
 {
 	uint64_t now = rte_rdtsc();
 	uint64_t idle_us;
 
-	if (!worker->may_sleep && !atomic_load_explicit(&worker->is_parked, memory_order_relaxed))
+	bool is_parked = atomic_load_explicit(&worker->is_parked, memory_order_relaxed);
+
+	if (!is_parked && !atomic_load_explicit(&worker->may_sleep, memory_order_relaxed))
 		return;
 	if (worker->idle_since == 0)
 		worker->idle_since = now;
@@ -84,6 +96,6 @@ void weir_worker_idle(struct weir_worker *worker)
 	if (worker->epoll_fd >= 0)
 		sleep_on_interrupts(worker);
 	else
-		sleep_for(idle_us > DEEP_US && worker->wheel.count == 0 ? DEEP_NS : SLEEP_NS);
+		sleep_for(how_long(worker, idle_us, is_parked));
 	rte_rcu_qsbr_thread_online(worker->dataplane->qsbr, worker->id);
 }

@@ -8,20 +8,32 @@
 #include "dataplane/load.h"
 #include "dataplane/model.h"
 #include "dataplane/publish.h"
+#include "dataplane/reassign.h"
 #include "dataplane/worker.h"
 #include "place/balance.h"
 
 #define REBALANCE_MOST 1024 /* moves of one plan */
 
-static uint64_t all_workers(const struct weir_dataplane *dataplane)
+uint64_t weir_workers_staying(const struct weir_dataplane *dataplane)
 {
-	return UINT64_MAX >> (64 - dataplane->worker_count);
+	return UINT64_MAX >> (64 - atomic_load(&dataplane->staying));
+}
+
+/* They are there, and were not told to go. */
+static uint64_t hired_workers(const struct weir_dataplane *dataplane)
+{
+	return weir_workers_staying(dataplane) & dataplane->present & ~dataplane->leaving;
+}
+
+uint64_t weir_workers_receiving(const struct weir_dataplane *dataplane)
+{
+	return hired_workers(dataplane) & ~dataplane->moves.parked;
 }
 
 /* Workers that partitions may go to. */
 static uint64_t open_workers(const struct weir_dataplane *dataplane)
 {
-	return all_workers(dataplane) & ~dataplane->moves.parked & ~dataplane->moves.reserved;
+	return weir_workers_receiving(dataplane) & ~dataplane->moves.reserved;
 }
 
 void weir_moves_spread(const struct weir_dataplane *dataplane, struct weir_stream *stream)
@@ -155,6 +167,11 @@ static struct weir_stream *find_stream(const struct weir_dataplane *dataplane, c
 	return NULL;
 }
 
+static bool is_hired(const struct weir_dataplane *dataplane, uint16_t worker)
+{
+	return worker < dataplane->worker_count && (hired_workers(dataplane) >> worker & 1);
+}
+
 int weir_partition_set_worker(
 	struct weir_dataplane *dataplane, const char *name, uint16_t partition, uint16_t worker)
 {
@@ -164,7 +181,7 @@ int weir_partition_set_worker(
 		return -ENOENT;
 	if (partition >= stream->partition_count)
 		return -ERANGE;
-	if (worker >= dataplane->worker_count)
+	if (!is_hired(dataplane, worker))
 		return -ENXIO;
 	if (!(open_workers(dataplane) >> worker & 1))
 		return -EBUSY;
@@ -263,6 +280,20 @@ int weir_workers_rebalance(
 	return balance(dataplane, REBALANCE_MOST, is_dry, visit, context);
 }
 
+/* Without memory to publish it, another time. */
+static void reassign(struct weir_dataplane *dataplane)
+{
+	weir_reassign_plan(dataplane);
+	dataplane->is_unplaced = weir_dataplane_republish(dataplane) < 0;
+}
+
+void weir_moves_share_out(struct weir_dataplane *dataplane)
+{
+	reassign(dataplane);
+	if (balance(dataplane, REBALANCE_MOST, false, NULL, NULL) < 0)
+		dataplane->is_unplaced = true;
+}
+
 static void set_parked(struct weir_dataplane *dataplane, uint16_t worker, bool on)
 {
 	uint64_t bit = UINT64_C(1) << worker;
@@ -276,10 +307,10 @@ static void set_parked(struct weir_dataplane *dataplane, uint16_t worker, bool o
 
 int weir_worker_park(struct weir_dataplane *dataplane, uint16_t worker)
 {
-	uint64_t bit = UINT64_C(1) << worker;
+	uint64_t bit = UINT64_C(1) << (worker & 63);
 	int result;
 
-	if (worker >= dataplane->worker_count)
+	if (!is_hired(dataplane, worker))
 		return -ENXIO;
 	if (dataplane->moves.parked & bit)
 		return 0;
@@ -289,16 +320,19 @@ int weir_worker_park(struct weir_dataplane *dataplane, uint16_t worker)
 	result = balance(dataplane, 0, false, NULL, NULL);
 	if (result < 0)
 		set_parked(dataplane, worker, false);
+	else
+		reassign(dataplane);
 	return result;
 }
 
 int weir_worker_wake(struct weir_dataplane *dataplane, uint16_t worker)
 {
-	if (worker >= dataplane->worker_count)
+	if (!is_hired(dataplane, worker))
 		return -ENXIO;
 	if (!(dataplane->moves.parked >> worker & 1))
 		return 0;
 	set_parked(dataplane, worker, false);
+	reassign(dataplane);
 	return balance(dataplane, REBALANCE_MOST, false, NULL, NULL);
 }
 

@@ -39,6 +39,11 @@ struct weir_moves {
 	uint64_t arrived;          /* moves that were carried out, ever */
 };
 
+/* Bit a worker: as the configuration has them; of them, those that receive and have producers. */
+uint64_t weir_workers_staying(const struct weir_dataplane *dataplane);
+uint64_t weir_workers_receiving(const struct weir_dataplane *dataplane);
+/* Workers have come, or are to go: who is left shares everything. */
+void weir_moves_share_out(struct weir_dataplane *dataplane);
 /* A new stream's partitions go round the workers that are not parked. */
 void weir_moves_spread(const struct weir_dataplane *dataplane, struct weir_stream *stream);
 /* For a snapshot of that generation: the one that moves what is on its way; 0: nothing is. */

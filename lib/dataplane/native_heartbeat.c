@@ -12,7 +12,7 @@
 
 static bool is_home(const struct weir_worker *worker, const struct weir_consumer *consumer)
 {
-	return consumer->slot % worker->dataplane->worker_count == worker->id;
+	return weir_home_of(worker->dataplane, consumer->slot) == worker->id;
 }
 
 static bool has_news(const struct weir_outlet *outlet)

@@ -52,7 +52,7 @@ void weir_produce_take(struct weir_worker *worker, struct weir_frame_cursor *cur
 {
 	const struct weir_producer_view *view = find(worker, cursor->session);
 
-	if (view != NULL && view->producer->owner == worker->id)
+	if (view != NULL && weir_tenure_is_used(&view->producer->tenure, worker->id))
 		take_frames(worker, view, cursor);
 }
 
@@ -65,6 +65,27 @@ static void look(struct weir_frame_cursor cursor, bool *has_messages, bool *is_f
 		*has_messages |= frame->type == WEIR_FRAME_PRODUCE;
 		*is_for_control |= frame->type == WEIR_FRAME_LEAVE;
 	}
+}
+
+struct arrival {
+	struct rte_mbuf *packet;
+	const struct weir_packet *headers;
+	struct weir_frame_cursor *cursor;
+};
+
+/* While the producer changes hands its messages count as lost on the way: it says them again. */
+static void take_or_hand_over(struct weir_worker *worker, const struct weir_producer_view *view,
+	const struct arrival *arrival)
+{
+	const struct weir_tenure *tenure = &view->producer->tenure;
+	uint16_t owner = weir_tenure_owner(tenure);
+
+	if (weir_tenure_is_used(tenure, worker->id))
+		take_frames(worker, view, arrival->cursor);
+	else if (owner < worker->dataplane->worker_count && owner != worker->id)
+		weir_native_hand_over(worker, arrival->packet, arrival->headers, 1ull << owner);
+	else
+		worker->native_dropped[WEIR_REASON_FRAME_QUEUE]++;
 }
 
 void weir_produce_receive(struct weir_worker *worker, struct weir_port *port,
@@ -91,10 +112,8 @@ void weir_produce_receive(struct weir_worker *worker, struct weir_port *port,
 	}
 	atomic_store_explicit(&view->producer->last_heard, worker->now, memory_order_relaxed);
 	look(*cursor, &has_messages, &is_for_control);
-	if (has_messages && view->producer->owner == worker->id)
-		take_frames(worker, view, cursor);
-	else if (has_messages)
-		weir_native_hand_over(worker, packet, headers, 1ull << view->producer->owner);
+	if (has_messages)
+		take_or_hand_over(worker, view, &(struct arrival){packet, headers, cursor});
 	if (is_for_control)
 		weir_native_to_control(worker, port, packet, WEIR_TO_SESSION_CHECKED);
 	else
@@ -103,16 +122,23 @@ void weir_produce_receive(struct weir_worker *worker, struct weir_port *port,
 
 static void end(struct weir_worker *worker, struct weir_producer *producer)
 {
-	if (producer->owner != worker->id)
+	uint16_t owner = weir_tenure_owner(&producer->tenure);
+
+	/* It goes no further: nobody is to have it any more. */
+	if (owner == worker->id) {
+		weir_list_remove(&producer->link);
+		weir_list_remove(&producer->touched);
+	} else if (owner == (worker->id | WEIR_TENURE_PASSED)) {
+		worker->produce_held += producer->record->held_count;
+	} else {
 		return;
-	weir_list_remove(&producer->link);
-	weir_list_remove(&producer->touched);
+	}
 	weir_produce_forget(worker, producer->record);
 }
 
 static void begin(struct weir_worker *worker, struct weir_producer *producer)
 {
-	if (producer->owner != worker->id)
+	if (weir_tenure_owner(&producer->tenure) != worker->id)
 		return;
 	weir_list_add_tail(&worker->producers, &producer->link);
 	producer->last_answer = worker->now;
@@ -163,6 +189,7 @@ void weir_produce_tick(struct weir_worker *worker)
 		const struct weir_producer *producer =
 			weir_list_entry(node, struct weir_producer, link);
 
-		tend(worker, &worker->snapshot->producers[producer->index]);
+		if (!producer->tenure.is_leaving)
+			tend(worker, &worker->snapshot->producers[producer->index]);
 	}
 }

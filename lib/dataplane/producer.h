@@ -9,6 +9,7 @@
 #include "dataplane/dataplane.h"
 #include "dataplane/message.h"
 #include "dataplane/route.h"
+#include "dataplane/tenure.h"
 #include "flow/bucket.h"
 #include "secure/seal.h"
 #include "wire/frame_produce.h"
@@ -20,7 +21,7 @@
  * that comes back learns what had arrived. Records are as many as sessions: the one unused for
  * longest makes way.
  *
- * Both belong to one worker, by their index; what another worker receives is handed over to it.
+ * Both belong to one worker at a time; what another worker receives is handed over to it.
  */
 
 #define WEIR_MAX_PRODUCERS    1024
@@ -50,6 +51,7 @@ struct weir_produce_record {
 	char stream[WEIR_NAME_SIZE]; /* immutable */
 	char name[WEIR_NAME_SIZE];   /* immutable */
 	uint16_t index;              /* immutable */
+	uint16_t worker;             /* control thread; that had its last session */
 	uint64_t closed_at;          /* control thread; TSC when its last session ended */
 	bool has_session;            /* control thread */
 	uint32_t epoch;              /* the producer's; 0: nothing has come yet */
@@ -70,7 +72,6 @@ struct weir_producer {
 	char stream[WEIR_NAME_SIZE]; /* immutable, as all down to `last_heard` */
 	char name[WEIR_NAME_SIZE];
 	uint16_t index;
-	uint16_t owner; /* worker */
 	uint64_t session;
 	struct weir_address peer; /* only frames from here are the session's */
 	uint16_t peer_port;
@@ -81,6 +82,7 @@ struct weir_producer {
 	struct weir_produce_record *record;
 	struct weir_seal seal;       /* set before it is added */
 	_Atomic uint64_t last_heard; /* TSC; the worker that receives */
+	struct weir_tenure tenure;   /* with the worker that has it, and its record */
 	struct weir_bucket packets;  /* control thread sets, owner takes */
 	struct weir_bucket bits;     /* of payload */
 	_Atomic uint32_t rate_pps;   /* control thread; 0: no limit */

@@ -90,6 +90,7 @@ static struct weir_produce_record *create_record(
 	memcpy(record->stream, spec->stream, strnlen(spec->stream, WEIR_NAME_SIZE - 1));
 	memcpy(record->name, spec->name, strnlen(spec->name, WEIR_NAME_SIZE - 1));
 	record->index = index;
+	record->worker = WEIR_TENURE_NOBODY;
 	record->next = 1;
 	record->limit = WEIR_PRODUCE_FIRST;
 	return record;
@@ -131,6 +132,27 @@ static int build_headers(const struct weir_producer_spec *spec, struct weir_rout
 	return weir_route_build(&from, route);
 }
 
+/* With the worker of its record, if that is there: it has all that came before. */
+static void assign(struct weir_dataplane *dataplane, struct weir_producer *producer)
+{
+	struct weir_produce_record *record = producer->record;
+	uint64_t open = weir_workers_receiving(dataplane);
+	uint16_t wanted = record->worker, owner;
+
+	if (wanted == WEIR_TENURE_NOBODY || !(open >> wanted & 1)) {
+		uint32_t skip = record->index % (uint32_t)__builtin_popcountll(open);
+
+		while (skip-- != 0)
+			open &= open - 1;
+		wanted = (uint16_t)__builtin_ctzll(open);
+	}
+	owner = record->worker != WEIR_TENURE_NOBODY && (dataplane->present >> record->worker & 1)
+			? record->worker
+			: wanted;
+	record->worker = wanted;
+	weir_tenure_init(&producer->tenure, owner, wanted);
+}
+
 static struct weir_producer *create(struct weir_dataplane *dataplane,
 	const struct weir_producer_spec *spec, struct weir_produce_record *record)
 {
@@ -146,7 +168,6 @@ static struct weir_producer *create(struct weir_dataplane *dataplane,
 	memcpy(producer->stream, record->stream, WEIR_NAME_SIZE);
 	memcpy(producer->name, record->name, WEIR_NAME_SIZE);
 	producer->index = record->index;
-	producer->owner = (uint16_t)(record->index % dataplane->worker_count);
 	producer->session =
 		(spec->random & ~UINT64_C(0xffff)) | (WEIR_SLOT_PRODUCERS + record->index);
 	producer->peer = spec->peer;
@@ -155,6 +176,7 @@ static struct weir_producer *create(struct weir_dataplane *dataplane,
 	producer->max_datagram = spec->max_datagram;
 	producer->route = *spec->route;
 	producer->record = record;
+	assign(dataplane, producer);
 	atomic_store(&producer->last_heard, rte_rdtsc());
 	weir_list_init(&producer->link);
 	weir_list_init(&producer->touched);
@@ -234,6 +256,7 @@ static void free_producer(void *producer)
 void weir_producer_remove(struct weir_dataplane *dataplane, struct weir_producer *producer)
 {
 	dataplane->producers->sessions[producer->index] = NULL;
+	producer->record->worker = weir_tenure_want(&producer->tenure, WEIR_TENURE_NOBODY);
 	/* Workers know it until the next snapshot: without memory for one, it is better lost, and
 	 * its record never used again, than freed too early. */
 	if (weir_dataplane_republish(dataplane) < 0)

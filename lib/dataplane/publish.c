@@ -9,6 +9,7 @@
 #include "dataplane/model_find.h"
 #include "dataplane/placement.h"
 #include "dataplane/producer.h"
+#include "dataplane/staff.h"
 #include "dataplane/worker.h"
 #include "wire/match_build.h"
 
@@ -206,6 +207,7 @@ int weir_publish(
 	dataplane->published = snapshot;
 	commit_plans(snapshot);
 	atomic_store_explicit(&dataplane->snapshot, snapshot, memory_order_release);
+	weir_staff_stand_in(dataplane);
 	weir_retire(dataplane, weir_snapshot_free, before);
 	if (old == NULL || old == model)
 		return 0;
@@ -244,6 +246,7 @@ int weir_dataplane_apply(struct weir_dataplane *dataplane, const struct weir_con
 	}
 	set_rates(dataplane, model);
 	weir_producers_set_rates(dataplane);
+	weir_staff_follow(dataplane, config);
 	return 0;
 }
 
@@ -307,6 +310,8 @@ void weir_dataplane_reclaim(struct weir_dataplane *dataplane)
 	const struct weir_model *model = dataplane->model;
 
 	weir_moves_step(dataplane);
+	weir_staff_step(dataplane);
+	weir_staff_stand_in(dataplane);
 	free_retired(dataplane, false);
 	if (model == NULL || oldest_generation(dataplane) < dataplane->generation)
 		return;

@@ -272,6 +272,7 @@ static void fill_worker(const struct weir_dataplane *dataplane, const struct wei
 	report->cpu = worker->cpu;
 	report->is_running = atomic_load(&worker->is_running);
 	report->is_stalled = report->is_running && (uint64_t)age > dataplane->stall_cycles;
+	report->is_leaving = !(weir_workers_staying(dataplane) >> worker->id & 1);
 	report->is_parked = dataplane->moves.parked >> worker->id & 1;
 	report->partitions = count_partitions(dataplane, worker->id);
 	report->load_percent = 100 * worker->busy_rate / (double)rte_get_tsc_hz();
@@ -279,7 +280,7 @@ static void fill_worker(const struct weir_dataplane *dataplane, const struct wei
 	report->thread = atomic_load(&worker->thread);
 	report->generation = atomic_load(&worker->applied);
 	report->heartbeat_us = (uint64_t)age / worker->cycles_per_us;
-	report->receive_queues = worker->rx_count;
+	report->receive_queues = __atomic_load_n(&worker->rx_count, __ATOMIC_RELAXED);
 	report->waiting = *(const volatile unsigned int *)&worker->wheel.count;
 	for (int tier = 0; tier < WEIR_TIERS; tier++)
 		report->shed[tier] = __atomic_load_n(&worker->shed.share[tier], __ATOMIC_RELAXED);
@@ -295,6 +296,8 @@ void weir_workers_report(
 	for (uint32_t id = 0; id < dataplane->worker_count; id++) {
 		struct weir_worker_report report;
 
+		if (!(dataplane->present >> id & 1))
+			continue;
 		fill_worker(dataplane, &dataplane->workers[id], &report);
 		visit(context, &report);
 	}

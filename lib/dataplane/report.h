@@ -115,7 +115,8 @@ struct weir_worker_report {
 	uint16_t cpu;
 	bool is_running;
 	bool is_stalled; /* no loop for workers.stall_ms */
-	bool is_parked;  /* has no partitions, or they are about to leave */
+	bool is_leaving;
+	bool is_parked; /* has no partitions, or they are about to leave */
 	bool may_sleep;
 	int thread;            /* the kernel's number of it; 0: it has not begun */
 	uint32_t partitions;   /* that it has, or that are on their way to it */

@@ -3,15 +3,18 @@
 #include "dataplane/missed.h"
 #include "dataplane/partition.h"
 #include "dataplane/produce.h"
+#include "dataplane/reassign.h"
 #include "dataplane/requeue.h"
 #include "dataplane/succession.h"
 #include "dataplane/transit.h"
 
+#include <sched.h>
 #include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <rte_cycles.h>
+#include <rte_lcore.h>
 
 #define TICK_US 1000 /* heartbeats, expiry, wall clock */
 
@@ -31,7 +34,8 @@ static void duty(struct weir_worker *worker, uint64_t cycles)
 	stats->loop_histogram[RTE_MIN(bucket, WEIR_DUTY_BUCKETS - 1u)]++;
 	if (cycles > stats->longest_loop)
 		stats->longest_loop = cycles;
-	if (cycles > worker->dataplane->long_loop_cycles)
+	if (cycles >
+		atomic_load_explicit(&worker->dataplane->long_loop_cycles, memory_order_relaxed))
 		stats->long_loops++;
 }
 
@@ -40,7 +44,7 @@ static uint32_t receive(struct weir_worker *worker)
 	uint32_t total = 0, most = 0;
 
 	for (uint32_t i = 0; i < worker->rx_count; i++) {
-		struct weir_rx *rx = &worker->rx[i];
+		const struct weir_rx_queue *rx = worker->rx[i];
 		struct rte_mbuf *packets[WEIR_BURST];
 		uint16_t count = rx->port->ops->rx(rx->queue, packets, WEIR_BURST);
 
@@ -138,6 +142,8 @@ static uint32_t loop_once(struct weir_worker *worker)
 		work += weir_transit_take(worker);
 	if (unlikely(worker->chaos != NULL))
 		work += weir_chaos_turn(worker);
+	if (unlikely(worker->is_reassigning))
+		weir_reassign_step(worker);
 	if (likely(!worker->is_draining))
 		work += receive(worker);
 	if (worker->dataplane->worker_count > 1) {
@@ -165,13 +171,24 @@ static uint32_t loop_once(struct weir_worker *worker)
 	return work;
 }
 
+static bool has_mail(const struct weir_worker *worker)
+{
+	for (uint32_t from = 0; from < worker->dataplane->worker_count; from++)
+		if (worker->mesh_in[from] != NULL && !rte_ring_empty(worker->mesh_in[from]))
+			return true;
+	for (uint32_t i = 0; i < worker->handoff_count; i++)
+		if (!rte_ring_empty(worker->handoffs[i]))
+			return true;
+	return false;
+}
+
 static bool is_empty(const struct weir_worker *worker)
 {
 	for (uint32_t i = 0; i < worker->dataplane->port_count; i++)
 		if (worker->tx[i].count != 0)
 			return false;
 	return weir_list_is_empty(&worker->holding) && worker->transit_phase == WEIR_TRANSIT_NONE &&
-	       worker->limbo_count == 0;
+	       worker->limbo_count == 0 && !has_mail(worker);
 }
 
 static void drain(struct weir_worker *worker)
@@ -200,6 +217,52 @@ void weir_worker_begin(struct weir_worker *worker)
 	look_at_control(worker);
 }
 
+static void drop_packets(struct rte_ring *ring)
+{
+	void *packet;
+
+	while (rte_ring_sc_dequeue(ring, &packet) == 0)
+		rte_pktmbuf_free(packet);
+}
+
+void weir_worker_stand_in(struct weir_worker *worker)
+{
+	struct weir_order order;
+	void *number;
+
+	weir_worker_begin(worker);
+	/* Nothing in these is about what it has. */
+	drop_packets(worker->frames);
+	while (rte_ring_sc_dequeue(worker->wakes, &number) == 0 ||
+		rte_ring_sc_dequeue_elem(worker->orders, &order, sizeof(order)) == 0)
+		;
+	atomic_store(&worker->wakes_lost, false);
+}
+
+static void pin(const struct weir_worker *worker)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(worker->cpu, &cpus);
+	(void)sched_setaffinity(0, sizeof(cpus), &cpus);
+}
+
+/* The thread may not come back: what it has kept of the pools is for the others. */
+static void empty_caches(const struct weir_worker *worker)
+{
+	const struct weir_dataplane *dataplane = worker->dataplane;
+	struct rte_mempool *pools[] = {dataplane->buffers, dataplane->copies, dataplane->large};
+
+	for (uint32_t i = 0; i < RTE_DIM(pools); i++) {
+		struct rte_mempool_cache *cache =
+			rte_mempool_default_cache(pools[i], rte_lcore_id());
+
+		if (cache != NULL)
+			rte_mempool_cache_flush(cache, pools[i]);
+	}
+}
+
 int weir_worker_main(void *argument)
 {
 	struct weir_worker *worker = argument;
@@ -207,6 +270,7 @@ int weir_worker_main(void *argument)
 
 	prctl(PR_SET_TIMERSLACK, 1000);
 	atomic_store(&worker->thread, (int)gettid());
+	pin(worker);
 	rte_rcu_qsbr_thread_register(qsbr, worker->id);
 	rte_rcu_qsbr_thread_online(qsbr, worker->id);
 	renew_wall_clock(worker);
@@ -229,6 +293,7 @@ int weir_worker_main(void *argument)
 	drain(worker);
 	rte_rcu_qsbr_thread_offline(qsbr, worker->id);
 	rte_rcu_qsbr_thread_unregister(qsbr, worker->id);
+	empty_caches(worker);
 	atomic_store(&worker->is_running, false);
 	return 0;
 }

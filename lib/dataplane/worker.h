@@ -74,22 +74,17 @@ struct weir_tx {
 	struct weir_port_stats *stats;
 };
 
-struct weir_rx {
-	struct weir_port *port;
-	void *queue;
-	int wait_fd; /* for sleeping; -1: none */
-};
-
 /* Messages for another worker, collected during a burst. */
 struct weir_mesh_out {
 	struct rte_ring *ring;
+	uint32_t fence; /* place in it; see reassign.h */
 	uint32_t count;
 	struct weir_message_slot messages[WEIR_BURST];
 };
 
 struct weir_worker {
 	uint16_t id;
-	uint16_t cpu;
+	uint16_t cpu; /* control; read when its thread begins */
 	unsigned int lcore;
 	_Atomic int thread; /* the kernel's number of it; set once, anyone reads */
 	struct weir_dataplane *dataplane;
@@ -105,8 +100,9 @@ struct weir_worker {
 	uint64_t wall_ns;         /* Unix time at wall_tsc; renewed each tick */
 	uint64_t wall_tsc;
 
-	uint32_t rx_count;
-	struct weir_rx *rx;
+	uint32_t rx_count; /* control reads */
+	struct weir_rx_queue **rx;
+	bool is_reassigning;        /* queues or producers come or go; see reassign.h */
 	struct weir_tx *tx;         /* by port index */
 	struct rte_ring **handoffs; /* from workers without a queue of their own */
 	uint16_t *handoff_ports;
@@ -180,7 +176,7 @@ struct weir_worker {
 	_Atomic bool is_running;        /* this worker */
 	_Atomic bool is_parked;         /* control: it has no partitions, and may sleep */
 	int epoll_fd;                   /* for sleeping on interrupts; -1: none */
-	bool may_sleep;
+	_Atomic bool may_sleep;         /* control */
 	uint64_t idle_since;
 	/* Control thread's own, see load.h. */
 	double busy_rate; /* cycles a second */
@@ -362,5 +358,10 @@ void weir_worker_idle(struct weir_worker *worker);
 
 /* worker.c: before the thread begins, take the configuration over. Control thread. */
 void weir_worker_begin(struct weir_worker *worker);
+/*
+ * A worker without a thread has nothing, but goes along: the control thread does for it what its
+ * loop would, whenever it has published something, and now and then.
+ */
+void weir_worker_stand_in(struct weir_worker *worker);
 /* The thread; argument is the worker. */
 int weir_worker_main(void *argument);

@@ -134,6 +134,32 @@ int weir_machine_allowed_cpus(cpu_set_t *cpus)
 	return weir_machine_thread_cpus(0, cpus);
 }
 
+int weir_cpus_find_missing(const cpu_set_t *allowed, const uint16_t *cpus, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++)
+		if (!CPU_ISSET(cpus[i], allowed))
+			return (int)i;
+	return -1;
+}
+
+void weir_cpus_besides(
+	const cpu_set_t *allowed, const uint16_t *cpus, unsigned int count, cpu_set_t *left)
+{
+	*left = *allowed;
+	for (unsigned int i = 0; i < count; i++)
+		CPU_CLR(cpus[i], left);
+	if (CPU_COUNT(left) == 0)
+		*left = *allowed;
+}
+
+bool weir_cpus_are_shared(const uint16_t *cpus, unsigned int count)
+{
+	cpu_set_t isolated;
+
+	weir_machine_isolated_cpus(&isolated);
+	return weir_cpus_find_missing(&isolated, cpus, count) >= 0;
+}
+
 int weir_machine_hugepages(struct weir_hugepages pages[WEIR_HUGEPAGE_SIZES])
 {
 	DIR *folder = opendir(HUGEPAGE_FOLDER);

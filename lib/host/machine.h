@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sched.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -30,6 +31,13 @@ int weir_hugepage_name_parse(const char *name, uint64_t *page_bytes);
 int weir_machine_isolated_cpus(cpu_set_t *cpus);
 /* CPUs that are online and allowed to this process, by its affinity and cpuset. */
 int weir_machine_allowed_cpus(cpu_set_t *cpus);
+/* The first of `cpus` that is not in `allowed`, as index; -1: all are. */
+int weir_cpus_find_missing(const cpu_set_t *allowed, const uint16_t *cpus, unsigned int count);
+/* What `allowed` has besides them; all of it if that is nothing. */
+void weir_cpus_besides(
+	const cpu_set_t *allowed, const uint16_t *cpus, unsigned int count, cpu_set_t *left);
+/* The scheduler may put other tasks on one of them. */
+bool weir_cpus_are_shared(const uint16_t *cpus, unsigned int count);
 /*
  * Huge pages of every size the kernel knows, smallest first. Returns how many sizes were filled
  * in, at most WEIR_HUGEPAGE_SIZES, or -errno; 0 when the kernel has none.

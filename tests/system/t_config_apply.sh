@@ -129,7 +129,7 @@ refused config_apply "$tmp/bad.json" '$.ports' restart
 assert_eq "$(ctl config_check "$tmp/bad.json" | jq -r .needs_restart)" '$.ports' "needs_restart"
 jq '.ports[0].interface = "gw1"' "$tmp/weir.json" >"$tmp/bad.json"
 refused config_apply "$tmp/bad.json" '$.ports[0].interface' restart
-jq '.workers.cpus = [0]' "$tmp/weir.json" >"$tmp/bad.json"
+jq '.workers.cpus = [0, 1]' "$tmp/weir.json" >"$tmp/bad.json"
 refused config_apply "$tmp/bad.json" '$.workers.cpus' restart
 # A check alone changes nothing, and knows the digest before.
 jq '.groups[0].sample = 3' "$tmp/weir.json" >"$tmp/next.json"

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Partitions move between two workers under load, by hand, by parking and waking workers and by
-# rebalancing: nothing lost, nothing twice, order per key kept, and the law holds all the time.
+# Partitions, receive queues and a producer move between two workers under load, by hand, by parking
+# and waking workers, by rebalancing, and by configurations that take a worker away and bring it back
+# on another CPU: nothing lost, nothing twice, order per key kept, and the law holds all the time.
 
 # shellcheck source=tests/system/_init.sh
 . "$(dirname "$0")/_init.sh"
@@ -28,6 +29,11 @@ receiver_start k1 c1 --listen 10.0.0.3:9995
 receiver_start n1 c2 --native 10.0.0.2:4150 --group native --name n1
 wait_for "ctl consumer list | jq -e '[.consumers[] | select(.state == \"reachable\")] | length == 2'"
 
+hire() {
+	jq ".workers.cpus = $1" "$tmp/weir.json" >"$tmp/next.json"
+	ctl config apply "$tmp/next.json" >/dev/null
+}
+
 # Moves of all kinds; `rounds` counts them.
 rounds=0
 disturb() {
@@ -40,7 +46,17 @@ disturb() {
 		ctl worker park 0 >/dev/null
 		wait_for "ctl worker list | jq -e '[.workers[].partitions] == [0, 32] and
 			.workers[0].state == \"parked\"'"
+		wait_for "ctl worker list | jq -e '[.workers[].receive_queues] == [0, 2]'"
 		ctl worker wake 0 >/dev/null
+		;;
+	1)
+		hire '[1]'
+		wait_for "ctl worker list | jq -e '[.workers[] | [.cpu, .partitions,
+			.receive_queues]] == [[1, 32, 2]]'"
+		assert_fails ctl worker park 1
+		hire '[1, 0]'
+		wait_for "ctl worker list | jq -e '[.workers[].cpu] == [1, 0] and
+			all(.workers[]; .partitions > 0 and .receive_queues == 1)'"
 		;;
 	5)
 		ctl worker park 1 >/dev/null

@@ -66,6 +66,8 @@ static const struct bad_config bad_configs[] = {
 	{"section of another type", WITH("'workers':[1]"), "$.workers", "an array is not", true},
 	{"workers unknown key", WITH("'workers':{'cpu':[1]}"), "$.workers.cpu", "'cpu'", true},
 	{"no CPU", WITH("'workers':{'cpus':[]}"), "$.workers.cpus", "0 CPUs", true},
+	{"fewer workers than there are", WITH("'workers':{'cpus':[1,2],'most':1}"),
+		"$.workers.most", "1, but there are 2", false},
 	{"CPU as a text", WITH("'workers':{'cpus':[1,'2']}"), "$.workers.cpus[1]", "'2'", true},
 	{"CPU too high", WITH("'workers':{'cpus':[1024]}"), "$.workers.cpus[0]", "1024", true},
 	{"CPU twice", WITH("'workers':{'cpus':[3,1,3]}"), "$.workers.cpus[2]", "3 is in", true},

@@ -65,6 +65,7 @@ static const struct edge {
 } edges[] = {
 	{WITH("'workers':{'cpus':[%lld]}"), "$.workers.cpus[0]", 0, 1023},
 	{WITH("'workers':{'stall_ms':%lld}"), "$.workers.stall_ms", 10, 60000},
+	{WITH("'workers':{'most':%lld}"), "$.workers.most", 0, 64},
 	{WITH("'workers':{'isolate_percent':%lld}"), "$.workers.isolate_percent", 0, 100},
 	{WITH("'workers':{'long_loop_us':%lld}"), "$.workers.long_loop_us", 10, 1000000},
 	{WITH("'memory':{'buffer_bytes':%lld}"), "$.memory.buffer_bytes", 1024, 16384},

@@ -6,6 +6,8 @@
 #include "config/config.h"
 #include "config_document.h"
 
+#define SLOTS 2 /* workers that there is room for */
+
 /* The document with the first `from` replaced by `to`. */
 static struct weir_config *parse(const char *from, const char *to)
 {
@@ -28,7 +30,7 @@ static void compare(const char *from, const char *to, const char *expected)
 {
 	struct weir_config *running = parse("'workers'", "'workers'");
 	struct weir_config *next = parse(from, to);
-	const char *path = weir_config_needs_restart(running, next);
+	const char *path = weir_config_needs_restart(running, next, SLOTS);
 
 	if (expected == NULL) {
 		CU_ASSERT_PTR_NULL(path);
@@ -37,19 +39,14 @@ static void compare(const char *from, const char *to, const char *expected)
 		CU_ASSERT_STRING_EQUAL(path, expected);
 	}
 	/* A change and its reversal need the same. */
-	CU_ASSERT_EQUAL(weir_config_needs_restart(next, running) == NULL, path == NULL);
+	CU_ASSERT_EQUAL(weir_config_needs_restart(next, running, SLOTS) == NULL, path == NULL);
 	weir_config_free(running);
 	weir_config_free(next);
 }
 
 static void test_what_the_machine_is_made_of_needs_a_restart(void)
 {
-	compare("'cpus':[3,1]", "'cpus':[3,2]", "$.workers.cpus");
-	compare("'cpus':[3,1]", "'cpus':[3]", "$.workers.cpus");
-	/* Zero is what an unused place of the array holds too. */
-	compare("'cpus':[3,1]", "'cpus':[3,1,0]", "$.workers.cpus");
-	compare("'idle':'sleep'", "'idle':'spin'", "$.workers.idle");
-	compare("'stall_ms':2000", "'stall_ms':2001", "$.workers.stall_ms");
+	compare("'idle':'sleep'", "'most':8,'idle':'sleep'", "$.workers.most");
 	compare("'hugepages':false", "'hugepages':true", "$.memory.hugepages");
 	compare("'buffers':65536", "'buffers':65537", "$.memory.buffers");
 	compare("'buffer_bytes':4096", "'buffer_bytes':2048", "$.memory.buffer_bytes");
@@ -57,6 +54,28 @@ static void test_what_the_machine_is_made_of_needs_a_restart(void)
 	compare("'udp_port':5000", "'udp_port':5001", "$.native.udp_port");
 	compare("'/var/lib/weir/state'", "'/var/lib/weir/other'", "$.state.file");
 	compare("'state':{'file':'/var/lib/weir/state','interval_ms':250},", "", "$.state.file");
+}
+
+static void compare_cpus(const char *cpus, const char *expected)
+{
+	struct weir_config *running = parse("'workers'", "'workers'");
+	struct weir_config *next = parse("'cpus':[3,1]", cpus);
+	const char *path = weir_config_needs_restart(running, next, SLOTS);
+
+	CU_ASSERT_STRING_EQUAL(path != NULL ? path : "", expected);
+	weir_config_free(running);
+	weir_config_free(next);
+}
+
+static void test_workers_come_and_go_as_there_is_room(void)
+{
+	compare("'cpus':[3,1]", "'cpus':[3,2]", NULL);
+	compare("'cpus':[3,1]", "'cpus':[3]", NULL);
+	compare("'idle':'sleep'", "'idle':'spin'", NULL);
+	compare("'stall_ms':2000", "'stall_ms':2001", NULL);
+	compare_cpus("'cpus':[0]", "");
+	/* Zero is what an unused place of the array holds too. */
+	compare_cpus("'cpus':[3,1,0]", "$.workers.cpus");
 }
 
 static void test_ports_need_a_restart(void)
@@ -121,6 +140,8 @@ int main(void)
 	CU_TestInfo tests[] = {
 		{"what the machine is made of needs a restart",
 			test_what_the_machine_is_made_of_needs_a_restart},
+		{"workers come and go, as far as there is room for them",
+			test_workers_come_and_go_as_there_is_room},
 		{"ports need a restart", test_ports_need_a_restart},
 		{"the rest is taken over live", test_the_rest_is_taken_over_live},
 		CU_TEST_INFO_NULL,

@@ -28,7 +28,7 @@ PREFIXES = ["192.0.2.0/24"]
 DOCUMENTS = [
     {
         "workers": {"cpus": [0], "idle": "auto", "stall_ms": 1000, "long_loop_us": 1000,
-                    "isolate_percent": 40},
+                    "isolate_percent": 40, "most": 4},
         "memory": {"hugepages": True, "buffers": 16777216, "buffer_bytes": 2048},
         "control": {"socket": "/run/weir/weir.sock"},
         "tiers": {"critical": RATE, "standard_weight": 4, "bulk_weight": 1},

@@ -80,17 +80,25 @@ static const struct weir_port_ops port_ops = {
 	.link = port_link,
 };
 
-static struct weir_config *parse(
-	const char *streams, const char *groups, const char *more, uint32_t workers)
+struct parts {
+	const char *streams;
+	const char *groups;
+	const char *more;
+	uint32_t workers; /* 0: one */
+	uint32_t most;
+};
+
+static struct weir_config *parse(const struct parts *parts)
 {
+	static const char *const cpus[] = {"0", "0", "0,1", "0,1,2", "0,1,2,3"};
 	struct weir_config *config = NULL;
 	struct weir_error error = {0};
 	char text[8192];
 	int length = snprintf(text, sizeof(text),
-		"{'workers':{'cpus':[%s]},'memory':{'hugepages':false,'buffers':16384},%s"
+		"{'workers':{'cpus':[%s],'most':%u},'memory':{'hugepages':false,'buffers':16384},%s"
 		"'ports':[{'name':'in','driver':'null','descriptors':512},"
 		"{'name':'out','driver':'null','descriptors':512}],'streams':%s,'groups':%s}",
-		workers == 2 ? "0,1" : "0", more, streams, groups);
+		cpus[parts->workers], parts->most, parts->more, parts->streams, parts->groups);
 
 	require(length > 0 && (size_t)length < sizeof(text), "configuration is too long");
 	for (char *at = text; *at != '\0'; at++)
@@ -144,8 +152,8 @@ static void take_census(struct plane *plane)
 struct plane *plane_open_with(
 	const char *streams, const char *groups, const struct plane_options *options)
 {
-	struct weir_config *config = parse(
-		streams, groups, options->more != NULL ? options->more : "", options->workers);
+	struct weir_config *config = parse(&(struct parts){streams, groups,
+		options->more != NULL ? options->more : "", options->workers, options->most});
 	struct plane *plane = calloc(1, sizeof(*plane));
 	struct weir_port *ports[2];
 	struct weir_error error = {0};
@@ -209,13 +217,18 @@ void plane_close(struct plane *plane)
 	free(plane);
 }
 
-void plane_publish(struct plane *plane, const char *streams, const char *groups)
+void plane_staff(struct plane *plane, const char *streams, const char *groups, uint32_t workers)
 {
+	const struct weir_config *before = weir_dataplane_config(plane->dataplane);
+	const struct parts parts = {streams, groups, "", workers, before->workers.most};
 	struct weir_error error = {0};
 
-	require(weir_dataplane_apply(plane->dataplane,
-			parse(streams, groups, "", plane->dataplane->worker_count), &error) == 0,
-		error.reason);
+	require(weir_dataplane_apply(plane->dataplane, parse(&parts), &error) == 0, error.reason);
+}
+
+void plane_publish(struct plane *plane, const char *streams, const char *groups)
+{
+	plane_staff(plane, streams, groups, plane->dataplane->staying);
 }
 
 void plane_apply(struct plane *plane, const char *streams, const char *groups)

@@ -33,7 +33,8 @@ struct plane_options {
 	uint16_t mtu;       /* of both ports; 0: 1500 */
 	const char *more;   /* further members of the configuration, with a comma at the end */
 	bool multi_segment; /* the port takes chained mbufs */
-	uint32_t workers;   /* 0: one; or two */
+	uint32_t workers;   /* 0: one; up to four */
+	uint32_t most;      /* 0: as many */
 	const struct weir_estate *estate;       /* of an earlier plane; NULL: none */
 	const struct weir_positions *positions; /* NULL: nothing is known; outlives the plane */
 };
@@ -50,6 +51,8 @@ void plane_close(struct plane *plane);
 /* Another configuration, that no worker has taken over yet; and taken over by all. */
 void plane_publish(struct plane *plane, const char *streams, const char *groups);
 void plane_apply(struct plane *plane, const char *streams, const char *groups);
+/* With another number of workers, not taken over yet. */
+void plane_staff(struct plane *plane, const char *streams, const char *groups, uint32_t workers);
 
 /* A route by "out" to the blind consumer's configured address, and the consumer is reachable. */
 void plane_reach(struct plane *plane, const char *consumer);

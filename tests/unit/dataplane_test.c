@@ -29,6 +29,7 @@ int main(void)
 		{"missed by the gateway", NULL, NULL, NULL, NULL, dataplane_missed_tests},
 		{"out of quarantine", NULL, NULL, NULL, NULL, dataplane_requeue_tests},
 		{"partitions that move", NULL, NULL, NULL, NULL, dataplane_transit_tests},
+		{"workers that come and go", NULL, NULL, NULL, NULL, dataplane_staff_tests},
 		{"hot keys and partitions", NULL, NULL, NULL, NULL, dataplane_hot_tests},
 		{"captures", NULL, NULL, NULL, NULL, dataplane_capture_tests},
 		{"injected faults", NULL, NULL, NULL, NULL, dataplane_chaos_tests},

@@ -32,6 +32,7 @@ extern CU_TestInfo dataplane_capture_tests[];
 extern CU_TestInfo dataplane_chaos_tests[];
 extern CU_TestInfo dataplane_estate_tests[];
 extern CU_TestInfo dataplane_templates_tests[];
+extern CU_TestInfo dataplane_staff_tests[];
 
 /* Parts of configurations that many tests use. */
 #define CONSUMER(name, address) "{'name':'" name "','address':'" address "','port':9995}"

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "dataplane/reassign.h"
 #include "dataplane/succession.h"
 #include "dataplane/transit.h"
 #include "dataplane_fixture.h"
@@ -21,6 +22,8 @@ static uint32_t turn_mesh(struct weir_worker *worker)
 {
 	uint32_t taken = weir_transit_take(worker);
 
+	if (worker->is_reassigning)
+		weir_reassign_step(worker);
 	weir_mesh_flush(worker);
 	return taken + weir_mesh_poll(worker) + weir_tx_poll_handoffs(worker) +
 	       weir_frames_poll(worker);
