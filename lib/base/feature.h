@@ -13,7 +13,9 @@
 		"off: "                                                                            \
 		"one leaves with each message")                                                    \
 	X(RUNS, "runs",                                                                            \
-		"messages for a blind consumer without limits are taken in runs; off: one by one")
+		"messages for a blind consumer without limits are taken in runs, and where "       \
+		"nothing "                                                                         \
+		"waits pass their ring; off: one by one")
 
 enum weir_feature {
 #define X(id, name, text) WEIR_FEATURE_##id,

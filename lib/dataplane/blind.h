@@ -44,12 +44,12 @@ static inline bool weir_blind_has_headroom(const struct weir_message_slot *slot)
 }
 
 /* In place: nobody else wants the message, and it is IPv4 to IPv4. */
-static inline struct rte_mbuf *weir_blind_rewrite(
-	const struct weir_route *route, const struct weir_message_slot *slot)
+static inline void weir_blind_rewrite(const struct weir_route *route, struct rte_mbuf *packet,
+	uint8_t l3_offset, uint16_t l4_offset, uint16_t payload_length)
 {
-	uint8_t *frame = rte_pktmbuf_mtod(slot->mbuf, uint8_t *);
-	const uint8_t *ip = frame + slot->l3_offset;
-	uint8_t *udp = frame + slot->l4_offset;
+	uint8_t *frame = rte_pktmbuf_mtod(packet, uint8_t *);
+	const uint8_t *ip = frame + l3_offset;
+	uint8_t *udp = frame + l4_offset;
 	uint32_t source = weir_load32(ip + 12);
 	uint16_t source_port = weir_load16(udp);
 	uint16_t checksum = weir_load16(udp + 6);
@@ -59,8 +59,7 @@ static inline struct rte_mbuf *weir_blind_rewrite(
 		.kept = WEIR_IPV4_KEPT(weir_load64(ip)),
 		.source = source,
 	};
-	struct rte_mbuf *packet = slot->mbuf;
-	uint8_t *start = weir_route_write_ipv4(route, udp + 8, slot->payload_length, &fields);
+	uint8_t *start = weir_route_write_ipv4(route, udp + 8, payload_length, &fields);
 
 	if (route->keep_source)
 		weir_store16(udp, source_port);
@@ -69,10 +68,16 @@ static inline struct rte_mbuf *weir_blind_rewrite(
 	if (likely(checksum != 0))
 		weir_store16(udp + 6, weir_blind_checksum(route, checksum, changed));
 	packet->data_off = (uint16_t)(start - (const uint8_t *)packet->buf_addr);
-	packet->data_len = (uint16_t)(route->header_length + slot->payload_length);
+	packet->data_len = (uint16_t)(route->header_length + payload_length);
 	packet->pkt_len = packet->data_len;
 	packet->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
-	return packet;
+}
+
+static inline void weir_blind_rewrite_slot(
+	const struct weir_route *route, const struct weir_message_slot *slot)
+{
+	weir_blind_rewrite(
+		route, slot->mbuf, slot->l3_offset, slot->l4_offset, slot->payload_length);
 }
 
 /*
@@ -83,7 +88,9 @@ static inline struct rte_mbuf *weir_blind_make(struct weir_worker *worker,
 	const struct weir_route *route, const struct weir_message_slot *slot, bool last)
 {
 	if (likely(last && route->ip_version == 4 && !(slot->flags & WEIR_SLOT_IPV6) &&
-		    weir_blind_has_headroom(slot)))
-		return weir_blind_rewrite(route, slot);
+		    weir_blind_has_headroom(slot))) {
+		weir_blind_rewrite_slot(route, slot);
+		return slot->mbuf;
+	}
 	return weir_blind_make_any(worker, route, slot, last);
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "dataplane/direct.h"
 #include "dataplane/hot.h"
 #include "dataplane/partition.h"
 #include "dataplane/transit.h"
@@ -139,18 +140,41 @@ static __rte_noinline void to_other(struct weir_worker *worker, const struct wei
 	message->partition = index;
 }
 
+/* Packets of a burst, one after another, for the same stream: counted once. */
+struct intake {
+	const struct weir_stream_view *view; /* NULL: none yet */
+	struct weir_stream_local *local;     /* its, this worker's */
+	uint64_t bytes;                      /* of payload */
+	uint32_t packets;
+};
+
+static void intake_count(struct intake *intake)
+{
+	if (intake->view == NULL)
+		return;
+	intake->local->stats.received += intake->packets;
+	intake->local->stats.received_bytes += intake->bytes;
+}
+
+static __rte_noinline void intake_change(
+	struct weir_worker *worker, struct intake *intake, const struct weir_stream_view *view)
+{
+	intake_count(intake);
+	*intake = (struct intake){.view = view, .local = &view->stream->local[worker->id]};
+}
+
 /*
  * The message is written where it will stay, field by field: built on the stack and copied, its
  * narrow stores would stall the wide loads of the copy.
  */
-static __rte_always_inline void to_stream(struct weir_worker *worker,
+static __rte_always_inline void to_stream(struct weir_worker *worker, struct intake *intake,
 	const struct weir_stream_view *view, struct rte_mbuf *packet,
-	const struct weir_packet *headers)
+	const struct weir_packet *headers, bool may_pass)
 {
 	struct weir_stream *stream = view->stream;
 	const uint8_t *frame = rte_pktmbuf_mtod(packet, const uint8_t *);
-	struct weir_stream_local *local = &stream->local[worker->id];
-	struct weir_stream_stats *stats = &local->stats;
+	const uint8_t *payload = frame + headers->l4_offset + WEIR_UDP_SIZE;
+	struct weir_stream_local *local;
 	struct weir_partition *partition;
 	struct weir_message_slot *message;
 	enum weir_reason reason;
@@ -158,32 +182,40 @@ static __rte_always_inline void to_stream(struct weir_worker *worker,
 	uint8_t flags = 0;
 	uint16_t index;
 
-	stats->received++;
-	stats->received_bytes += headers->payload_length;
+	if (unlikely(view != intake->view))
+		intake_change(worker, intake, view);
+	local = intake->local;
+	intake->packets++;
+	intake->bytes += headers->payload_length;
 	if (unlikely(weir_shed_drops(&worker->shed, view->tier))) {
 		stream_drop(worker, stream, packet, WEIR_REASON_SHED);
 		return;
 	}
-	reason = weir_key_hash(&stream->key, frame, frame + packet->data_len, headers, &hash);
+	/* Of one buffer, which has all that the UDP header says; what is beyond is padding. */
+	reason = weir_key_hash(
+		&stream->key, frame, payload + headers->payload_length, headers, &hash);
 	if (unlikely(reason != WEIR_REASON_NONE)) {
 		stream_drop(worker, stream, packet, reason);
 		return;
 	}
+	if (stream->template_bytes != 0 &&
+		unlikely(weir_template_is_present(payload, headers->payload_length)))
+		flags = WEIR_SLOT_TEMPLATES;
 	if (unlikely(--local->sample_left == 0)) {
 		struct weir_packet copy = *headers; /* so that the original need not be in memory */
 
 		local->sample_left = weir_hot_sample(worker, stream, hash, frame, &copy);
 	}
 	index = weir_key_partition(hash, stream->partition_count);
-	if (stream->template_bytes != 0 &&
-		unlikely(weir_template_is_present(
-			frame + headers->l4_offset + 8, headers->payload_length)))
-		flags = WEIR_SLOT_TEMPLATES;
 	if (unlikely(weir_stream_owner(stream, index) != worker->id)) {
 		to_other(worker, view, index, packet, *headers, flags);
 		return;
 	}
 	partition = &stream->partitions[index];
+	if (may_pass && likely(flags == 0) && weir_direct_send(worker, partition, packet, headers))
+		return;
+	if (unlikely(partition->direct.taken != 0))
+		weir_direct_settle(worker, partition);
 	message = weir_partition_place(worker, local, partition, headers->payload_length);
 	if (unlikely(message == NULL)) {
 		if (weir_captures(worker, WEIR_CAPTURE_DROP))
@@ -210,8 +242,9 @@ static bool is_own_address(const struct weir_snapshot *snapshot, const uint8_t *
 }
 
 /* Returns 1 when the packet is a stream's. */
-static __rte_always_inline uint32_t to_owner(struct weir_worker *worker, struct weir_port *port,
-	struct rte_mbuf *packet, const struct weir_packet *headers)
+static __rte_always_inline uint32_t to_owner(struct weir_worker *worker, struct intake *intake,
+	struct weir_port *port, struct rte_mbuf *packet, const struct weir_packet *headers,
+	bool may_pass)
 {
 	const struct weir_snapshot *snapshot = worker->snapshot;
 	const uint8_t *frame = rte_pktmbuf_mtod(packet, const uint8_t *);
@@ -222,12 +255,15 @@ static __rte_always_inline uint32_t to_owner(struct weir_worker *worker, struct 
 		struct weir_packet copy = *headers;
 
 		worker->port_stats[port->index].native++;
+		/* It may append, too. */
+		weir_direct_end(worker);
 		weir_native_receive(worker, port, packet, &copy);
+		weir_direct_begin(worker);
 		return 0;
 	}
 	rule = weir_match_lookup(snapshot->match, frame, headers);
 	if (likely(rule != WEIR_MATCH_NONE)) {
-		to_stream(worker, &snapshot->streams[rule], packet, headers);
+		to_stream(worker, intake, &snapshot->streams[rule], packet, headers, may_pass);
 		return 1;
 	}
 	to_kernel(worker, port, packet);
@@ -235,8 +271,8 @@ static __rte_always_inline uint32_t to_owner(struct weir_worker *worker, struct 
 }
 
 /* One that is not plain. */
-static __rte_noinline uint32_t classify_any(
-	struct weir_worker *worker, struct weir_port *port, struct rte_mbuf *packet)
+static __rte_noinline uint32_t classify_any(struct weir_worker *worker, struct intake *intake,
+	struct weir_port *port, struct rte_mbuf *packet)
 {
 	const uint8_t *frame = rte_pktmbuf_mtod(packet, const uint8_t *);
 	enum weir_reason reason = WEIR_REASON_NONE;
@@ -252,7 +288,10 @@ static __rte_noinline uint32_t classify_any(
 		result = WEIR_PARSE_DROP;
 	}
 	if (result == WEIR_PARSE_UDP)
-		return to_owner(worker, port, packet, &headers);
+		return to_owner(worker, intake, port, packet, &headers,
+			headers.ip_version == 4 &&
+				headers.l4_offset == headers.l3_offset + WEIR_IPV4_SIZE &&
+				!(packet->ol_flags & WEIR_PORT_STALE));
 	if (result == WEIR_PARSE_DROP)
 		port_drop(worker, port, packet, reason);
 	else
@@ -264,8 +303,8 @@ static __rte_noinline uint32_t classify_any(
  * The same for what nearly every packet is: here the compiler knows that it is IPv4, and has what
  * was learned of it in registers.
  */
-static __rte_always_inline uint32_t classify_one(struct weir_worker *worker, struct weir_port *port,
-	struct rte_mbuf *packet, uint64_t suspicious, uint64_t good)
+static __rte_always_inline uint32_t classify_one(struct weir_worker *worker, struct intake *intake,
+	struct weir_port *port, struct rte_mbuf *packet, uint64_t suspicious, uint64_t good)
 {
 	const uint8_t *frame = rte_pktmbuf_mtod(packet, const uint8_t *);
 	struct weir_packet headers;
@@ -274,29 +313,34 @@ static __rte_always_inline uint32_t classify_one(struct weir_worker *worker, str
 	if (likely((packet->ol_flags & suspicious) == 0 && packet->nb_segs == 1 &&
 		    weir_parse_plain_at(frame, frame + packet->data_len, packet->data_len,
 			    WEIR_ETHER_SIZE, flags, &headers)))
-		return to_owner(worker, port, packet, &headers);
-	return classify_any(worker, port, packet);
+		return to_owner(worker, intake, port, packet, &headers, true);
+	return classify_any(worker, intake, port, packet);
 }
 
 void weir_classify(struct weir_worker *worker, struct weir_port *port, struct rte_mbuf **packets,
 	uint32_t count)
 {
 	struct weir_port_stats *stats = &worker->port_stats[port->index];
-	/* Found bad by the NIC, or not understood: classify_any knows which. */
-	uint64_t suspicious = (port->can_ip_checksum ? RTE_MBUF_F_RX_IP_CKSUM_BAD : 0) |
+	/* Found bad by the NIC, not understood, or stale: classify_any knows which. */
+	uint64_t suspicious = WEIR_PORT_STALE |
+			      (port->can_ip_checksum ? RTE_MBUF_F_RX_IP_CKSUM_BAD : 0) |
 			      (port->can_udp_checksum ? RTE_MBUF_F_RX_L4_CKSUM_BAD : 0);
 	uint64_t good = port->can_ip_checksum ? RTE_MBUF_F_RX_IP_CKSUM_GOOD : 0;
 	uint64_t bytes = 0;
+	struct intake intake = {0};
 	uint32_t matched = 0;
 
+	weir_direct_begin(worker);
 	for (uint32_t i = 0; i < RTE_MIN(count, (uint32_t)PREFETCH_AHEAD); i++)
 		rte_prefetch0(rte_pktmbuf_mtod(packets[i], void *));
 	for (uint32_t i = 0; i < count; i++) {
 		if (i + PREFETCH_AHEAD < count)
 			rte_prefetch0(rte_pktmbuf_mtod(packets[i + PREFETCH_AHEAD], void *));
 		bytes += packets[i]->pkt_len;
-		matched += classify_one(worker, port, packets[i], suspicious, good);
+		matched += classify_one(worker, &intake, port, packets[i], suspicious, good);
 	}
+	weir_direct_end(worker);
+	intake_count(&intake);
 	stats->matched += matched;
 	weir_latency_note(worker, 0, WEIR_LATENCY_RING, worker->now, matched);
 	stats->received += count;

@@ -120,8 +120,10 @@ struct weir_outlet {
 	uint8_t gate;   /* enum weir_gate; what it waits for; OPEN: nothing */
 	uint8_t limits; /* bit a limit that applies: see schedule.c */
 	uint16_t worker;
-	struct weir_timer timer;  /* while a rate gate is closed; unit TSC */
-	struct weir_list blocked; /* in worker->blocked or a tx queue's waiting list */
+	uint64_t direct_burst;                 /* that the route holds in; see direct.h */
+	const struct weir_route *direct_route; /* NULL: by the rings */
+	struct weir_timer timer;               /* while a rate gate is closed; unit TSC */
+	struct weir_list blocked;              /* in worker->blocked or a tx queue's waiting list */
 	/* Leased and not used yet. */
 	uint32_t packets;
 	uint64_t bits;

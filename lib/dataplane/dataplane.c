@@ -126,6 +126,7 @@ static int create_worker(struct weir_dataplane *dataplane, uint16_t id)
 
 	worker->id = id;
 	worker->lcore = id + 1u; /* 0 is the control thread; see dpdk/eal.c */
+	worker->direct.number = id;
 	worker->dataplane = dataplane;
 	worker->copies = dataplane->copies;
 	worker->large = dataplane->large;

@@ -78,7 +78,8 @@ uint32_t weir_run_send(struct weir_worker *worker, struct weir_queue *queue, str
 		if (unlikely(!is_plain(worker, partition, route, slot)))
 			break;
 		if (likely(slot->holders == 1)) {
-			packet = weir_blind_rewrite(route, slot);
+			packet = slot->mbuf;
+			weir_blind_rewrite_slot(route, slot);
 			slot->mbuf = NULL;
 			run.freed++;
 			run.freed_bytes += slot->payload_length;

@@ -10,6 +10,7 @@
 #include "dataplane/feature.h"
 #include "dataplane/message.h"
 #include "dataplane/stats.h"
+#include "dataplane/tx_owner.h"
 #include "flow/wheel.h"
 #include "lane/delivery.h"
 #include "wire/frame_data.h"
@@ -30,6 +31,8 @@ struct weir_partition_load;
 struct weir_prefix_set;
 struct weir_consumer;
 struct weir_placement;
+struct weir_route;
+struct weir_tx;
 
 /* What a native session had been sent on a lane when the lane went to another consumer. */
 struct weir_position {
@@ -91,6 +94,18 @@ static inline uint64_t weir_lane_base(const struct weir_lane *lane)
 	return lane->delivery != NULL ? lane->delivery->done : lane->cursor;
 }
 
+/* How a partition's messages may be sent without passing the ring, in one burst; see direct.h. */
+struct weir_direct {
+	uint64_t burst; /* that the rest holds in */
+	const struct weir_route *route;
+	struct weir_tx *tx;
+	struct weir_tx_owner owner;  /* but for the bytes */
+	struct weir_partition *next; /* in worker->direct */
+	uint64_t bytes;              /* of payload, of those taken */
+	uint32_t payload_bound;      /* payloads below; 0: none */
+	uint32_t taken;              /* sent, and not settled yet */
+} __rte_cache_aligned;
+
 /* One ordered lane of a stream. All fields: its owner, but those marked immutable. */
 struct weir_partition {
 	struct weir_message_slot *slots; /* immutable pointer; mask + 1 of them */
@@ -124,6 +139,7 @@ struct weir_partition {
 	uint64_t age_limit; /* TSC cycles; 0: none */
 	uint64_t deadline;  /* TSC cycles from receiving to delivery; 0: none */
 	uint64_t retain;    /* TSC cycles */
+	struct weir_direct direct;
 } __rte_cache_aligned;
 
 /*

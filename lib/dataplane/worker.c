@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "dataplane/direct.h"
 #include "dataplane/handover.h"
 #include "dataplane/missed.h"
 #include "dataplane/partition.h"
@@ -43,6 +44,7 @@ static uint32_t receive(struct weir_worker *worker)
 {
 	uint32_t total = 0, most = 0;
 
+	weir_direct_allow(worker);
 	for (uint32_t i = 0; i < worker->rx_count; i++) {
 		const struct weir_rx_queue *rx = worker->rx[i];
 		struct rte_mbuf *packets[WEIR_BURST];

@@ -30,13 +30,6 @@
 #define WEIR_WAKE_SIZE    1024
 #define WEIR_DELIVER_MAX  512 /* messages a loop, so that receive is never far away */
 
-/* Whom to charge when a packet that was delivered is thrown away after all. */
-struct weir_tx_owner {
-	struct weir_group_stats *stats; /* NULL: nobody's */
-	uint16_t bytes;
-	struct weir_capture_tag tag;
-};
-
 /* Who waits until what was sent has left; see settle.h. */
 enum weir_settle_use {
 	WEIR_SETTLE_MOVE,       /* partitions that go to another worker */
@@ -82,6 +75,16 @@ struct weir_mesh_out {
 	struct weir_message_slot messages[WEIR_BURST];
 };
 
+/* The burst that is classified: what of it was sent at once; see direct.h. */
+struct weir_direct_burst {
+	uint64_t number;              /* of no other burst, of any worker */
+	struct weir_partition *first; /* of those that may send, by direct.next */
+	uint32_t sent;                /* and not noted as latency yet */
+	uint8_t features;             /* of them */
+	uint8_t tier;
+	bool may_send; /* nothing else waits, in this loop */
+};
+
 struct weir_worker {
 	uint16_t id;
 	uint16_t cpu; /* control; read when its thread begins */
@@ -99,6 +102,7 @@ struct weir_worker {
 	uint64_t cycles_per_tick; /* << 32 */
 	uint64_t wall_ns;         /* Unix time at wall_tsc; renewed each tick */
 	uint64_t wall_tsc;
+	struct weir_direct_burst direct;
 
 	uint32_t rx_count; /* control reads */
 	struct weir_rx_queue **rx;

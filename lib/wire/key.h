@@ -311,11 +311,11 @@ WEIR_INLINE enum weir_reason weir_key_hash(const struct weir_key_spec *spec, con
 	/* Always so after the parser; the BPF verifier wants it here. */
 	if (ip + (packet->ip_version == 6 ? WEIR_IPV6_SIZE : WEIR_IPV4_SIZE) > end)
 		return WEIR_REASON_KEY_TRUNCATED;
+	if (spec->kind == WEIR_KEY_IPFIX) /* where packets are most */
+		return weir_key_ipfix(&view, hash);
 	switch (spec->kind) {
 	case WEIR_KEY_FLOW:
 		return weir_key_flow(&view, hash);
-	case WEIR_KEY_IPFIX:
-		return weir_key_ipfix(&view, hash);
 	case WEIR_KEY_NETFLOW5:
 		return weir_key_netflow5(&view, hash);
 	case WEIR_KEY_SFLOW5:

@@ -14,7 +14,7 @@
  * parsed again from its start by the patient walk in parse_headers.h, which finds the reason.
  */
 
-/* RFC 1071 sum of an IPv4 header without options, given as words of 8, 8 and 4 bytes. */
+/* RFC 1071 sum of an IPv4 header without options: words of 8, 8 and 4 bytes, as in memory. */
 WEIR_INLINE int weir_parse_ipv4_sum_is_right(uint64_t first, uint64_t second, uint32_t third)
 {
 	uint64_t sum = first + second;
@@ -30,46 +30,44 @@ WEIR_INLINE int weir_parse_ipv4_sum_is_right(uint64_t first, uint64_t second, ui
 
 /*
  * Whether the frame is a flawless IPv4 header without options, and a UDP header, at `l3_offset`,
- * behind a tag when that is not 14; `packet` is filled then. The headers are read as four words,
- * whose fields are compared many at once. The other arguments as for weir_parse_frame.
+ * behind a tag when that is not 14; `packet` is filled then. The other arguments as for
+ * weir_parse_frame.
  */
 WEIR_INLINE int weir_parse_plain_at(const uint8_t *data, const uint8_t *end, uint32_t length,
 	uint16_t l3_offset, unsigned int flags, struct weir_packet *packet)
 {
 	const uint8_t *ip = data + l3_offset;
-	uint64_t first, second, udp, odd;
+	const uint8_t *udp = ip + WEIR_IPV4_SIZE;
 	int32_t total, udp_length;
 	uint32_t octet;
 
 	if (ip + WEIR_IPV4_SIZE + WEIR_UDP_SIZE > end ||
 		weir_load16be(ip - 2) != WEIR_ETHERTYPE_IPV4)
 		return 0;
-	first = weir_load64be(ip);      /* version, size, TOS, length, id, fragment */
-	second = weir_load64be(ip + 8); /* TTL, protocol, checksum, source */
-	udp = weir_load64be(ip + WEIR_IPV4_SIZE);
-	odd = (first ^ 0x45ull << 56) & (0xffull << 56 | WEIR_IPV4_FRAGMENT_BITS);
-	odd |= (second ^ (uint64_t)WEIR_PROTOCOL_UDP << 48) & 0xffull << 48;
-	total = (int32_t)(first >> 32 & 0xffff);
-	udp_length = (int32_t)(udp >> 16 & 0xffff);
+	if (ip[0] != 0x45 || (weir_load16be(ip + 6) & WEIR_IPV4_FRAGMENT_BITS) != 0 ||
+		ip[9] != WEIR_PROTOCOL_UDP)
+		return 0;
+	total = weir_load16be(ip + 2);
+	udp_length = weir_load16be(udp + 4);
 	/* A length that is too short, or promises more than there is, makes one of these negative.
 	 */
-	if (odd != 0 ||
-		(((int32_t)(length - l3_offset) - total) | (total - WEIR_IPV4_SIZE - udp_length) |
-			(udp_length - WEIR_UDP_SIZE)) < 0)
+	if ((((int32_t)(length - l3_offset) - total) | (total - WEIR_IPV4_SIZE - udp_length) |
+		    (udp_length - WEIR_UDP_SIZE)) < 0)
 		return 0;
-	octet = second >> 24 & 0xff; /* as weir_parse_ipv4_is_martian */
+	octet = ip[12]; /* as weir_parse_ipv4_is_martian */
 	if (octet - 1 >= 223 || octet == 127)
 		return 0;
 	if (!(flags & WEIR_PARSE_IP_CHECKSUM_DONE) &&
-		!weir_parse_ipv4_sum_is_right(first, second, weir_load32be(ip + 16)))
+		!weir_parse_ipv4_sum_is_right(
+			weir_load64(ip), weir_load64(ip + 8), weir_load32(ip + 16)))
 		return 0;
 	packet->l3_offset = l3_offset;
 	packet->l4_offset = (uint16_t)(l3_offset + WEIR_IPV4_SIZE);
 	packet->payload_length = (uint16_t)(udp_length - WEIR_UDP_SIZE);
 	packet->vlan = 0;
 	packet->outer_vlan = 0;
-	packet->source_port = (uint16_t)(udp >> 48);
-	packet->destination_port = (uint16_t)(udp >> 32);
+	packet->source_port = weir_load16be(udp);
+	packet->destination_port = weir_load16be(udp + 2);
 	packet->ip_version = 4;
 	return 1;
 }

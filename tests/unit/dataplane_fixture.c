@@ -320,7 +320,7 @@ void plane_unreach(struct plane *plane, const char *name)
 	plane_republish(plane);
 }
 
-void plane_receive(struct plane *plane, const struct frame_spec *spec)
+struct rte_mbuf *plane_packet(struct plane *plane, const struct frame_spec *spec)
 {
 	struct rte_mbuf *packet = rte_pktmbuf_alloc(plane->dataplane->buffers);
 	uint8_t frame[FRAME_MAX];
@@ -331,6 +331,13 @@ void plane_receive(struct plane *plane, const struct frame_spec *spec)
 	data = rte_pktmbuf_append(packet, (uint16_t)length);
 	require(data != NULL, "buffers are too small");
 	memcpy(data, frame, length);
+	return packet;
+}
+
+void plane_receive(struct plane *plane, const struct frame_spec *spec)
+{
+	struct rte_mbuf *packet = plane_packet(plane, spec);
+
 	weir_classify(plane->worker, &plane->ports[0], &packet, 1);
 }
 

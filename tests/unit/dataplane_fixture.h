@@ -69,6 +69,7 @@ void plane_republish(struct plane *plane);
  */
 uint32_t plane_moves(struct plane *plane, uint32_t steps);
 
+struct rte_mbuf *plane_packet(struct plane *plane, const struct frame_spec *spec);
 /* The worker receives a frame. */
 void plane_receive(struct plane *plane, const struct frame_spec *spec);
 /* `count` datagrams of one source, numbered from `first` in their first four payload bytes. */
