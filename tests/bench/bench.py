@@ -31,7 +31,7 @@ from contender import Failed, Gateway, Testpmd, measure
 from result import NOISY, of_pairs
 
 WIRE = receive.CASES | replicate.CASES | latency.CASES | footprint.CASES | {"xdp_program_ns": program.program} | {
-    f"native_{size}": functools.partial(native.native, size) for size in native.SIZES}
+    f"native_{size}": functools.partial(native.native, size) for size in native.COUNTS}
 UNIT = "packets/s of CPU time"
 PEER = "dpdk-testpmd --forward-mode=5tswap"
 

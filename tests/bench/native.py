@@ -20,10 +20,9 @@ from result import of_pairs
 APP = "bench-app"
 GATEWAY = "10.0.0.1"
 HEADERS = 14 + 20 + 8 + 4  # with the FCS
-COUNT = 160_000
 PARTITIONS = 16
 WAIT_S = 20
-SIZES = (32, 288, 1344)  # bytes of a message
+COUNTS = {32: 800_000, 288: 320_000, 1344: 160_000}  # messages, by their bytes
 PEER = "dpdk-testpmd --forward-mode=5tswap, packets/s of 64 bytes"
 
 
@@ -49,20 +48,21 @@ def wire():
 class Gateway(Contender):
     """Reads a capture once, and holds what was in it."""
 
-    def __init__(self, path, arguments):
+    def __init__(self, path, count, arguments):
+        self.count = count
         self.socket = f"{arguments.directory}/weir.sock"
         config = f"{arguments.directory}/native.json"
         with open(config, "w", encoding="utf-8") as file:
             json.dump({
                 "workers": {"cpus": [arguments.cpu], "idle": "spin"},
-                "memory": {"buffers": COUNT + 32768, "hugepages": arguments.hugepages},
+                "memory": {"buffers": count + 32768, "hugepages": arguments.hugepages},
                 "control": {"socket": self.socket},
                 "failover": {"enabled": False},
                 "ports": [{"name": "in", "driver": "pcap", "rx_file": path},
                           {"name": "lan", "driver": "xdp", "interface": receive.NEAR}],
                 "streams": [{"name": "flows", "match": {"udp_port": 4739}, "key": "ipfix",
                              "partitions": PARTITIONS,
-                             "ring": {"messages": 16384, "age_ms": 600000}}],
+                             "ring": {"messages": 65536, "age_ms": 600000}}],
                 "groups": [{"name": "g", "class": "native", "streams": ["flows"]}],
             }, file)
         super().__init__(["weir", "--config", config], f"{arguments.directory}/native.log")
@@ -71,24 +71,24 @@ class Gateway(Contender):
         """Whether all messages are held."""
         done = subprocess.run(["weirctl", "--socket", self.socket, "-j", "group", "list"],
                               capture_output=True, timeout=10, check=False)
-        return done.returncode == 0 and json.loads(done.stdout)["groups"][0]["held"] == COUNT
+        return done.returncode == 0 and json.loads(done.stdout)["groups"][0]["held"] == self.count
 
 
 def taken(size, arguments):
     """Messages per second."""
-    path = f"{arguments.directory}/native-{size}.pcap"
+    path, count = f"{arguments.directory}/native-{size}.pcap", COUNTS[size]
     if not os.path.exists(path):
-        capture.write(path, size + HEADERS, COUNT)
+        capture.write(path, size + HEADERS, count)
     cpu = next(one for one in sorted(os.sched_getaffinity(0)) if one != arguments.cpu)
-    with Gateway(path, arguments):
+    with Gateway(path, count, arguments):
         done = subprocess.run(["ip", "netns", "exec", APP, "taskset", "-c", str(cpu), "native_take",
-                               GATEWAY, "g", str(COUNT)], capture_output=True, text=True,
+                               GATEWAY, "g", str(count)], capture_output=True, text=True,
                               timeout=90, check=False)
     if done.returncode != 0:
         raise Failed(done.stderr.strip())
     messages, missed, seconds = done.stdout.split()
     if int(missed) != 0:
-        raise Failed(f"{missed} of {COUNT} messages did not come")
+        raise Failed(f"{missed} of {count} messages did not come")
     return int(messages) / float(seconds)
 
 

@@ -6,10 +6,10 @@
 # shellcheck source=tests/system/_init.sh
 . "$(dirname "$0")/../system/_init.sh"
 
-# keys_1m keeps its whole capture in buffers.
+# Of keys_1m and native_32 there is much in buffers.
 need=512
 case " $* " in
-*" keys_1m "*) need=1800 ;;
+*" keys_1m "* | *" native_"*) need=1800 ;;
 *" --quick "* | *" --case "*) ;;
 *) need=1800 ;;
 esac
