@@ -169,6 +169,8 @@ int weir_chaos_start(struct weir_chaos *chaos, enum weir_chaos_kind kind,
 			chaos->gateway->loop, &run->end, delay_ms * WEIR_MS_NS, 0);
 	if (result < 0) {
 		weir_chaos_set(chaos->gateway->dataplane, kind, NULL);
+		if (kind == WEIR_CHAOS_EXHAUST)
+			weir_chaos_give_back(chaos->gateway->dataplane);
 		return weir_error_set(error, result, "", "", "%s cannot be injected: %s",
 			weir_chaos_about[kind].name,
 			result == -ENOBUFS ? "no buffers are free" : "no memory");

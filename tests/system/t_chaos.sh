@@ -87,7 +87,7 @@ receiver_start b1 blind --listen 10.0.0.4:9995
 join steady
 load_start 40
 cat >"$tmp/first" <<-END
-	0   lose percent=20 seconds=3 consumer=c seed=11 | alert=WeirChaos
+	0   lose percent=20 seconds=3 consumer=c seed=11 | alert=WeirChaos/fault=lose
 	0   exhaust percent=95 seconds=3                 | alert=WeirPoolShort trouble=pool remedy=pool
 	0.5 stall ms=2000 worker=0                       | alert=WeirWorkerStalled trouble=worker
 END
@@ -109,10 +109,10 @@ load_start 2 # so that one of a key overtakes another
 sent=$(jq .sent "$tmp/sent.json")
 cat >"$tmp/second" <<-END
 	# all at once
-	0 drop percent=20 seconds=2 port=lan seed=1 | alert=WeirPortDropping alert=WeirChaos
-	0 duplicate percent=10 seconds=2 seed=2
-	0 reorder percent=10 seconds=2 seed=3
-	0 delay percent=10 seconds=2 ms=5 seed=4
+	0 drop percent=20 seconds=2 port=lan seed=1 | alert=WeirPortDropping/port=lan
+	0 duplicate percent=10 seconds=2 seed=2      | alert=WeirChaos/fault=duplicate
+	0 reorder percent=10 seconds=2 seed=3        | alert=WeirChaos/fault=reorder
+	0 delay percent=10 seconds=2 ms=5 seed=4     | alert=WeirChaos/fault=delay
 END
 run "$tmp/second"
 load_stop
@@ -143,7 +143,12 @@ assert_json "$tmp/survivor.json" '.native.sessions == 2 and .duplicates == 0 and
 grep '^gap: ' "$tmp/survivor.log" | grep -cv ', restart$' >"$tmp/others" || true
 assert_eq "$(cat "$tmp/others")" 0 "gaps of other reasons"
 
-# The configuration takes the permission back: what is on ends.
+# One of a kind at a time; told to stop, it ends; and so does what is on when the configuration takes
+# the permission back.
+ctl chaos start delay percent=50 seconds=600 ms=10000 >/dev/null
+assert_fails ctl chaos start delay percent=5 seconds=1 ms=5 2>/dev/null
+assert_json "$(ctl chaos stop fault=delay)" '.faults[] | select(.fault == "delay") |
+	.state == "off" and .ended_by == "stop"'
 ctl chaos start delay percent=50 seconds=600 ms=10000 >/dev/null
 jq '.chaos.allow = false' "$tmp/weir.json" >"$tmp/next.json"
 ctl config apply "$tmp/next.json" >/dev/null
