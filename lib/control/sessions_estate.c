@@ -50,6 +50,7 @@ static void describe(struct weir_sessions *sessions, const struct weir_session *
 	estate->key = session->key;
 	estate->options = session->options;
 	estate->subscribe_counter = session->subscribe_counter;
+	estate->edition = session->edition;
 }
 
 int weir_sessions_describe(
@@ -89,6 +90,10 @@ int weir_sessions_adopt(struct weir_sessions *sessions, const struct weir_estate
 	session->key = estate->key;
 	session->options = estate->options;
 	session->subscribe_counter = estate->subscribe_counter;
+	session->edition = estate->edition;
+	/* It was being told of new streams: that goes on. */
+	if (estate->edition != estate->knows && estate->edition != 0)
+		weir_session_announce_begin(sessions, session);
 	weir_list_add_tail(&sessions->list, &session->link);
 	return 0;
 }

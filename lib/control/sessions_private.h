@@ -101,6 +101,8 @@ void weir_sessions_list_streams(struct weir_sessions *sessions, const struct wei
 void weir_sessions_announce_init(struct weir_sessions *sessions);
 /* Sessions that have streams which they do not know are told, and are given them then. */
 void weir_sessions_announce(struct weir_sessions *sessions);
+/* This one is told of its streams until it answers; look() goes on with it. */
+void weir_session_announce_begin(struct weir_sessions *sessions, struct weir_session *session);
 
 /* Cookies, COOKIE, WELCOME, ERROR. */
 void weir_sessions_hello(struct weir_sessions *sessions, const struct weir_request *request,

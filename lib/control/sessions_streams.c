@@ -146,10 +146,22 @@ static uint64_t patience_ms(const struct weir_config *config, const struct weir_
 							     : config->native.heartbeat_ms;
 }
 
+void weir_session_announce_begin(struct weir_sessions *sessions, struct weir_session *session)
+{
+	const struct weir_dataplane *dataplane = sessions->gateway->dataplane;
+	uint64_t now_ns = weir_loop_clock_ns();
+
+	session->announced = dataplane->generation;
+	session->announce_at = now_ns;
+	session->announce_wait = AGAIN_MS * WEIR_MS_NS;
+	session->announce_until =
+		now_ns + patience_ms(weir_dataplane_config(dataplane), session) * WEIR_MS_NS;
+	session->is_announcing = true;
+}
+
 void weir_sessions_announce(struct weir_sessions *sessions)
 {
-	struct weir_dataplane *dataplane = sessions->gateway->dataplane;
-	uint64_t now_ns = weir_loop_clock_ns();
+	const struct weir_dataplane *dataplane = sessions->gateway->dataplane;
 
 	weir_list_for_each (node, &sessions->list) {
 		struct weir_session *session = weir_list_entry(node, struct weir_session, link);
@@ -158,15 +170,10 @@ void weir_sessions_announce(struct weir_sessions *sessions)
 			!weir_session_is_behind(dataplane, session->consumer,
 				RTE_MAX(session->consumer->knows, session->announced)))
 			continue;
-		session->edition++;
+		/* The first one is at random, whatever another gateway has told. */
+		session->edition = (uint16_t)(edition_of(session) + 1);
 		(void)edition_of(session);
-		session->announced = dataplane->generation;
-		session->announce_at = now_ns;
-		session->announce_wait = AGAIN_MS * WEIR_MS_NS;
-		session->announce_until =
-			now_ns +
-			patience_ms(weir_dataplane_config(dataplane), session) * WEIR_MS_NS;
-		session->is_announcing = true;
+		weir_session_announce_begin(sessions, session);
 	}
-	look(sessions, now_ns);
+	look(sessions, weir_loop_clock_ns());
 }

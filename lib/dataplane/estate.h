@@ -55,7 +55,8 @@ struct weir_estate_session {
 	uint32_t options;
 	uint32_t subscribe_counter;
 	uint32_t stream_count; /* 0: all of the group */
-	uint32_t reserved;
+	uint16_t edition;      /* of its streams' list, as told; 0: not told yet */
+	uint16_t knows;        /* the one that it has named; 0: none */
 	uint64_t start_value;
 	uint64_t nonce;
 	uint64_t hello_ns;

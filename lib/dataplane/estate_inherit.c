@@ -61,6 +61,7 @@ int weir_estate_adopt(struct weir_dataplane *dataplane, const struct weir_estate
 	atomic_store(&consumer->credit.bytes.leased, session->bytes_used);
 	atomic_store(&consumer->report_counter, session->report_counter);
 	atomic_store(&consumer->pause_counter, session->pause_counter);
+	atomic_store(&consumer->edition, session->knows);
 	atomic_store(&consumer->subscribe_counter, session->subscribe_counter);
 	for (uint32_t i = 0; i < WEIR_MAX_STREAMS / 64; i++) {
 		atomic_store(&consumer->paused[i], session->paused[i]);

@@ -60,6 +60,7 @@ void weir_estate_describe(const struct weir_consumer *consumer, struct weir_esta
 	session->bytes_used = atomic_load(&consumer->credit.bytes.leased);
 	session->report_counter = atomic_load(&consumer->report_counter);
 	session->pause_counter = atomic_load(&consumer->pause_counter);
+	session->knows = atomic_load(&consumer->edition);
 	session->has_seal = consumer->seal.is_on;
 	memcpy(session->tx_key, consumer->seal.tx_key, sizeof(session->tx_key));
 	memcpy(session->rx_key, consumer->seal.rx_key, sizeof(session->rx_key));

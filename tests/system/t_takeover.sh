@@ -107,6 +107,31 @@ echo "milliseconds without a receiver: $(xargs <<<"$gaps")"
 awk -v most="$(sed -n 3p <<<"$gaps")" 'BEGIN {exit !(most < 200)}' ||
 	fail "nothing was received for $(sed -n 3p <<<"$gaps") ms, at the median"
 
+# A stream that is made anew directly after it: a session hears of its number before its messages, also
+# when the gateway before has told it of another one in the same way.
+receiver_start native consumer --native 10.0.0.2:4150 --group g --name c --key-file "$tmp/keys"
+wait_for "ctl consumer show c | jq -e '.state == \"reachable\" and .partitions == 8'"
+in_ns_start exporter weirload send --to 10.0.0.2:4739 --keys 40 --size 100 --rate 5000 \
+	--seconds 600 --json "$tmp/sent.json"
+sending=$!
+for partitions in 4 16; do
+	wait_for "[ \$(group g .delivered) -gt 500 ]"
+	take_over
+	jq ".streams[0].partitions = $partitions" "$tmp/weir.json" >"$tmp/next.json"
+	ctl config apply "$tmp/next.json" >/dev/null
+	mv "$tmp/next.json" "$tmp/weir.json"
+done
+wait_for "ctl group list | jq -e 'all(.groups[]; .draining | not)'"
+kill -TERM $sending
+wait $sending
+wait_for "[ \$(group g .held) = 0 ]"
+assert_law
+receiver_stop native
+jq -c '{received, lost, duplicates, reordered, native: (.native | {sessions, gaps, malformed})}' \
+	"$tmp/native.json"
+assert_json "$tmp/native.json" '.native.sessions == 1 and .native.gap_sequences == 0 and
+	.native.malformed <= .received / 100 and .duplicates == 0 and .reordered == 0'
+
 # A configuration that the new gateway cannot start with leaves the running one alone.
 jq '.ports[0].driver = "pci" | .ports[0].device = "0000:00:1f.0" | del(.ports[0].interface)' \
 	"$tmp/weir.json" >"$tmp/pci.json"
