@@ -9,6 +9,7 @@
 #include "control/chaos.h"
 #include "control/checkpoint.h"
 #include "control/drift.h"
+#include "control/tracer.h"
 #include "control/trials.h"
 #include "control/gateway.h"
 #include "control/health.h"
@@ -167,6 +168,7 @@ static int open_control(struct program *program, struct weir_error *error)
 		weir_quarantine_create(&gateway->quarantine) < 0 ||
 		weir_captures_create(gateway, &gateway->captures) < 0 ||
 		weir_chaos_create(gateway, &gateway->chaos) < 0 ||
+		weir_tracer_create(gateway, &gateway->tracer) < 0 ||
 		weir_health_create(gateway, &gateway->health) < 0 ||
 		weir_watchdog_create(gateway, &gateway->watchdog) < 0 ||
 		weir_watch_create(gateway, &gateway->alerts) < 0 ||
@@ -323,6 +325,7 @@ static void stop(struct program *program)
 	weir_chaos_destroy(gateway->chaos);
 	stop_delivery(program);
 	weir_captures_destroy(gateway->captures);
+	weir_tracer_destroy(gateway->tracer);
 	weir_quarantine_destroy(gateway->quarantine);
 	weir_reach_destroy(gateway->reach);
 	weir_sessions_destroy(gateway->sessions);

@@ -13,7 +13,8 @@ static int usage(const char *problem)
 	return WEIRCTL_USAGE;
 }
 
-static void print_result(const struct weirctl_client *client, const json_t *result)
+static void print_result(
+	const struct weirctl_client *client, const char *method, const json_t *result)
 {
 	struct weirctl_text text = {0};
 
@@ -22,7 +23,10 @@ static void print_result(const struct weirctl_client *client, const json_t *resu
 		putchar('\n');
 		return;
 	}
-	weirctl_render(&text, result);
+	if (strcmp(method, "trace_show") == 0)
+		weirctl_waterfall(&text, result);
+	else
+		weirctl_render(&text, result);
 	if (text.bytes != NULL)
 		fputs(text.bytes, stdout);
 	free(text.bytes);
@@ -35,7 +39,7 @@ static int call_and_print(struct weirctl_client *client, const char *method, jso
 	int rc = weirctl_call(client, method, params, &result);
 
 	if (rc == 0)
-		print_result(client, result);
+		print_result(client, method, result);
 	json_decref(result);
 	return rc;
 }
@@ -164,7 +168,7 @@ static int run_check(struct weirctl_client *client, char *const *words, int coun
 		fprintf(stderr, "weirctl: stats_get says nothing about the law\n");
 		rc = WEIRCTL_UNREACHABLE;
 	} else {
-		print_result(client, law);
+		print_result(client, "stats_get", law);
 		rc = json_is_true(holds) ? WEIRCTL_OK : WEIRCTL_REFUSED;
 	}
 	json_decref(result);
@@ -189,9 +193,23 @@ static int run_failover_show(struct weirctl_client *client)
 	if (rc == WEIRCTL_UNREACHABLE)
 		rc = weirctl_failover_from_pins(&result);
 	if (result != NULL)
-		print_result(client, result);
+		print_result(client, "failover_show", result);
 	json_decref(result);
 	return rc;
+}
+
+/* The newest trace, or one by its number; else a method like all others. */
+static int run_trace(struct weirctl_client *client, char *const *words, int count)
+{
+	char number[32];
+	char *const shown[] = {"trace", "show", number};
+
+	if (count > 2 || (count != 0 && strcmp(words[0], "show") != 0) ||
+		(count == 2 && strchr(words[1], '=') != NULL))
+		return run_method(client, words - 1, count + 1);
+	if (count == 2)
+		snprintf(number, sizeof(number), "trace=%s", words[1]);
+	return run_method(client, shown, count == 2 ? 3 : 2);
 }
 
 /* What events are to be printed, and how. */
@@ -260,6 +278,7 @@ static const struct {
 	{"check", run_check},
 	{"events", run_events},
 	{"top", weirctl_top},
+	{"trace", run_trace},
 };
 
 int weirctl_run(struct weirctl_client *client, char *const *words, int count)

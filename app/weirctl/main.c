@@ -18,6 +18,7 @@ static const char usage_text[] =
 	"       weirctl [OPTION...] top [VIEW]          what flows now, until q\n"
 	"       weirctl [OPTION...] check               does the conservation law hold?\n"
 	"       weirctl [OPTION...] events              print each event from now on\n"
+	"       weirctl [OPTION...] trace               the newest trace, as a waterfall\n"
 	"       weirctl [OPTION...] help [METHOD]       what the gateway can do\n"
 	"\n"
 	"  -s, --socket PATH      the gateway's socket (default $WEIR_SOCKET or\n"

@@ -93,6 +93,9 @@ void weirctl_text_add_safe(struct weirctl_text *text, const char *string);
 /* Show any result for people: objects as key: value, arrays of objects as tables. */
 void weirctl_render(struct weirctl_text *text, const json_t *value);
 
+/* waterfall.c: what trace_show answers. */
+void weirctl_waterfall(struct weirctl_text *text, const json_t *trace);
+
 /* table.c */
 /* `rows` is a non-empty array of objects: one line each, nested objects as columns a.b. */
 void weirctl_render_table(struct weirctl_text *text, const json_t *rows);

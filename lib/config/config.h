@@ -293,6 +293,20 @@ struct weir_config_chaos {
 	bool allow;
 };
 
+/* Who takes traces, by OTLP over HTTP. */
+struct weir_config_collector {
+	struct weir_address address; /* family 0: nobody */
+	uint16_t port;
+	char path[256]; /* begins with '/' */
+};
+
+/* What becomes of single messages. */
+struct weir_config_trace {
+	uint32_t sample; /* one message in so many; 0: none but what is asked for */
+	uint32_t keep;   /* traces that can be shown */
+	struct weir_config_collector collector;
+};
+
 struct weir_config_alerts {
 	uint32_t short_s; /* windows of the burn rate */
 	uint32_t long_s;
@@ -326,6 +340,7 @@ struct weir_config {
 	struct weir_config_feature features[WEIR_FEATURE_COUNT];
 	struct weir_config_capture capture;
 	struct weir_config_chaos chaos;
+	struct weir_config_trace trace;
 	struct weir_config_port *ports;
 	unsigned int port_count;
 	struct weir_config_stream *streams;

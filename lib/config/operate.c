@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "config/parts.h"
 
-/* Objects that say how the gateway is watched: telemetry, log, watchdog, alerts, capture; chaos. */
+/* Objects that say how the gateway is watched, from telemetry to trace; and chaos. */
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -73,6 +75,74 @@ static const struct weir_field chaos_fields[] = {
 	{WEIR_MEMBER(struct weir_config_chaos, allow), .read = weir_read_bool},
 };
 
+/* The host of a URL, an address, and a port behind it; where the path begins, or NULL. */
+static const char *read_host(const char *text, struct weir_config_collector *collector)
+{
+	size_t length = text[0] == '[' ? strcspn(text, "]") : strcspn(text, ":/");
+	char address[WEIR_ADDRESS_TEXT];
+	unsigned long port = 80;
+	char *end;
+
+	if (text[0] == '[' ? text[length] != ']' || length == 1 : length == 0)
+		return NULL;
+	snprintf(address, sizeof(address), "%.*s", (int)length - (text[0] == '['),
+		text + (text[0] == '['));
+	if (weir_address_parse(address, &collector->address) < 0 ||
+		(text[0] == '[') != (collector->address.family == 6))
+		return NULL;
+	text += length + (text[0] == '[');
+	if (*text == ':') {
+		if (text[1] < '0' || text[1] > '9')
+			return NULL;
+		port = strtoul(text + 1, &end, 10);
+		text = end;
+	}
+	if (port == 0 || port > UINT16_MAX)
+		return NULL;
+	collector->port = (uint16_t)port;
+	return text;
+}
+
+/* Nothing in it that could end a line of a request. */
+static bool is_path(const char *text)
+{
+	for (const char *at = text; *at != '\0'; at++)
+		if ((unsigned char)*at <= ' ' || (unsigned char)*at >= 0x7f || *at == '#')
+			return false;
+	return text[0] == '/';
+}
+
+static int read_collector(
+	const struct weir_value *value, const struct weir_field *field, void *target)
+{
+	static const char scheme[] = "http://";
+	const char *text = json_string_value(value->json);
+	struct weir_config_collector collector = {0};
+	const char *path = NULL;
+
+	(void)field;
+	if (text != NULL && strncmp(text, scheme, sizeof(scheme) - 1) == 0)
+		path = read_host(text + sizeof(scheme) - 1, &collector);
+	if (path != NULL && *path == '\0')
+		path = "/v1/traces";
+	if (path == NULL || !is_path(path) || strlen(path) >= sizeof(collector.path))
+		return weir_value_refuse(value,
+			"http://, an address, a port and a path, such as "
+			"\"http://127.0.0.1:4318/v1/traces\"",
+			"not the URL of a collector");
+	memcpy(collector.path, path, strlen(path) + 1);
+	memcpy(target, &collector, sizeof(collector));
+	return 0;
+}
+
+static const struct weir_field trace_fields[] = {
+	{WEIR_MEMBER(struct weir_config_trace, sample), .read = weir_read_number,
+		.maximum = 1000000000},
+	{WEIR_MEMBER(struct weir_config_trace, keep), .read = weir_read_number, .minimum = 16,
+		.maximum = 4096},
+	{WEIR_MEMBER(struct weir_config_trace, collector), .read = read_collector},
+};
+
 int weir_read_telemetry(
 	const struct weir_value *value, const struct weir_field *field, void *telemetry)
 {
@@ -120,4 +190,10 @@ int weir_read_chaos(const struct weir_value *value, const struct weir_field *fie
 {
 	(void)field;
 	return weir_fields_read(value, chaos_fields, COUNT_OF(chaos_fields), chaos);
+}
+
+int weir_read_trace(const struct weir_value *value, const struct weir_field *field, void *trace)
+{
+	(void)field;
+	return weir_fields_read(value, trace_fields, COUNT_OF(trace_fields), trace);
 }

@@ -27,6 +27,7 @@ static const struct weir_field config_fields[] = {
 	{WEIR_MEMBER(struct weir_config, features), .read = weir_read_features},
 	{WEIR_MEMBER(struct weir_config, capture), .read = weir_read_capture},
 	{WEIR_MEMBER(struct weir_config, chaos), .read = weir_read_chaos},
+	{WEIR_MEMBER(struct weir_config, trace), .read = weir_read_trace},
 	{.key = "ports",
 		.read = weir_read_ports,
 		.hint = "[{\"name\": \"up0\", \"driver\": \"af_packet\", \"interface\": \"eth0\"}]",
@@ -65,6 +66,7 @@ static const struct weir_config defaults = {
 	.alerts = {.short_s = 60, .long_s = 900, .deviation = 4},
 	.features = {[0 ... WEIR_FEATURE_COUNT - 1] = {.is_on = true, .share_percent = 100}},
 	.capture = {.bytes = 100 * 1048576},
+	.trace = {.keep = 256},
 };
 
 /* Before the parser, which would recurse as deep as it is told to. */

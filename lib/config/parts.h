@@ -55,6 +55,7 @@ int weir_read_features(
 int weir_read_capture(
 	const struct weir_value *value, const struct weir_field *field, void *capture);
 int weir_read_chaos(const struct weir_value *value, const struct weir_field *field, void *chaos);
+int weir_read_trace(const struct weir_value *value, const struct weir_field *field, void *trace);
 int weir_read_rate(const struct weir_value *value, const struct weir_field *field, void *rate);
 int weir_read_window(const struct weir_value *value, const struct weir_field *field, void *window);
 int weir_read_ports(const struct weir_value *value, const struct weir_field *field, void *config);

@@ -13,6 +13,7 @@
 #include "control/checkpoint.h"
 #include "control/drift.h"
 #include "control/events.h"
+#include "control/tracer.h"
 #include "control/trials.h"
 #include "control/quarantine.h"
 #include "control/reach.h"
@@ -283,6 +284,7 @@ void weir_gateway_sync(struct weir_gateway *gateway)
 	weir_trials_sync(gateway->trials);
 	weir_drift_sync(gateway->drift);
 	weir_chaos_sync(gateway->chaos);
+	weir_tracer_follow(gateway->tracer);
 	weir_telemetry_sync(gateway->telemetry);
 	weir_gateway_follow_log(weir_dataplane_config(gateway->dataplane));
 }

@@ -30,6 +30,7 @@ struct weir_takeover;
 struct weir_telemetry;
 struct weir_watchdog;
 struct weir_watch;
+struct weir_tracer;
 struct weir_trials;
 struct weir_drift;
 
@@ -54,6 +55,7 @@ struct weir_gateway {
 	struct weir_drift *drift;           /* what differs from what was meant */
 	struct weir_captures *captures;     /* packets to files */
 	struct weir_chaos *chaos;           /* injected faults */
+	struct weir_tracer *tracer;         /* single messages on their way */
 	struct weir_telemetry *telemetry;   /* figures, and who asks for them */
 	void (*close_ports)(void *context); /* app's: another gateway wants them */
 	void *close_context;
@@ -112,5 +114,6 @@ int weir_methods_health_register(struct weir_gateway *gateway);
 int weir_methods_capture_register(struct weir_gateway *gateway);
 int weir_methods_chaos_register(struct weir_gateway *gateway);
 int weir_methods_alert_register(struct weir_gateway *gateway);
+int weir_methods_trace_register(struct weir_gateway *gateway);
 int weir_methods_template_register(struct weir_gateway *gateway);
 int weir_methods_drift_register(struct weir_gateway *gateway);

@@ -150,7 +150,7 @@ void weir_lane_set_consumer(
 		before->has_left = true;
 	}
 	lane->outlet = outlet;
-	lane->is_full = false;
+	weir_lane_end_full(worker, lane);
 	if (outlet != before)
 		lane->seek_counter = 0;
 	weir_lane_new_epoch(lane);

@@ -4,10 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "dataplane/worker.h"
-#include "wire/key.h"
-#include "wire/match.h"
-#include "wire/parse.h"
+#include "dataplane/ahead.h"
 
 #define MARK_US UINT64_C(10000) /* until every worker marks packets with their port */
 
@@ -219,31 +216,6 @@ static void put_one(
 	show(&worker->capture, worker->capture.pending);
 }
 
-/* Which stream and partition it is going to be for: a look ahead that counts nothing. */
-static void look_ahead(
-	const struct weir_worker *worker, const struct rte_mbuf *packet, struct subject *subject)
-{
-	const struct weir_snapshot *snapshot = worker->snapshot;
-	const uint8_t *frame = rte_pktmbuf_mtod(packet, const uint8_t *);
-	enum weir_reason reason = WEIR_REASON_NONE;
-	const struct weir_stream *stream;
-	struct weir_packet headers;
-	uint64_t hash = 0;
-	uint16_t rule;
-
-	if (weir_parse_frame(frame, frame + packet->data_len, packet->pkt_len,
-		    WEIR_PARSE_IP_CHECKSUM_DONE, &headers, &reason) != WEIR_PARSE_UDP)
-		return;
-	rule = weir_match_lookup(snapshot->match, frame, &headers);
-	if (rule == WEIR_MATCH_NONE)
-		return;
-	stream = snapshot->streams[rule].stream;
-	subject->stream = stream->name;
-	if (weir_key_hash(&stream->key, frame, frame + packet->data_len, &headers, &hash) ==
-		WEIR_REASON_NONE)
-		subject->partition = weir_key_partition(hash, stream->partition_count);
-}
-
 void weir_capture_rx(struct weir_worker *worker, const struct weir_port *port,
 	struct rte_mbuf *const *packets, uint32_t count)
 {
@@ -257,8 +229,12 @@ void weir_capture_rx(struct weir_worker *worker, const struct weir_port *port,
 			.partition = WEIR_CAPTURE_NO_PARTITION,
 			.stream = "",
 			.consumer = ""};
+		struct weir_ahead ahead;
 
-		look_ahead(worker, packets[i], &subject);
+		if (weir_look_ahead(worker, packets[i], &ahead)) {
+			subject.stream = ahead.view->stream->name;
+			subject.partition = ahead.partition;
+		}
 		count_lost(ring, put(worker, &subject, packets[i], worker->now));
 	}
 	show(ring, ring->pending);

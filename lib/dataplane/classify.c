@@ -17,9 +17,11 @@
  */
 
 #define PREFETCH_AHEAD 4
-#define STALE_SHIFT    (WEIR_PORT_STALE_BIT - 3)
+#define CARRIED        (WEIR_PORT_STALE | WEIR_PORT_TRACED)
+#define CARRIED_SHIFT  (WEIR_PORT_STALE_BIT - 3)
 
-_Static_assert(WEIR_PORT_STALE >> STALE_SHIFT == WEIR_SLOT_STALE, "carried over without a branch");
+_Static_assert(CARRIED >> CARRIED_SHIFT == (WEIR_SLOT_STALE | WEIR_SLOT_TRACED),
+	"carried over without a branch");
 
 static void port_drop(struct weir_worker *worker, const struct weir_port *port,
 	struct rte_mbuf *packet, enum weir_reason reason)
@@ -107,10 +109,17 @@ static inline void fill_message(struct weir_message_slot *message, struct weir_w
 	message->stream = stream;
 	message->l3_offset = (uint8_t)headers->l3_offset;
 	message->flags = headers->ip_version == 6 ? flags | WEIR_SLOT_IPV6 : flags;
-	message->flags |= (packet->ol_flags & WEIR_PORT_STALE) >> STALE_SHIFT;
+	message->flags |= (packet->ol_flags & CARRIED) >> CARRIED_SHIFT;
 	if ((packet->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD)
 		message->flags |= WEIR_SLOT_CHECKSUM_GOOD;
 	message->reserved = 0;
+}
+
+static void trace_drop(struct weir_worker *worker, const struct weir_stream *stream,
+	uint16_t partition, const struct rte_mbuf *packet, enum weir_reason reason)
+{
+	if (unlikely(packet->ol_flags & WEIR_PORT_TRACED))
+		weir_trace_refused(worker, packet, worker->now, stream, partition, reason);
 }
 
 /* While drops are captured packets know their port: weir_capture_rx has marked them. */
@@ -121,6 +130,7 @@ static void stream_drop(struct weir_worker *worker, const struct weir_stream *st
 	if (weir_captures(worker, WEIR_CAPTURE_DROP))
 		weir_capture_drop(
 			worker, packet, packet->port, stream, WEIR_CAPTURE_NO_PARTITION, reason);
+	trace_drop(worker, stream, WEIR_CAPTURE_NO_PARTITION, packet, reason);
 	rte_pktmbuf_free(packet);
 }
 
@@ -133,11 +143,14 @@ static __rte_noinline void to_other(struct weir_worker *worker, const struct wei
 		if (weir_captures(worker, WEIR_CAPTURE_DROP))
 			weir_capture_drop(worker, packet, packet->port, view->stream, index,
 				WEIR_REASON_MESH_FULL);
+		trace_drop(worker, view->stream, index, packet, WEIR_REASON_MESH_FULL);
 		rte_pktmbuf_free(packet);
 		return;
 	}
 	fill_message(message, worker, packet, &headers, view->stream->slot, flags);
 	message->partition = index;
+	if (weir_is_traced(message))
+		weir_trace_handed(worker, message);
 }
 
 /* Packets of a burst, one after another, for the same stream: counted once. */
@@ -221,6 +234,7 @@ static __rte_always_inline void to_stream(struct weir_worker *worker, struct int
 		if (weir_captures(worker, WEIR_CAPTURE_DROP))
 			weir_capture_drop(worker, packet, packet->port, stream, index,
 				weir_partition_refusal(partition));
+		trace_drop(worker, stream, index, packet, weir_partition_refusal(partition));
 		rte_pktmbuf_free(packet);
 		return;
 	}

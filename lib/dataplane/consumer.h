@@ -161,4 +161,6 @@ struct weir_outlet {
 	uint64_t l3_bytes;         /* sent so far, as the critical tier's meter counts */
 	uint64_t l3_packets;       /* likewise */
 	struct weir_consumer_stats stats;
+	uint64_t closed_at;             /* TSC since which `gate` is closed */
+	uint64_t held[WEIR_GATE_COUNT]; /* TSC cycles that it was, by gate */
 } __rte_cache_aligned;

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <rte_mbuf_dyn.h>
 #include <rte_cycles.h>
 #include <rte_errno.h>
 #include <rte_launch.h>
@@ -169,6 +170,17 @@ static int create_workers(struct weir_dataplane *dataplane)
 	return create_mesh(dataplane);
 }
 
+/* Of the process: nobody else is to mean something by it. */
+static int reserve_traced_flag(struct weir_error *error)
+{
+	const struct rte_mbuf_dynflag flag = {.name = "weir_port_traced"};
+
+	if (rte_mbuf_dynflag_register_bitnum(&flag, WEIR_PORT_TRACED_BIT) == WEIR_PORT_TRACED_BIT)
+		return 0;
+	return weir_error_set(error, -EBUSY, "", "report this",
+		"a driver uses the flag of packets that are traced");
+}
+
 int weir_dataplane_create(const struct weir_config *config, uint16_t largest_mtu,
 	struct weir_dataplane **out, struct weir_error *error)
 {
@@ -181,7 +193,9 @@ int weir_dataplane_create(const struct weir_config *config, uint16_t largest_mtu
 	dataplane->worker_count = weir_config_slots(config);
 	dataplane->epoch = (uint32_t)time(NULL);
 	dataplane->control_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	result = create_pools(dataplane, config, largest_mtu, error);
+	result = reserve_traced_flag(error);
+	if (result == 0)
+		result = create_pools(dataplane, config, largest_mtu, error);
 	if (result == 0 && (dataplane->control_fd < 0 || create_workers(dataplane) < 0))
 		result = out_of_memory(error, "the workers");
 	if (result < 0) {
@@ -225,6 +239,7 @@ void weir_dataplane_destroy(struct weir_dataplane *dataplane)
 	if (dataplane->workers != NULL) {
 		weir_capture_free(dataplane);
 		weir_chaos_free(dataplane);
+		weir_trace_free(dataplane);
 	}
 	for (uint32_t i = 0; dataplane->workers != NULL && i < dataplane->worker_count; i++)
 		destroy_worker(&dataplane->workers[i], dataplane->worker_count);

@@ -19,6 +19,7 @@
 #include "dataplane/move.h"
 #include "dataplane/port.h"
 #include "dataplane/stats.h"
+#include "dataplane/trace.h"
 #include "wire/packet.h"
 
 /*
@@ -128,7 +129,9 @@ struct weir_dataplane {
 	_Atomic(const struct weir_chaos_plan *) chaos; /* control writes, workers read; see there */
 	void **chaos_taken;                            /* buffers, by `exhaust` */
 	uint32_t chaos_taken_count;
-	_Atomic bool leaves_estate; /* set before the workers' `stop` */
+	struct weir_trace_rule traces[WEIR_TRACE_RULES]; /* see there */
+	_Atomic uint32_t trace_rules;                    /* bit one that is on; workers read */
+	_Atomic bool leaves_estate;                      /* set before the workers' `stop` */
 };
 
 /* The worker that tends what is numbered so. */

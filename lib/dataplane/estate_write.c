@@ -171,7 +171,7 @@ static void put_message(struct out *out, const struct weir_partition *partition,
 		.l4_offset = slot->l4_offset,
 		.only = only_of(partition, slot),
 		.l3_offset = slot->l3_offset,
-		.flags = slot->flags,
+		.flags = slot->flags & (uint8_t)~WEIR_SLOT_TRACED,
 	};
 
 	put(out, &message, sizeof(message));

@@ -12,9 +12,11 @@
 #define LEASE_BYTES    16384
 #define BUFFER_WAIT_US 50
 
-static void close_outlet(struct weir_outlet *outlet, enum weir_gate gate)
+static void close_outlet(
+	const struct weir_worker *worker, struct weir_outlet *outlet, enum weir_gate gate)
 {
 	outlet->gate = (uint8_t)gate;
+	outlet->closed_at = worker->now;
 	outlet->stats.closed[gate]++;
 	weir_queues_deactivate(outlet);
 }
@@ -24,7 +26,7 @@ static void close_until(
 {
 	uint64_t cycles = (uint64_t)(((unsigned __int128)ticks * worker->cycles_per_tick) >> 32);
 
-	close_outlet(outlet, gate);
+	close_outlet(worker, outlet, gate);
 	weir_wheel_set(&worker->wheel, &outlet->timer, worker->now + cycles);
 }
 
@@ -35,7 +37,7 @@ static void close_until(
 static void close_until_woken(
 	struct weir_worker *worker, struct weir_outlet *outlet, enum weir_gate gate)
 {
-	close_outlet(outlet, gate);
+	close_outlet(worker, outlet, gate);
 	weir_list_add_tail(&worker->blocked, &outlet->blocked);
 	atomic_fetch_or(&outlet->consumer->waiting, 1ull << worker->id);
 }
@@ -260,21 +262,23 @@ void weir_flight_landed(
 		weir_consumer_wake(worker->dataplane, consumer);
 }
 
-void weir_gate_wait_tx(struct weir_outlet *outlet, struct weir_tx *tx)
+void weir_gate_wait_tx(struct weir_worker *worker, struct weir_outlet *outlet, struct weir_tx *tx)
 {
-	close_outlet(outlet, WEIR_GATE_PORT_FULL);
+	close_outlet(worker, outlet, WEIR_GATE_PORT_FULL);
 	weir_list_add_tail(&tx->waiting, &outlet->blocked);
 }
 
 void weir_gate_wait_buffer(struct weir_worker *worker, struct weir_outlet *outlet)
 {
-	close_outlet(outlet, WEIR_GATE_NO_BUFFER);
+	close_outlet(worker, outlet, WEIR_GATE_NO_BUFFER);
 	weir_wheel_set(&worker->wheel, &outlet->timer,
 		worker->now + rte_get_tsc_hz() / 1000000 * BUFFER_WAIT_US);
 }
 
 void weir_outlet_open(struct weir_worker *worker, struct weir_outlet *outlet)
 {
+	if (outlet->gate != WEIR_GATE_OPEN)
+		outlet->held[outlet->gate] += worker->now - outlet->closed_at;
 	outlet->gate = WEIR_GATE_OPEN;
 	weir_wheel_cancel(&worker->wheel, &outlet->timer);
 	weir_list_remove(&outlet->blocked);

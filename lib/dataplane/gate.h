@@ -51,7 +51,7 @@ void weir_flight_landed(
 void weir_gate_leave(struct weir_outlet *outlet);
 
 /* Close for want of room in the egress port's queue, or of a buffer. */
-void weir_gate_wait_tx(struct weir_outlet *outlet, struct weir_tx *tx);
+void weir_gate_wait_tx(struct weir_worker *worker, struct weir_outlet *outlet, struct weir_tx *tx);
 void weir_gate_wait_buffer(struct weir_worker *worker, struct weir_outlet *outlet);
 
 /* By a PAUSE that lists the stream. */

@@ -28,6 +28,7 @@ static void flush_to(struct weir_worker *worker, struct weir_mesh_out *out)
 			weir_capture_message_drop(worker, &out->messages[i],
 				worker->snapshot->by_slot[out->messages[i].stream],
 				out->messages[i].partition, WEIR_REASON_MESH_FULL);
+		weir_trace_message_drop(worker, &out->messages[i], WEIR_REASON_MESH_FULL);
 		rte_pktmbuf_free(out->messages[i].mbuf);
 	}
 	if (sent != out->count)
@@ -70,6 +71,7 @@ void weir_mesh_append(struct weir_worker *worker, const struct weir_message_slot
 		if (weir_captures(worker, WEIR_CAPTURE_DROP))
 			weir_capture_message_drop(
 				worker, message, stream, message->partition, WEIR_REASON_NO_OWNER);
+		weir_trace_message_drop(worker, message, WEIR_REASON_NO_OWNER);
 		rte_pktmbuf_free(message->mbuf);
 		return;
 	}
@@ -80,6 +82,7 @@ void weir_mesh_append(struct weir_worker *worker, const struct weir_message_slot
 		if (weir_captures(worker, WEIR_CAPTURE_DROP))
 			weir_capture_message_drop(worker, message, stream, message->partition,
 				weir_partition_refusal(partition));
+		weir_trace_message_drop(worker, message, weir_partition_refusal(partition));
 		rte_pktmbuf_free(message->mbuf);
 		return;
 	}

@@ -255,6 +255,31 @@ void weir_attachment_free(void *object)
 	rte_free(attachment);
 }
 
+static void init_outlet(struct weir_outlet *outlet, struct weir_consumer *consumer, uint16_t worker)
+{
+	outlet->consumer = consumer;
+	outlet->worker = worker;
+	outlet->gate = WEIR_GATE_OPEN;
+	weir_timer_init(&outlet->timer);
+	weir_list_init(&outlet->blocked);
+	weir_list_init(&outlet->open);
+	weir_list_init(&outlet->sessions);
+	weir_list_init(&outlet->reports);
+	weir_list_init(&outlet->again);
+	weir_list_init(&outlet->again_link);
+	weir_window_init(&outlet->window, WEIR_WINDOW_FIRST, 0);
+	for (uint8_t tier = 0; tier < WEIR_TIERS; tier++) {
+		struct weir_queue *queue = &outlet->queues[tier];
+
+		weir_list_init(&queue->link);
+		weir_list_init(&queue->lanes);
+		queue->outlet = outlet;
+		queue->tier = tier;
+		queue->deficit = 0;
+		queue->is_active = false;
+	}
+}
+
 struct weir_consumer *weir_consumer_create(const struct weir_dataplane *dataplane, const char *name,
 	enum weir_class class, uint16_t slot, uint16_t group)
 {
@@ -286,7 +311,7 @@ struct weir_consumer *weir_consumer_create(const struct weir_dataplane *dataplan
 		return NULL;
 	}
 	for (uint16_t i = 0; i < dataplane->worker_count; i++)
-		weir_outlet_init(&consumer->outlets[i], consumer, i);
+		init_outlet(&consumer->outlets[i], consumer, i);
 	return consumer;
 }
 

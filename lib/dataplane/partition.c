@@ -152,6 +152,8 @@ void weir_lane_skip(
 		weir_templates_drop(lane, sequence, slot);
 		if (weir_captures(worker, WEIR_CAPTURE_DROP))
 			weir_capture_lane_drop(worker, lane, sequence, slot, reason);
+		if (weir_is_traced(slot))
+			weir_trace_lane(worker, lane, sequence, WEIR_TRACE_DROPPED, reason);
 		weir_partition_release(worker, partition, slot);
 	}
 	lane->stats->dropped[reason] += count;
@@ -193,6 +195,15 @@ static uint32_t expire_lane(struct weir_worker *worker, struct weir_lane *lane, 
 	if (most != 0)
 		weir_lane_skip(worker, lane, until, WEIR_REASON_EXPIRED);
 	return most;
+}
+
+void weir_partition_note(struct weir_worker *worker, struct weir_stream_local *local,
+	struct weir_partition *partition, const struct weir_message_slot *slot)
+{
+	if (slot->flags & WEIR_SLOT_TEMPLATES)
+		weir_templates_learn(worker, local, partition, slot);
+	if (weir_is_traced(slot))
+		weir_trace_appended(worker, partition, slot);
 }
 
 void weir_partition_retain(

@@ -38,6 +38,10 @@ void weir_partition_retain(
 /* Expire old messages of partitions that nothing is taken from; a bounded piece a call. */
 void weir_partition_sweep(struct weir_worker *worker);
 
+/* The next message is one that more is done with. */
+void weir_partition_note(struct weir_worker *worker, struct weir_stream_local *local,
+	struct weir_partition *partition, const struct weir_message_slot *slot);
+
 /* The slot for the next message, or NULL when it is dropped and counted; the caller has the mbuf.
  */
 static inline struct weir_message_slot *weir_partition_place(struct weir_worker *worker,
@@ -67,8 +71,8 @@ static inline void weir_partition_commit(struct weir_worker *worker,
 {
 	slot->holders = (uint8_t)(partition->lane_count + partition->retains);
 	slot->only = 0;
-	if (unlikely(slot->flags & WEIR_SLOT_TEMPLATES))
-		weir_templates_learn(worker, local, partition, slot);
+	if (unlikely(slot->flags & (WEIR_SLOT_TEMPLATES | WEIR_SLOT_TRACED)))
+		weir_partition_note(worker, local, partition, slot);
 	partition->head++;
 	partition->buffers++;
 	partition->bytes += slot->payload_length;

@@ -21,8 +21,12 @@
  * sent later ones, so it is out of order for all but native consumers, who got none of these.
  * The driver registers it as a dynamic flag.
  */
-#define WEIR_PORT_STALE_BIT 40
+#define WEIR_PORT_STALE_BIT 38
 #define WEIR_PORT_STALE     (UINT64_C(1) << WEIR_PORT_STALE_BIT)
+
+/* Likewise, set by the worker that has received it: it is to be traced. See trace.h. */
+#define WEIR_PORT_TRACED_BIT 40
+#define WEIR_PORT_TRACED     (UINT64_C(1) << WEIR_PORT_TRACED_BIT)
 
 struct weir_dataplane;
 struct weir_token_store;

@@ -81,5 +81,7 @@ enum weir_reason weir_produce_build(struct weir_worker *worker,
 		weir_template_is_present(payload, item->length))
 		slot->flags |= WEIR_SLOT_TEMPLATES;
 	slot->stream = view->stream->stream->slot;
+	if (unlikely(worker->trace_rules != 0))
+		weir_trace_produce(worker, view->stream->stream, slot, *hash);
 	return WEIR_REASON_NONE;
 }

@@ -98,6 +98,8 @@ static bool hand_over(struct weir_worker *worker, const struct weir_stream_view 
 	slot = weir_mesh_place(worker, owner);
 	*slot = *message;
 	slot->partition = partition->index;
+	if (weir_is_traced(slot))
+		weir_trace_handed(worker, slot);
 	return true;
 }
 

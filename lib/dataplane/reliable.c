@@ -48,7 +48,7 @@ static void take_landed(struct weir_worker *worker, struct weir_lane *lane)
 		outlet->idle_us = worker->now_us;
 	weir_flight_landed(worker, outlet, landed.messages, landed.bytes);
 	if (lane->is_full && weir_reliable_has_room(lane, 0)) {
-		lane->is_full = false;
+		weir_lane_end_full(worker, lane);
 		if (lane->cursor != lane->partition->head && !lane->is_queued)
 			weir_lane_ready(worker, lane);
 	}
@@ -61,6 +61,8 @@ static void let_go(struct weir_worker *worker, struct weir_lane *lane, uint64_t 
 	struct weir_message_slot *slot = weir_slot(lane->partition, seq);
 
 	if (state == WEIR_DELIVERY_RECEIVED) {
+		if (weir_is_traced(slot))
+			weir_trace_lane(worker, lane, seq, WEIR_TRACE_DONE, WEIR_REASON_NONE);
 		lane->stats->delivered++;
 		lane->stats->delivered_bytes += slot->payload_length;
 		if (lane->outlet != NULL) {
@@ -226,6 +228,8 @@ void weir_reliable_sent(
 {
 	struct weir_outlet *outlet = lane->outlet;
 
+	if (weir_is_traced(slot))
+		weir_trace_lane(worker, lane, lane->cursor, WEIR_TRACE_TAKEN, WEIR_REASON_NONE);
 	if (outlet->flying == 0 && outlet->idle_us != 0)
 		weir_window_resume(
 			&outlet->window, worker->now_us - outlet->idle_us, worker->now_us);
@@ -269,6 +273,8 @@ void weir_reliable_skip(
 			if (weir_captures(worker, WEIR_CAPTURE_DROP))
 				weir_capture_lane_drop(
 					worker, lane, seq, weir_slot(lane->partition, seq), reason);
+			if (weir_is_traced(weir_slot(lane->partition, seq)))
+				weir_trace_lane(worker, lane, seq, WEIR_TRACE_DROPPED, reason);
 			weir_templates_drop(lane, seq, weir_slot(lane->partition, seq));
 		}
 		let_go(worker, lane, seq, state);
@@ -287,7 +293,7 @@ void weir_reliable_rewind(struct weir_worker *worker, struct weir_lane *lane)
 	weir_list_remove(&lane->again);
 	weir_delivery_rewind(lane->delivery);
 	/* Whoever rewinds it queues it again: it is not to be queued because room was made. */
-	lane->is_full = false;
+	weir_lane_end_full(worker, lane);
 	take_landed(worker, lane);
 	lane->cursor = lane->delivery->next;
 	lane->told = lane->cursor;
@@ -388,6 +394,8 @@ static void give_up(
 		weir_quarantine_put(worker, lane, seq, weir_slot(lane->partition, seq));
 	if (weir_captures(worker, WEIR_CAPTURE_DROP))
 		weir_capture_lane_drop(worker, lane, seq, weir_slot(lane->partition, seq), reason);
+	if (weir_is_traced(weir_slot(lane->partition, seq)))
+		weir_trace_lane(worker, lane, seq, WEIR_TRACE_DROPPED, reason);
 	weir_templates_drop(lane, seq, weir_slot(lane->partition, seq));
 	weir_delivery_give_up(lane->delivery, seq, gap_reason(reason));
 	lane->stats->dropped[reason]++;
@@ -440,6 +448,8 @@ bool weir_reliable_again(
 					      worker, outlet, route, lane, seq, slot)))
 			break;
 		weir_delivery_resent(lane->delivery, seq, worker->now_us);
+		if (weir_is_traced(slot))
+			weir_trace_lane(worker, lane, seq, WEIR_TRACE_AGAIN, WEIR_REASON_NONE);
 		outlet->stats.retransmitted++;
 		outlet->stats.retransmitted_bytes += slot->payload_length;
 		weir_gate_charge_again(worker, outlet, weir_message_l3_bytes(slot));

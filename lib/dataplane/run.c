@@ -19,7 +19,8 @@ static inline bool is_plain(const struct weir_worker *worker,
 	const struct weir_message_slot *slot)
 {
 	return slot->only == 0 &&
-	       !(slot->flags & (WEIR_SLOT_IPV6 | WEIR_SLOT_STALE | WEIR_SLOT_MISSED)) &&
+	       !(slot->flags &
+		       (WEIR_SLOT_IPV6 | WEIR_SLOT_STALE | WEIR_SLOT_MISSED | WEIR_SLOT_TRACED)) &&
 	       slot->payload_length <= route->max_payload && weir_blind_has_headroom(slot) &&
 	       !weir_message_is_expired(worker, partition, slot);
 }

@@ -155,6 +155,8 @@ static void pass(struct weir_worker *worker, struct weir_lane *lane, struct weir
 	}
 	if (weir_captures(worker, WEIR_CAPTURE_DROP))
 		weir_capture_lane_drop(worker, lane, lane->cursor, slot, reason);
+	if (weir_is_traced(slot))
+		weir_trace_lane(worker, lane, lane->cursor, WEIR_TRACE_DROPPED, reason);
 	if (lane->delivery != NULL) {
 		weir_reliable_pass(worker, lane, reason);
 		return;
@@ -170,6 +172,8 @@ void weir_lane_sent(struct weir_worker *worker, struct weir_lane *lane,
 {
 	struct weir_outlet *outlet = lane->outlet;
 
+	if (weir_is_traced(slot))
+		weir_trace_lane(worker, lane, lane->cursor, WEIR_TRACE_TAKEN, WEIR_REASON_NONE);
 	lane->cursor++;
 	lane->sample_left = lane->sample - 1;
 	lane->stats->delivered++;
@@ -235,12 +239,14 @@ static bool has_next(struct weir_worker *worker, struct weir_lane *lane)
 }
 
 /* False: the lane's own window is full, and it waits for an acknowledgement. */
-static bool lane_has_room(struct weir_lane *lane, uint32_t payload)
+static bool lane_has_room(
+	const struct weir_worker *worker, struct weir_lane *lane, uint32_t payload)
 {
 	if (lane->delivery == NULL || !lane->outlet->consumer->is_reliable ||
 		likely(weir_reliable_has_room(lane, payload)))
 		return true;
 	lane->is_full = true;
+	lane->full_at = worker->now;
 	weir_lane_idle(lane);
 	return false;
 }
@@ -255,7 +261,7 @@ static bool tx_has_room(struct weir_worker *worker, struct weir_outlet *outlet, 
 	weir_tx_flush(worker, tx);
 	if (weir_tx_room(tx) >= needed)
 		return true;
-	weir_gate_wait_tx(outlet, tx);
+	weir_gate_wait_tx(worker, outlet, tx);
 	return false;
 }
 
@@ -264,7 +270,7 @@ static inline bool may_send(struct weir_worker *worker, struct weir_lane *lane, 
 {
 	struct weir_outlet *outlet = lane->outlet;
 
-	return lane_has_room(lane, payload) && tx_has_room(worker, outlet, tx) &&
+	return lane_has_room(worker, lane, payload) && tx_has_room(worker, outlet, tx) &&
 	       (outlet->limits == 0 || weir_gate_admit(worker, outlet, l3_bytes, payload));
 }
 
@@ -472,29 +478,4 @@ uint32_t weir_schedule(struct weir_worker *worker)
 	if (!weir_list_is_empty(&worker->open))
 		weir_native_flush(worker);
 	return taken + again;
-}
-
-void weir_outlet_init(struct weir_outlet *outlet, struct weir_consumer *consumer, uint16_t worker)
-{
-	outlet->consumer = consumer;
-	outlet->worker = worker;
-	outlet->gate = WEIR_GATE_OPEN;
-	weir_timer_init(&outlet->timer);
-	weir_list_init(&outlet->blocked);
-	weir_list_init(&outlet->open);
-	weir_list_init(&outlet->sessions);
-	weir_list_init(&outlet->reports);
-	weir_list_init(&outlet->again);
-	weir_list_init(&outlet->again_link);
-	weir_window_init(&outlet->window, WEIR_WINDOW_FIRST, 0);
-	for (uint8_t tier = 0; tier < WEIR_TIERS; tier++) {
-		struct weir_queue *queue = &outlet->queues[tier];
-
-		weir_list_init(&queue->link);
-		weir_list_init(&queue->lanes);
-		queue->outlet = outlet;
-		queue->tier = tier;
-		queue->deficit = 0;
-		queue->is_active = false;
-	}
 }

@@ -83,9 +83,11 @@ struct weir_lane {
 	_Atomic(struct weir_consumer *) *owner;
 	struct weir_list drain; /* in worker->draining while it is drained */
 	uint64_t drain_since_us;
-	uint64_t revoked_us; /* its consumer was told last; 0: not yet */
-	bool is_released;    /* its consumer takes nothing more of it */
-	uint64_t drain_us;   /* longest */
+	uint64_t revoked_us;  /* its consumer was told last; 0: not yet */
+	bool is_released;     /* its consumer takes nothing more of it */
+	uint64_t drain_us;    /* longest */
+	uint64_t full_at;     /* TSC since which `is_full` */
+	uint64_t full_cycles; /* that it was before */
 } __rte_cache_aligned;
 
 /* Where the lane's hold on the ring begins: for it, everything below is settled. */

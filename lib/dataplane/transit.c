@@ -272,6 +272,7 @@ static void drop(struct weir_worker *worker, const struct weir_message_slot *mes
 		if (weir_captures(worker, WEIR_CAPTURE_DROP))
 			weir_capture_message_drop(
 				worker, message, stream, message->partition, reason);
+		weir_trace_message_drop(worker, message, reason);
 	} else {
 		worker->stats.stray++;
 	}

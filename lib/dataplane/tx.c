@@ -66,8 +66,14 @@ void weir_tx_flush(struct weir_worker *worker, struct weir_tx *tx)
 
 void weir_tx_flush_all(struct weir_worker *worker)
 {
+	bool is_traced = unlikely(worker->trace.send_count != 0);
+
+	if (is_traced)
+		weir_trace_mark_sends(worker);
 	for (uint32_t i = 0; i < worker->dataplane->port_count; i++)
 		weir_tx_flush(worker, &worker->tx[i]);
+	if (is_traced)
+		weir_trace_end_sends(worker);
 }
 
 uint32_t weir_tx_poll_handoffs(struct weir_worker *worker)

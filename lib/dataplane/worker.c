@@ -54,6 +54,8 @@ static uint32_t receive(struct weir_worker *worker)
 			continue;
 		if (weir_captures(worker, WEIR_CAPTURE_RX | WEIR_CAPTURE_DROP))
 			weir_capture_rx(worker, rx->port, packets, count);
+		if (unlikely(worker->trace_rules != 0))
+			weir_trace_receive(worker, packets, count);
 		if (likely(worker->chaos == NULL))
 			weir_classify(worker, rx->port, packets, count);
 		else
@@ -120,6 +122,8 @@ static void look_at_control(struct weir_worker *worker)
 
 	worker->capture_points =
 		atomic_load_explicit(&worker->dataplane->capture_points, memory_order_acquire);
+	worker->trace_rules =
+		atomic_load_explicit(&worker->dataplane->trace_rules, memory_order_acquire);
 	weir_worker_follow(worker);
 	if (unlikely(chaos != worker->chaos && !worker->is_draining))
 		weir_chaos_follow(worker, chaos);

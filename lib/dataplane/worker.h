@@ -15,6 +15,7 @@
 #include "dataplane/port.h"
 #include "dataplane/shed.h"
 #include "dataplane/snapshot.h"
+#include "dataplane/trace.h"
 #include "flow/wheel.h"
 #include "wire/packet.h"
 
@@ -93,6 +94,7 @@ struct weir_worker {
 	struct weir_dataplane *dataplane;
 	const struct weir_snapshot *snapshot;
 	uint32_t capture_points;             /* the data plane's, in this loop */
+	uint32_t trace_rules;                /* likewise */
 	const struct weir_chaos_plan *chaos; /* likewise; NULL: no faults are injected */
 	uint64_t now;                        /* TSC at the start of this loop */
 	uint64_t now_us;                     /* the same in microseconds */
@@ -185,6 +187,7 @@ struct weir_worker {
 	/* Control thread's own, see load.h. */
 	double busy_rate; /* cycles a second */
 	uint64_t busy_seen;
+	struct weir_trace_worker trace;
 } __rte_cache_aligned;
 
 /* Past the stream's deadline, its own, or the ring's age limit. */
@@ -226,6 +229,20 @@ static inline bool weir_captures(const struct weir_worker *worker, uint32_t poin
 	return unlikely((worker->capture_points & points) != 0);
 }
 
+static inline bool weir_is_traced(const struct weir_message_slot *message)
+{
+	return unlikely(message->flags & WEIR_SLOT_TRACED);
+}
+
+/* It is dropped on its way to its ring. */
+static inline void weir_trace_message_drop(struct weir_worker *worker,
+	const struct weir_message_slot *message, enum weir_reason reason)
+{
+	if (weir_is_traced(message))
+		weir_trace_refused(worker, message->mbuf, message->ingest,
+			worker->snapshot->by_slot[message->stream], message->partition, reason);
+}
+
 /* A port may have its packets again: weir_missed_look(). */
 static inline bool weir_missed_is_due(const struct weir_worker *worker)
 {
@@ -236,6 +253,14 @@ static inline bool weir_missed_is_due(const struct weir_worker *worker)
 /* The consumer's lane of a partition that is this worker's, NULL when there is none. */
 struct weir_lane *weir_lane_of(const struct weir_worker *worker,
 	const struct weir_consumer *consumer, uint16_t stream, uint16_t partition);
+
+/* Its window has room, or is another's. */
+static inline void weir_lane_end_full(const struct weir_worker *worker, struct weir_lane *lane)
+{
+	if (lane->is_full)
+		lane->full_cycles += worker->now - lane->full_at;
+	lane->is_full = false;
+}
 
 /* Wake the control thread, if it sleeps, for what is in `to_control`. */
 void weir_control_notify(struct weir_worker *worker);
@@ -258,7 +283,6 @@ void weir_lane_ready(struct weir_worker *worker, struct weir_lane *lane);
 void weir_lane_idle(struct weir_lane *lane);
 /* Queue every lane of the outlet that has something: what kept it out may be over. */
 void weir_outlet_rescan(struct weir_worker *worker, struct weir_outlet *outlet);
-void weir_outlet_init(struct weir_outlet *outlet, struct weir_consumer *consumer, uint16_t worker);
 /* Put the outlet's queues that have something on the schedule, or take all off it. */
 void weir_queues_activate(struct weir_worker *worker, struct weir_outlet *outlet);
 void weir_queues_deactivate(struct weir_outlet *outlet);

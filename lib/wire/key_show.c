@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "wire/key_show.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -141,4 +142,86 @@ const char *weir_key_show(const struct weir_key_value *value, char *text, size_t
 		snprintf(text, size, "%s", first);
 	}
 	return text;
+}
+
+/* Up to a space; behind what the value has already. */
+static void read_address(const char *text, struct weir_key_value *value)
+{
+	char word[WEIR_ADDRESS_TEXT];
+	struct weir_address address;
+
+	snprintf(word, sizeof(word), "%.*s", (int)strcspn(text, " "), text);
+	if (weir_address_parse(word, &address) == 0 && value->length <= 16) {
+		uint8_t length = address.family == 6 ? 16 : 4;
+
+		memcpy(value->bytes + value->length, address.bytes, length);
+		value->length += length;
+		value->ip_version = address.family;
+	}
+}
+
+static void read_bytes(const char *text, struct weir_key_value *value)
+{
+	unsigned int byte;
+
+	for (text += 2; value->length < WEIR_KEY_BYTES_MAX && sscanf(text, "%2x", &byte) == 1;
+		text += text[1] != '\0' ? 2 : 1)
+		value->bytes[value->length++] = (uint8_t)byte;
+}
+
+static void read_pair(const char *text, struct weir_key_value *value)
+{
+	const char *second = strstr(text, " to ");
+	unsigned int source = 0, destination = 0;
+
+	read_address(text, value);
+	if (second == NULL)
+		return;
+	read_address(second + 4, value);
+	(void)sscanf(text, "%*s port %u", &source);
+	(void)sscanf(second, " to %*s port %u", &destination);
+	value->id = source << 16 | (destination & 0xffff);
+}
+
+/* What it stands for, if it is written right: showing that again tells. */
+static void read_value(const char *text, struct weir_key_value *value)
+{
+	unsigned int type = 0, id = 0;
+
+	switch (value->kind) {
+	case WEIR_KEY_RTP:
+		(void)sscanf(text, "SSRC 0x%x", &value->id);
+		return;
+	case WEIR_KEY_BYTES:
+		if (strncmp(text, "0x", 2) == 0)
+			read_bytes(text, value);
+		return;
+	case WEIR_KEY_5TUPLE:
+		read_pair(text, value);
+		return;
+	case WEIR_KEY_GTPU:
+		(void)sscanf(text, "%*s TEID 0x%x", &value->id);
+		break;
+	case WEIR_KEY_NETFLOW5:
+		(void)sscanf(text, "%*s engine %u/%u", &type, &id);
+		value->id = type << 8 | (id & 0xff);
+		break;
+	default:
+		(void)sscanf(text, "%*s %*s %u", &value->id);
+	}
+	read_address(text, value);
+}
+
+int weir_key_read(const struct weir_key_spec *spec, const char *text, struct weir_key_value *value)
+{
+	char shown[WEIR_KEY_TEXT];
+
+	memset(value, 0, sizeof(*value));
+	value->kind = spec->kind;
+	if (spec->kind == WEIR_KEY_FLOW)
+		value->kind = strstr(text, " engine ") != NULL ? WEIR_KEY_NETFLOW5 : WEIR_KEY_IPFIX;
+	read_value(text, value);
+	if (spec->kind == WEIR_KEY_BYTES && value->length != spec->length)
+		return -EINVAL;
+	return strcmp(weir_key_show(value, shown, sizeof(shown)), text) == 0 ? 0 : -EINVAL;
 }

@@ -22,3 +22,5 @@ void weir_key_keep(const struct weir_key_spec *spec, const uint8_t *data,
 	const struct weir_packet *packet, struct weir_key_value *value);
 /* "10.0.0.1 domain 7"; returns `text`. */
 const char *weir_key_show(const struct weir_key_value *value, char *text, size_t size);
+/* What is shown so, of a stream with this key. 0 or -EINVAL: it is not written as it is shown. */
+int weir_key_read(const struct weir_key_spec *spec, const char *text, struct weir_key_value *value);

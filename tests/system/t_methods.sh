@@ -143,6 +143,11 @@ answers chaos_show '.allowed == false and .held == 0 and (.faults | map(.fault))
 asked[chaos_start]=1 # t_chaos lets it happen
 assert_fails ctl chaos start drop percent=5 seconds=1
 answers chaos_stop 'all(.faults[]; .state == "off")'
+answers trace_list '.rules == [] and .traces == [] and .counters.begun == 0'
+assert_fails ctl trace show
+asked[trace_show]=1
+answers trace_start sample=100 count=5 '.on and .left == 5 and .stream == null'
+answers trace_stop '.rules[0].ended_by == "stop"'
 answers event_subscribe '.number >= 0'
 answers drift_show '.drifted == false and .differences == [] and (.config | length) == 64 and
 	(.sides | map(.side)) == ["effective", "host"] and

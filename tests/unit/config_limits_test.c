@@ -105,6 +105,8 @@ static const struct edge {
 	{WITH("'alerts':{'long_s':86400,'short_s':%lld}"), "$.alerts.short_s", 1, 3600},
 	{WITH("'alerts':{'short_s':1,'long_s':%lld}"), "$.alerts.long_s", 2, 86400},
 	{WITH("'capture':{'bytes':%lld}"), "$.capture.bytes", 65536, 1099511627776},
+	{WITH("'trace':{'sample':%lld}"), "$.trace.sample", 0, 1000000000},
+	{WITH("'trace':{'keep':%lld}"), "$.trace.keep", 16, 4096},
 	{WITH("'alerts':{'deviation':%lld}"), "$.alerts.deviation", 2, 100},
 	{WITH("'features':{'runs':{'state':'on','share_percent':%lld}}"),
 		"$.features.runs.share_percent", 0, 100},

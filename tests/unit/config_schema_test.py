@@ -41,6 +41,7 @@ DOCUMENTS = [
         "failover": {"enabled": True, "pins": "/run/w", "heartbeat_ms": 20, "gate": 512},
         "capture": {"directory": "/var/lib/weir/captures", "bytes": "1M"},
         "chaos": {"allow": True},
+        "trace": {"sample": 10000, "keep": 64, "collector": "http://127.0.0.1:4318/v1/traces"},
         "telemetry": {"address": "127.0.0.1", "port": 9464, "token_file": "/etc/weir/token",
                       "interval_ms": 500, "partitions": 64, "consumers": 64},
         "log": {"format": "json", "per_minute": 10},

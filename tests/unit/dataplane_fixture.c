@@ -338,6 +338,9 @@ void plane_receive(struct plane *plane, const struct frame_spec *spec)
 {
 	struct rte_mbuf *packet = plane_packet(plane, spec);
 
+	plane->worker->trace_rules = atomic_load(&plane->dataplane->trace_rules);
+	if (plane->worker->trace_rules != 0)
+		weir_trace_receive(plane->worker, &packet, 1);
 	weir_classify(plane->worker, &plane->ports[0], &packet, 1);
 }
 

@@ -115,9 +115,42 @@ static void numbers_take_their_units(void)
 	json_decref(value);
 }
 
+/* Bars are to scale, what goes on has an arrow, and names cannot steer the terminal. */
+static void a_trace_is_a_waterfall(void)
+{
+	json_t *trace = json_loads(
+		"{\"trace\":7,\"id\":\"00ff\",\"stream\":\"f\\u001bs\",\"partition\":3,"
+		"\"sequence\":9,\"bytes\":200,\"received_ns\":1700000000000001000,"
+		"\"duration_us\":4000.0,\"open\":true,\"spans\":["
+		"{\"name\":\"message\",\"worker\":1,\"start_us\":0.0,\"duration_us\":4000.0,"
+		"\"open\":true},"
+		"{\"name\":\"wait\",\"group\":\"g\",\"consumer\":\"c1\",\"start_us\":1000.0,"
+		"\"duration_us\":2000.0,\"gate\":\"window\",\"held_us\":1900.0},"
+		"{\"name\":\"send\",\"group\":\"g\",\"start_us\":3999.0,\"duration_us\":0.1,"
+		"\"reason\":\"lapped\"}]}",
+		0, NULL);
+	struct weirctl_text text = {0};
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(trace);
+	weirctl_waterfall(&text, trace);
+	CU_ASSERT_STRING_EQUAL(text.bytes,
+		"trace 7, 00ff\n"
+		"f\\x1bs/3 sequence 9, 200 bytes, received 2023-11-14T22:13:20.000001Z, "
+		"4.000 ms so far\n\n"
+		"message  worker 1      0.0 us    4.000 ms  "
+		"|=======================================>|\n"
+		"wait     c1          1.000 ms    2.000 ms  "
+		"|          ====================          |  window 1.900 ms\n"
+		"send     group g     3.999 ms      0.1 us  "
+		"|                                       =|  dropped: lapped\n");
+	free(text.bytes);
+	json_decref(trace);
+}
+
 int main(void)
 {
 	CU_TestInfo tests[] = {
+		{"a trace is a waterfall", a_trace_is_a_waterfall},
 		{"a list of objects is an aligned table, numbers right",
 			a_list_of_objects_is_an_aligned_table_with_numbers_right},
 		{"nested objects become columns, missing cells dashes",

@@ -89,9 +89,63 @@ static void test_lengths(void)
 	}
 }
 
+static void expect_read(const struct weir_key_spec *spec, const char *text)
+{
+	struct weir_key_value value;
+	char shown[WEIR_KEY_TEXT];
+
+	CU_ASSERT_EQUAL(weir_key_read(spec, text, &value), 0);
+	CU_ASSERT_STRING_EQUAL(weir_key_show(&value, shown, sizeof(shown)), text);
+}
+
+static void expect_refused(const struct weir_key_spec *spec, const char *text)
+{
+	struct weir_key_value value;
+
+	CU_ASSERT_TRUE(weir_key_read(spec, text, &value) < 0);
+}
+
+#define SPEC(name) (&(const struct weir_key_spec){.kind = WEIR_KEY_##name})
+
+/* A key is read as it is shown, and in no other way. */
+static void test_reading(void)
+{
+	static const char *const wrong[] = {"", " ", "10.0.0.1 ", "10.0.0.1 domain", "domain 7",
+		"10.0.0.1 domain 07", "10.0.0.1 domain -1", "10.0.0.1 domain 4294967296",
+		"10.0.0.1 domain 7 ", "10.0.0.1  domain 7", "010.0.0.1 domain 7",
+		"10.0.0.1 publisher 7", "2001:DB8::9 domain 7"};
+	struct weir_key_spec bytes = {.kind = WEIR_KEY_BYTES, .length = 3};
+	char address[100];
+
+	expect_read(SPEC(IPFIX), "10.0.0.1 domain 258");
+	expect_read(SPEC(FLOW), "2001:db8::9 domain 7");
+	expect_read(SPEC(FLOW), "10.0.0.1 engine 3/4");
+	expect_read(SPEC(SFLOW5), "10.9.9.9 sub-agent 5");
+	expect_read(SPEC(GTPU), "192.0.2.7 TEID 0x0000abcd");
+	expect_read(SPEC(UDP_NOTIF), "10.0.0.1 publisher 6");
+	expect_read(SPEC(RTP), "SSRC 0x01020304");
+	expect_read(SPEC(5TUPLE), "10.0.0.1 port 2055 to 192.0.2.7 port 4739");
+	expect_read(SPEC(5TUPLE), "2001:db8::9 port 2055 to fd00::2 port 4739");
+	expect_read(SPEC(SYSLOG), "10.0.0.1");
+	expect_read(SPEC(SOURCE), "2001:db8::9");
+	expect_read(&bytes, "0xaabbcc");
+	expect_refused(&bytes, "0xaabb");
+	expect_refused(&bytes, "0xaabbccdd");
+	expect_refused(&bytes, "0xaabbc");
+	expect_refused(SPEC(SOURCE), "10.0.0.1 domain 7");
+	expect_refused(SPEC(5TUPLE), "10.0.0.1 port 2055");
+	expect_refused(SPEC(5TUPLE), "10.0.0.1 port 1 to fd00::2 port 2");
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		expect_refused(SPEC(IPFIX), wrong[i]);
+	memset(address, '1', sizeof(address) - 1);
+	address[sizeof(address) - 1] = '\0';
+	expect_refused(SPEC(SOURCE), address);
+}
+
 int main(void)
 {
 	CU_TestInfo tests[] = {
+		{"a key is read as it is shown", test_reading},
 		{"keys of all kinds are shown readably", test_kinds},
 		{"no key is too long", test_lengths},
 		CU_TEST_INFO_NULL,
