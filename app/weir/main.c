@@ -8,7 +8,9 @@
 #include "control/capture.h"
 #include "control/chaos.h"
 #include "control/checkpoint.h"
+#include "control/capacity.h"
 #include "control/drift.h"
+#include "control/elastic.h"
 #include "control/tracer.h"
 #include "control/trials.h"
 #include "control/gateway.h"
@@ -173,6 +175,8 @@ static int open_control(struct program *program, struct weir_error *error)
 		weir_watchdog_create(gateway, &gateway->watchdog) < 0 ||
 		weir_watch_create(gateway, &gateway->alerts) < 0 ||
 		weir_trials_create(gateway, &gateway->trials) < 0 ||
+		weir_elastic_create(gateway, &gateway->elastic) < 0 ||
+		weir_capacities_create(gateway, &gateway->capacities) < 0 ||
 		weir_drift_create(gateway, &gateway->drift) < 0 ||
 		weir_telemetry_create(gateway, &gateway->telemetry) < 0 ||
 		weir_notify_create(gateway, &program->notify) < 0 ||
@@ -318,6 +322,8 @@ static void stop(struct program *program)
 	gateway->server = NULL; /* nobody is told of events any more */
 	weir_telemetry_destroy(gateway->telemetry);
 	weir_drift_destroy(gateway->drift);
+	weir_capacities_destroy(gateway->capacities);
+	weir_elastic_destroy(gateway->elastic);
 	weir_trials_destroy(gateway->trials);
 	weir_watch_destroy(gateway->alerts);
 	weir_watchdog_destroy(gateway->watchdog);

@@ -34,7 +34,8 @@ int weir_methods_create(struct weir_gateway *gateway)
 			       weir_methods_template_register(gateway) < 0 ||
 			       weir_methods_drift_register(gateway) < 0 ||
 			       weir_methods_chaos_register(gateway) < 0 ||
-			       weir_methods_trace_register(gateway) < 0
+			       weir_methods_trace_register(gateway) < 0 ||
+			       weir_methods_capacity_register(gateway) < 0
 		       ? -ENOMEM
 		       : 0;
 }

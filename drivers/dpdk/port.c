@@ -102,6 +102,17 @@ static bool link_is_up(void *driver)
 	       link.link_status == RTE_ETH_LINK_UP;
 }
 
+static uint32_t speed_mbps(void *driver)
+{
+	const struct device *device = driver;
+	struct rte_eth_link link;
+
+	if (rte_eth_link_get_nowait(device->id, &link) != 0 ||
+		link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN)
+		return 0;
+	return link.link_speed;
+}
+
 static const struct weir_port_ops ops = {
 	.rx = receive,
 	.tx = transmit,
@@ -109,6 +120,7 @@ static const struct weir_port_ops ops = {
 	.rx_arm = arm,
 	.counters = counters,
 	.link = link_is_up,
+	.speed = speed_mbps,
 };
 
 static int fail(struct weir_error *error, int code, unsigned int index, const char *key,

@@ -282,6 +282,16 @@ struct weir_config_watchdog {
 	uint32_t clock_ms;     /* a step of the wall clock beyond this */
 };
 
+/* Workers are parked and woken by load. */
+struct weir_config_elastic {
+	bool enabled;
+	uint32_t least;        /* workers that are never parked */
+	uint32_t wake_percent; /* busy on average for so much of the time: another is woken */
+	uint32_t park_percent; /* one less would be busy for no more than that: it is parked */
+	uint32_t wake_ms;      /* after so long */
+	uint32_t park_ms;
+};
+
 /* Packet captures that an operator asks for. */
 struct weir_config_capture {
 	char directory[256]; /* their files; "": none are made */
@@ -337,6 +347,7 @@ struct weir_config {
 	struct weir_config_log log;
 	struct weir_config_watchdog watchdog;
 	struct weir_config_alerts alerts;
+	struct weir_config_elastic elastic;
 	struct weir_config_feature features[WEIR_FEATURE_COUNT];
 	struct weir_config_capture capture;
 	struct weir_config_chaos chaos;

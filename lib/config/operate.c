@@ -65,6 +65,20 @@ static const struct weir_field alerts_fields[] = {
 		.maximum = 100},
 };
 
+static const struct weir_field elastic_fields[] = {
+	{WEIR_MEMBER(struct weir_config_elastic, enabled), .read = weir_read_bool},
+	{WEIR_MEMBER(struct weir_config_elastic, least), .read = weir_read_number, .minimum = 1,
+		.maximum = WEIR_MAX_WORKERS},
+	{WEIR_MEMBER(struct weir_config_elastic, wake_percent), .read = weir_read_number,
+		.minimum = 2, .maximum = 100},
+	{WEIR_MEMBER(struct weir_config_elastic, park_percent), .read = weir_read_number,
+		.minimum = 1, .maximum = 99},
+	{WEIR_MEMBER(struct weir_config_elastic, wake_ms), .read = weir_read_number, .minimum = 100,
+		.maximum = 600000},
+	{WEIR_MEMBER(struct weir_config_elastic, park_ms), .read = weir_read_number, .minimum = 100,
+		.maximum = 86400000},
+};
+
 static const struct weir_field capture_fields[] = {
 	{WEIR_MEMBER(struct weir_config_capture, directory), .read = weir_read_absolute_path},
 	{WEIR_MEMBER(struct weir_config_capture, bytes), .read = weir_read_bytes, .minimum = 65536,
@@ -178,6 +192,24 @@ int weir_read_alerts(const struct weir_value *value, const struct weir_field *fi
 	return weir_value_fail(&member,
 		"let long_s be at least twice short_s: two windows that are alike are one",
 		"long_s %u is less than twice short_s %u", read->long_s, read->short_s);
+}
+
+int weir_read_elastic(const struct weir_value *value, const struct weir_field *field, void *elastic)
+{
+	const struct weir_config_elastic *read = elastic;
+	struct weir_value member;
+	int rc;
+
+	(void)field;
+	rc = weir_fields_read(value, elastic_fields, COUNT_OF(elastic_fields), elastic);
+	if (rc < 0 || read->park_percent < read->wake_percent)
+		return rc;
+	if (!weir_value_member(value, "park_percent", &member))
+		weir_value_member(value, "wake_percent", &member);
+	return weir_value_fail(&member,
+		"let park_percent be below wake_percent: between them nothing changes",
+		"park_percent %u is not below wake_percent %u", read->park_percent,
+		read->wake_percent);
 }
 
 int weir_read_capture(const struct weir_value *value, const struct weir_field *field, void *capture)

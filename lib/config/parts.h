@@ -50,6 +50,8 @@ int weir_read_log(const struct weir_value *value, const struct weir_field *field
 int weir_read_watchdog(
 	const struct weir_value *value, const struct weir_field *field, void *watchdog);
 int weir_read_alerts(const struct weir_value *value, const struct weir_field *field, void *alerts);
+int weir_read_elastic(
+	const struct weir_value *value, const struct weir_field *field, void *elastic);
 int weir_read_features(
 	const struct weir_value *value, const struct weir_field *field, void *features);
 int weir_read_capture(

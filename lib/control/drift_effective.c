@@ -5,6 +5,7 @@
 #include "config/feature.h"
 #include "control/drift_facts.h"
 #include "control/drift_list.h"
+#include "control/elastic.h"
 #include "dataplane/report.h"
 #include "dataplane/setting.h"
 #include "host/machine.h"
@@ -71,7 +72,10 @@ static void look_at_worker(void *context, const struct weir_worker_report *worke
 	give_number(pass, "worker", of, "generation",
 		worker->is_stalled ? pass->gateway->dataplane->generation : worker->generation,
 		worker->generation);
-	give_flag(pass, "worker", of, "parked", worker->is_parked);
+	/* What the load parks is as configured. */
+	give_flag(pass, "worker", of, "parked",
+		worker->is_parked &&
+			!(weir_elastic_parked(pass->gateway->elastic) >> worker->id & 1));
 	if (worker->thread == 0 || weir_machine_thread_cpus(worker->thread, &cpus) < 0)
 		return;
 	snprintf(name, sizeof(name), "worker.%u.cpus", worker->id);

@@ -21,6 +21,8 @@
 		"a hot partition got its worker to itself, or shares it again")                    \
 	X(CHAOS_BEGUN, "chaos_begun", WARNING, "a fault is injected on purpose")                   \
 	X(CHAOS_OVER, "chaos_over", NOTICE, "an injected fault is over")                           \
+	X(WORKER_PARKED, "worker_parked", NOTICE, "a worker was parked")                           \
+	X(WORKER_WOKEN, "worker_woken", NOTICE, "a parked worker was woken")                       \
 	X(CONSUMER_STATE, "consumer_state", INFO, "a consumer fares differently")                  \
 	X(TROUBLE, "trouble", WARNING, "a watchdog found something wrong")                         \
 	X(TROUBLE_OVER, "trouble_over", NOTICE, "a watchdog finds it well again")                  \

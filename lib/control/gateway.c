@@ -12,6 +12,7 @@
 #include "control/chaos.h"
 #include "control/checkpoint.h"
 #include "control/drift.h"
+#include "control/elastic.h"
 #include "control/events.h"
 #include "control/tracer.h"
 #include "control/trials.h"
@@ -282,6 +283,7 @@ void weir_gateway_sync(struct weir_gateway *gateway)
 	weir_checkpoint_sync(gateway->checkpoint);
 	follow_by_ports(gateway);
 	weir_trials_sync(gateway->trials);
+	weir_elastic_sync(gateway->elastic);
 	weir_drift_sync(gateway->drift);
 	weir_chaos_sync(gateway->chaos);
 	weir_tracer_follow(gateway->tracer);

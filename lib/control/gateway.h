@@ -33,6 +33,8 @@ struct weir_watch;
 struct weir_tracer;
 struct weir_trials;
 struct weir_drift;
+struct weir_elastic;
+struct weir_capacities;
 
 struct weir_gateway {
 	struct weir_loop *loop;
@@ -53,6 +55,8 @@ struct weir_gateway {
 	struct weir_watch *alerts;          /* alerts and baselines */
 	struct weir_trials *trials;         /* where they are on, and trials */
 	struct weir_drift *drift;           /* what differs from what was meant */
+	struct weir_elastic *elastic;       /* parks and wakes workers */
+	struct weir_capacities *capacities; /* headroom */
 	struct weir_captures *captures;     /* packets to files */
 	struct weir_chaos *chaos;           /* injected faults */
 	struct weir_tracer *tracer;         /* single messages on their way */
@@ -117,3 +121,4 @@ int weir_methods_alert_register(struct weir_gateway *gateway);
 int weir_methods_trace_register(struct weir_gateway *gateway);
 int weir_methods_template_register(struct weir_gateway *gateway);
 int weir_methods_drift_register(struct weir_gateway *gateway);
+int weir_methods_capacity_register(struct weir_gateway *gateway);

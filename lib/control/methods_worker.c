@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
 
+#include "control/elastic.h"
 #include "control/present.h"
 #include "dataplane/report.h"
 #include "dataplane/stream.h"
@@ -36,6 +37,14 @@ static const char *worker_state(const struct weir_worker_report *worker)
 	return worker->is_parked ? "parked" : "running";
 }
 
+static const char *parked_by(
+	const struct weir_gateway *gateway, const struct weir_worker_report *worker)
+{
+	if (!worker->is_parked)
+		return NULL;
+	return weir_elastic_parked(gateway->elastic) >> worker->id & 1 ? "load" : "operator";
+}
+
 /* Percent of each tier that is dropped; critical never is. */
 static json_t *present_shed(const uint32_t shed[WEIR_TIERS])
 {
@@ -50,17 +59,18 @@ static void add_worker(void *context, const struct weir_worker_report *worker)
 	const struct weir_worker_stats *stats = &worker->stats;
 	uint64_t up_us = (weir_loop_clock_ns() - rows->gateway->started_ns) / 1000;
 	double busy = up_us != 0 ? 100.0 * (double)worker->busy_us / (double)up_us : 0;
+	double asleep = up_us != 0 ? 100.0 * (double)worker->asleep_us / (double)up_us : 0;
 
 	weir_present_add(rows,
-		json_pack("{s:i, s:i, s:s, s:i, s:f, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:I, s:I, "
-			  "s:I, s:I, "
-			  "s:I, s:b, s:o, s:o}",
+		json_pack("{s:i, s:i, s:s, s:o, s:i, s:f, s:I, s:I, s:f, s:f, s:I, s:I, s:I, s:I, "
+			  "s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o}",
 			"worker", worker->id, "cpu", worker->cpu, "state", worker_state(worker),
+			"parked_by", weir_present_text(parked_by(rows->gateway, worker)),
 			"partitions", (int)worker->partitions, "load_percent", worker->load_percent,
 			"generation", weir_present_count(worker->generation), "heartbeat_us",
-			weir_present_count(worker->heartbeat_us), "busy_percent", busy, "loops",
-			weir_present_count(stats->loops), "busy_loops",
-			weir_present_count(stats->busy_loops), "longest_loop_us",
+			weir_present_count(worker->heartbeat_us), "busy_percent", busy,
+			"asleep_percent", asleep, "loops", weir_present_count(stats->loops),
+			"busy_loops", weir_present_count(stats->busy_loops), "longest_loop_us",
 			weir_present_count(worker->longest_loop_us), "long_loops",
 			weir_present_count(stats->long_loops), "sleeps",
 			weir_present_count(stats->sleeps), "receive_queues",
@@ -128,22 +138,29 @@ static int answer_workers(
 	return on_worker_list(context, NULL, result, error);
 }
 
+static int change_parked(struct weir_gateway *gateway, uint16_t worker, bool is_parked,
+	json_t **result, struct weir_error *error)
+{
+	struct weir_dataplane *dataplane = gateway->dataplane;
+	uint64_t before = dataplane->moves.parked;
+	int code = is_parked ? weir_worker_park(dataplane, worker)
+			     : weir_worker_wake(dataplane, worker);
+
+	if (dataplane->moves.parked != before)
+		weir_elastic_tell(gateway, worker, is_parked, "operator");
+	return answer_workers(gateway, code, "", result, error);
+}
+
 static int on_worker_park(
 	void *context, const json_t *params, json_t **result, struct weir_error *error)
 {
-	struct weir_gateway *gateway = context;
-
-	return answer_workers(context, weir_worker_park(gateway->dataplane, worker_of(params)), "",
-		result, error);
+	return change_parked(context, worker_of(params), true, result, error);
 }
 
 static int on_worker_wake(
 	void *context, const json_t *params, json_t **result, struct weir_error *error)
 {
-	struct weir_gateway *gateway = context;
-
-	return answer_workers(context, weir_worker_wake(gateway->dataplane, worker_of(params)), "",
-		result, error);
+	return change_parked(context, worker_of(params), false, result, error);
 }
 
 static int on_partition_set_worker(

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "control/alerts.h"
 #include "control/trials.h"
+#include "control/capacity.h"
 #include "control/drift.h"
 #include "control/gateway.h"
 #include "control/watchdog.h"
@@ -102,6 +103,7 @@ static void look(void *context, uint64_t now_ns)
 		   weir_telemetry_collect_control(gateway, telemetry->config.consumers, samples);
 	weir_samples_unlabel(samples, 0);
 	weir_samples_add(samples, WEIR_METRIC_ID_SAMPLES_LEFT_OUT, left_out);
+	weir_capacities_look(gateway->capacities, now_ns, samples);
 	weir_drift_add_samples(gateway->drift, samples);
 	weir_samples_unlabel(samples, 0);
 	weir_watchdog_look(gateway->watchdog, now_ns, samples);

@@ -17,6 +17,9 @@
 #define TROUBLES_MAX 1024
 #define HOUR_NS      (3600 * WEIR_S_NS)
 #define CLOCK_NS     (60 * WEIR_S_NS) /* that a step is told of */
+#define HOT          0.9              /* of the time: a worker that is busy for more */
+#define ROOM         0.6              /* one that is busy for less could take some of it */
+#define HOT_NS       (5 * WEIR_S_NS)
 
 static const char *const names[] = {
 #define X(id, name, action) name,
@@ -55,7 +58,7 @@ struct weir_watchdog {
 	uint64_t outcomes[WEIR_WATCHDOG_COUNT][OUTCOMES];
 	/* Of the look before, to see what grew. */
 	double port_errors[WEIR_MAX_PORTS], port_full[WEIR_MAX_PORTS], port_sent[WEIR_MAX_PORTS];
-	double failures;
+	uint64_t hot_ns[WEIR_MAX_WORKERS]; /* since when each is busy all the time; 0: it is not */
 	bool has_before;
 	int64_t wall_offset_ns; /* wall clock minus monotonic */
 	uint64_t stepped_ns;    /* 0: not of late */
@@ -145,6 +148,10 @@ static void carry_out(struct weir_watchdog *watchdog, enum weir_watchdog_kind ki
 	case WEIR_WATCHDOG_NEIGHBOUR:
 		watchdog->looks_again = true;
 		break;
+	case WEIR_WATCHDOG_LOAD:
+		if (weir_workers_rebalance(watchdog->gateway->dataplane, false, NULL, NULL) < 0)
+			weir_log_warning("watchdog", "no memory to spread the partitions");
+		break;
 	case WEIR_WATCHDOG_POOL:
 		set_shedding(watchdog, true);
 		break;
@@ -212,6 +219,52 @@ static void find_by_value(struct weir_watchdog *watchdog, enum weir_watchdog_kin
 			continue;
 		snprintf(subject, sizeof(subject), "%s=%s", label, value);
 		found(watchdog, kind, now_ns, subject, reason);
+	}
+}
+
+static uint32_t worker_of(const struct weir_samples *samples, const struct weir_sample *sample)
+{
+	const char *label = weir_sample_label(samples, sample, "worker");
+	unsigned long id = label != NULL ? strtoul(label, NULL, 10) : 0;
+
+	return id < WEIR_MAX_WORKERS ? (uint32_t)id : 0;
+}
+
+/* One that is parked has no load, and takes none. */
+static bool has_room(const struct weir_watchdog *watchdog, const struct weir_samples *samples)
+{
+	const struct weir_moves *moves = &watchdog->gateway->dataplane->moves;
+	uint64_t closed = moves->parked | moves->reserved;
+
+	for (int32_t i = samples->first[WEIR_METRIC_ID_WORKER_DUTY]; i >= 0;
+		i = samples->list[i].next)
+		if (samples->list[i].value < ROOM &&
+			!(closed >> worker_of(samples, &samples->list[i]) & 1))
+			return true;
+	return false;
+}
+
+static void look_at_load(
+	struct weir_watchdog *watchdog, uint64_t now_ns, const struct weir_samples *samples)
+{
+	bool is_uneven = has_room(watchdog, samples);
+
+	for (int32_t i = samples->first[WEIR_METRIC_ID_WORKER_DUTY]; i >= 0;
+		i = samples->list[i].next) {
+		uint32_t id = worker_of(samples, &samples->list[i]);
+		char subject[80];
+
+		if (!is_uneven || samples->list[i].value < HOT) {
+			watchdog->hot_ns[id] = 0;
+			continue;
+		}
+		if (watchdog->hot_ns[id] == 0)
+			watchdog->hot_ns[id] = now_ns;
+		if (now_ns - watchdog->hot_ns[id] < HOT_NS)
+			continue;
+		snprintf(subject, sizeof(subject), "worker=%u", id);
+		found(watchdog, WEIR_WATCHDOG_LOAD, now_ns, subject,
+			"busy all the time, while another has room");
 	}
 }
 
@@ -368,6 +421,7 @@ void weir_watchdog_look(
 		WEIR_METRIC_ID_WORKER_STALLED, true, "worker", "it does not come round");
 	find_by_value(watchdog, WEIR_WATCHDOG_NEIGHBOUR, now_ns, samples,
 		WEIR_METRIC_ID_CONSUMER_UP, false, "consumer", "it cannot be reached");
+	look_at_load(watchdog, now_ns, samples);
 	look_at_ports(watchdog, now_ns, samples);
 	look_at_pools(watchdog, now_ns, samples);
 	look_at_disk(watchdog, now_ns, samples);

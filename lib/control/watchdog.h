@@ -11,6 +11,7 @@
  * with watchdog.act false. Control thread only.
  *
  *   worker     does not come round                          nothing: it is named
+ *   load       busy for long, and another has room          spread partitions by measured load
  *   port       no link; errors; sends nothing, and is full  look again at routes and neighbours
  *   pool       fewer free buffers than pool_percent         shed bulk until it has twice as many
  *   disk       the state is not written, or only slowly     write it again at once
@@ -19,6 +20,7 @@
  */
 #define WEIR_WATCHDOGS(X)                                                                          \
 	X(WORKER, "worker", "none")                                                                \
+	X(LOAD, "load", "rebalance")                                                               \
 	X(PORT, "port", "look_again")                                                              \
 	X(POOL, "pool", "shed_bulk")                                                               \
 	X(DISK, "disk", "write_again")                                                             \

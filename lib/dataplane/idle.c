@@ -97,5 +97,6 @@ void weir_worker_idle(struct weir_worker *worker)
 		sleep_on_interrupts(worker);
 	else
 		sleep_for(how_long(worker, idle_us, is_parked));
+	worker->stats.asleep_cycles += rte_rdtsc() - now;
 	rte_rcu_qsbr_thread_online(worker->dataplane->qsbr, worker->id);
 }

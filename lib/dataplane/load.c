@@ -54,6 +54,11 @@ void weir_load_measure(struct weir_dataplane *dataplane)
 	}
 }
 
+double weir_worker_duty(const struct weir_dataplane *dataplane, uint32_t worker)
+{
+	return dataplane->workers[worker].busy_rate / (double)rte_get_tsc_hz();
+}
+
 static void sum_up(const struct weir_stream *stream, struct weir_stream_load *load)
 {
 	double most = 0;

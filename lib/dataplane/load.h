@@ -20,6 +20,8 @@ struct weir_partition_load {
 
 /* Measure; does nothing within half a second of the last time. */
 void weir_load_measure(struct weir_dataplane *dataplane);
+/* Share of the last seconds that a worker was busy. */
+double weir_worker_duty(const struct weir_dataplane *dataplane, uint32_t worker);
 struct weir_stream_load {
 	double messages_per_s;
 	double bytes_per_s;

@@ -54,6 +54,8 @@ struct weir_port_ops {
 	/* Control thread only. */
 	void (*counters)(void *driver, struct weir_port_counters *counters);
 	bool (*link)(void *driver);
+	uint32_t (*speed)(
+		void *driver); /* Mbit/s; 0: unknown. NULL: the kernel's interface knows */
 	/* A port whose packets go another way while no gateway takes them; NULL for all others. */
 	void (*take)(void *driver, bool on); /* workers run: from now on, or not any more */
 	void (*release)(void *driver);       /* no more, and what is under way has been taken */

@@ -287,6 +287,7 @@ static void fill_worker(const struct weir_dataplane *dataplane, const struct wei
 	add(&report->stats, &worker->stats, sizeof(report->stats));
 	report->cycles_per_us = worker->cycles_per_us;
 	report->busy_us = report->stats.busy_cycles / worker->cycles_per_us;
+	report->asleep_us = report->stats.asleep_cycles / worker->cycles_per_us;
 	report->longest_loop_us = report->stats.longest_loop / worker->cycles_per_us;
 }
 

@@ -124,6 +124,7 @@ struct weir_worker_report {
 	uint64_t generation;   /* applied */
 	uint64_t heartbeat_us; /* since its newest loop */
 	uint64_t busy_us;
+	uint64_t asleep_us;
 	uint64_t longest_loop_us;
 	uint64_t cycles_per_us; /* unit of `stats` */
 	uint32_t receive_queues;

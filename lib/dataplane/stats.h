@@ -111,6 +111,7 @@ struct weir_worker_stats {
 	uint64_t busy_loops; /* that found something to do */
 	uint64_t busy_cycles;
 	uint64_t sleeps;                            /* times it gave the core away */
+	uint64_t asleep_cycles;                     /* meanwhile */
 	uint64_t longest_loop;                      /* of the busy ones */
 	uint64_t long_loops;                        /* over the configured threshold */
 	uint64_t loop_histogram[WEIR_DUTY_BUCKETS]; /* by log2 of cycles */

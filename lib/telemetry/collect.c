@@ -162,6 +162,8 @@ static void add_worker(void *context, const struct weir_worker_report *worker)
 	ADD(WORKER_LONG, worker->stats.long_loops);
 	ADD(WORKER_LONGEST, (double)worker->longest_loop_us / 1e6);
 	ADD(WORKER_SLEEPS, worker->stats.sleeps);
+	ADD(WORKER_ASLEEP, (double)worker->asleep_us / 1e6);
+	ADD(WORKER_PARKED, worker->is_parked);
 	ADD(WORKER_MESH_FULL, worker->stats.mesh_full);
 	ADD(WORKER_STRAY, worker->stats.stray);
 	for (int tier = WEIR_TIER_STANDARD; tier < WEIR_TIERS; tier++)

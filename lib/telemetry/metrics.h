@@ -147,6 +147,9 @@
 	X(WORKER_LONG, COUNTER, "weir_worker_long_loops", "", "loops over workers.long_loop_us")   \
 	X(WORKER_LONGEST, GAUGE, "weir_worker_longest_loop_seconds", "seconds", "the longest")     \
 	X(WORKER_SLEEPS, COUNTER, "weir_worker_sleeps", "", "times that it gave its core away")    \
+	X(WORKER_ASLEEP, COUNTER, "weir_worker_asleep_seconds", "seconds",                         \
+		"time that it had given its core away")                                            \
+	X(WORKER_PARKED, GAUGE, "weir_worker_parked", "", "1 while it is to have no partitions")   \
 	X(WORKER_SHED, GAUGE, "weir_worker_shed_ratio", "ratio", "share of a tier that it drops")  \
 	X(WORKER_MESH_FULL, COUNTER, "weir_worker_mesh_full_bursts", "bursts",                     \
 		"bursts that found the ring to another worker full")                               \
@@ -197,6 +200,8 @@
 	X(BASELINE_ODD, GAUGE, "weir_baseline_odd", "", "1 while it is more than the limit")       \
 	X(DRIFT, GAUGE, "weir_drift_differences", "",                                              \
 		"what is not as the configuration, or the host at the start, has it")              \
+	X(CAPACITY, GAUGE, "weir_capacity_saturation_ratio", "ratio",                              \
+		"times the present load, at which the first resource of the kind is used up")      \
 	X(ALERTS, GAUGE, "weir_alerts", "", "alerts that are active, by name")
 
 enum weir_metric_type {

@@ -149,6 +149,9 @@ asked[trace_show]=1
 answers trace_start sample=100 count=5 '.on and .left == 5 and .stream == null'
 answers trace_stop '.rules[0].ended_by == "stop"'
 answers event_subscribe '.number >= 0'
+answers capacity_plan '.factor == 1 and .saturated == 0 and .consumers_left_out == 0 and
+	(.resources | length) >= 5 and all(.resources[]; .limit > 0)'
+answers capacity_plan factor=1000 limit=1 '.factor == 1000 and (.resources | length) == 1'
 answers drift_show '.drifted == false and .differences == [] and (.config | length) == 64 and
 	(.sides | map(.side)) == ["effective", "host"] and
 	all(.sides[]; .facts > 5 and .intended == .actual and (.intended | length) == 64)'

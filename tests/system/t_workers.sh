@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # Partitions, receive queues and a producer move between two workers under load, by hand, by parking
-# and waking workers, by rebalancing, and by configurations that take a worker away and bring it back
+# and waking workers, by rebalancing, by load, and by configurations that take a worker away and bring it back
 # on another CPU: nothing lost, nothing twice, order per key kept, and the law holds all the time.
 
 # shellcheck source=tests/system/_init.sh
@@ -99,4 +99,40 @@ ctl worker wake 1 >/dev/null
 ctl worker rebalance >/dev/null
 assert_json "$(ctl worker list)" '([.workers[].partitions] | add) == 32 and
 	all(.workers[]; .partitions > 0)'
+
+# By load: a worker that is not needed is parked, and woken when the other is busy; nothing is lost
+# or out of order meanwhile, and what load does is not drift.
+receiver_start k1 c1 --listen 10.0.0.3:9995
+receiver_start n1 c2 --native 10.0.0.2:4150 --group native --name n1
+wait_for "ctl consumer list | jq -e '[.consumers[] | select(.state == \"reachable\")] | length == 2'"
+parked='.workers[] | select(.worker == 1) | .state == "parked" and .parked_by == "load" and
+	.partitions == 0'
+woken='all(.workers[]; .state == "running" and .parked_by == null and .partitions > 0)'
+jq '.elastic = {"enabled": true, "wake_percent": 10, "park_percent": 5, "wake_ms": 200,
+	"park_ms": 500}' "$tmp/weir.json" >"$tmp/elastic.json"
+ctl config apply "$tmp/elastic.json" >/dev/null
+wait_for "ctl worker list | jq -e '$parked'"
+before=$(ctl worker list | jq '.workers[1].sleeps')
+assert_json "$(ctl drift show)" '.drifted == false'
+send exporter --to 10.0.0.2:4739 --rate 30k --count 60000 --keys 200 --sources 20 --size 150 \
+	--json "$tmp/sent.json" &
+load=$!
+wait_for "ctl worker list | jq -e '$woken'"
+wait $load
+wait_for "ctl worker list | jq -e '$parked'"
+assert_num "$(ctl worker list | jq '.workers[1].sleeps')" -gt "$before" "sleeps while it is parked"
+assert_json "$(ctl worker list)" 'all(.workers[]; .asleep_percent > 0 and .asleep_percent <= 100)'
+wait_for "ctl group list | jq -e 'all(.groups[]; .delivered == 140000 and .held == 0)'"
+assert_json "$(ctl metric list name=weir_events)" '[.metrics[] | select(.labels.kind | test("^worker_"))
+	| .value] | length == 2 and all(.[]; . >= 1)'
+assert_law
+receiver_stop k1
+receiver_stop n1
+for name in k1 n1; do
+	assert_json "$tmp/$name.json" '.received == 60000 and .lost == 0 and .duplicates == 0 and
+		.reordered == 0' "$name while workers were parked and woken"
+done
+# Switched off, all are awake.
+ctl config apply "$tmp/weir.json" >/dev/null
+wait_for "ctl worker list | jq -e '$woken'"
 weir_stop

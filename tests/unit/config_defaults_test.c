@@ -92,6 +92,20 @@ static void test_sections_left_out_have_defaults(void)
 	weir_config_free(config);
 }
 
+static void test_elasticity_is_off_and_has_defaults(void)
+{
+	struct weir_config *config =
+		parse("{'ports':[{'name':'p','driver':'af_packet','interface':'eth0'}]}");
+
+	CU_ASSERT_FALSE(config->elastic.enabled);
+	CU_ASSERT_EQUAL(config->elastic.least, 1);
+	CU_ASSERT_EQUAL(config->elastic.wake_percent, 75);
+	CU_ASSERT_EQUAL(config->elastic.park_percent, 50);
+	CU_ASSERT_EQUAL(config->elastic.wake_ms, 1000);
+	CU_ASSERT_EQUAL(config->elastic.park_ms, 30000);
+	weir_config_free(config);
+}
+
 static void test_a_port_left_bare_has_defaults(void)
 {
 	struct weir_config *config =
@@ -433,6 +447,7 @@ int main(void)
 {
 	CU_TestInfo tests[] = {
 		{"sections left out have defaults", test_sections_left_out_have_defaults},
+		{"elasticity is off and has defaults", test_elasticity_is_off_and_has_defaults},
 		{"a port left bare has defaults", test_a_port_left_bare_has_defaults},
 		{"streams and groups left bare have defaults",
 			test_streams_and_holders_bare_have_defaults},

@@ -48,6 +48,8 @@ DOCUMENTS = [
         "watchdog": {"act": False, "per_hour": 3, "pool_percent": 20, "disk_ms": 500,
                      "clock_ms": 500},
         "alerts": {"short_s": 60, "long_s": 86400, "deviation": 3},
+        "elastic": {"enabled": True, "least": 2, "wake_percent": 100, "park_percent": 1,
+                    "wake_ms": 500, "park_ms": 60000},
         "features": {"batching": {"state": "off", "share_percent": 50, "streams": ["s"]},
                      "runs": {"state": "on", "share_percent": 20, "streams": ["s", "t"]}},
         "ports": [

@@ -169,6 +169,44 @@ static void a_worker_is_named_while_it_stands(void)
 	end();
 }
 
+static void look_at_loads(double first, double second)
+{
+	weir_samples_reset(&samples);
+	weir_samples_label_number(&samples, 0, "worker", 0);
+	weir_samples_add(&samples, WEIR_METRIC_ID_WORKER_DUTY, first);
+	weir_samples_label_number(&samples, 0, "worker", 1);
+	weir_samples_add(&samples, WEIR_METRIC_ID_WORKER_DUTY, second);
+	look();
+}
+
+static void a_busy_worker_is_in_trouble_while_another_has_room(void)
+{
+	begin(false);
+	for (int i = 0; i < 5; i++)
+		look_at_loads(0.95, 0.3);
+	CU_ASSERT_EQUAL(in_trouble("load", "worker=0"), -1);
+	look_at_loads(0.95, 0.3);
+	CU_ASSERT_EQUAL(in_trouble("load", "worker=0"), 1);
+	CU_ASSERT_EQUAL(remedies("load", "reported"), 1);
+	look_at_loads(0.95, 0.7);
+	CU_ASSERT_EQUAL(in_trouble("load", "worker=0"), 0);
+	/* Both are busy, or the other is parked: there is nothing to spread. */
+	for (int i = 0; i < 10; i++)
+		look_at_loads(0.95, 0.95);
+	CU_ASSERT_EQUAL(in_trouble("load", "worker=0"), 0);
+	dataplane.moves.parked = 2;
+	for (int i = 0; i < 10; i++)
+		look_at_loads(0.95, 0);
+	CU_ASSERT_EQUAL(in_trouble("load", "worker=0"), 0);
+	dataplane.moves.parked = 0;
+	/* A dip begins the time anew. */
+	for (int i = 0; i < 10; i++)
+		look_at_loads(i % 4 == 3 ? 0.5 : 0.95, 0.3);
+	CU_ASSERT_EQUAL(in_trouble("load", "worker=0"), 0);
+	CU_ASSERT_EQUAL(in_trouble("load", "worker=1"), -1);
+	end();
+}
+
 static void a_step_of_the_clock_is_told_for_a_minute(void)
 {
 	begin(true);
@@ -224,6 +262,8 @@ int main(void)
 		{"a port is in trouble by errors, and when nothing leaves",
 			a_port_is_in_trouble_by_errors_and_when_nothing_leaves},
 		{"a worker is named while it stands", a_worker_is_named_while_it_stands},
+		{"a busy worker is in trouble while another has room",
+			a_busy_worker_is_in_trouble_while_another_has_room},
 		{"a step of the clock is told for a minute",
 			a_step_of_the_clock_is_told_for_a_minute},
 		{"troubles without end are bounded", troubles_without_end_are_bounded},
