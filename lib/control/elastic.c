@@ -69,8 +69,7 @@ static void park(struct weir_elastic *elastic, uint16_t worker)
 /* Bit a worker: those that the load is for. */
 static uint64_t shared_workers(const struct weir_dataplane *dataplane)
 {
-	return weir_workers_staying(dataplane) &
-	       ~(dataplane->moves.parked | dataplane->moves.reserved);
+	return weir_workers_receiving(dataplane) & ~dataplane->moves.reserved;
 }
 
 /* The first worker sends for the control thread, and is not parked. */
