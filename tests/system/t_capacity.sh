@@ -66,7 +66,7 @@ wait_for "ctl worker list | jq -e '.workers[0].load_percent < 20'"
 load_start $((most * 45 / 100))
 sleep 2
 part=$(measured 1.5)
-plan=$(ctl capacity plan 1.5)
+plan=$(ctl capacity plan factor=1.5)
 load_stop
 assert_json "$plan" '.factor == 1.5 and .saturated == 0 and .first.resource == "worker" and
 	(.resources | map(.saturates_at // infinite) | . == sort) and
@@ -86,9 +86,9 @@ assert_within "$factor" "$measured_factor" 20 "where the worker is used up"
 # A consumer's limit comes first when it is nearer.
 ctl consumer set-rate c3 packets_per_s=1500 >/dev/null
 load_start 1000
-wait_for "ctl capacity plan 2 | jq -e '.first | .resource == \"consumer\" and .name == \"c3\" and
+wait_for "ctl capacity plan factor=2 | jq -e '.first | .resource == \"consumer\" and .name == \"c3\" and
 	.what == \"packet_rate\" and .saturates_at > 1.3 and .saturates_at < 1.7'"
-assert_json "$(ctl capacity plan 2 limit=3)" '.saturated == 1 and (.resources | length) == 3 and
+assert_json "$(ctl capacity plan factor=2 limit=3)" '.saturated == 1 and (.resources | length) == 3 and
 	.resources[0].saturated'
 wait_for "ctl metric list name=weir_capacity_saturation | jq -e 'any(.metrics[];
 	.labels.resource == \"consumer\" and .value < 1.7)'"
