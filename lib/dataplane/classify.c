@@ -305,7 +305,7 @@ static __rte_noinline uint32_t classify_any(struct weir_worker *worker, struct i
 		return to_owner(worker, intake, port, packet, &headers,
 			headers.ip_version == 4 &&
 				headers.l4_offset == headers.l3_offset + WEIR_IPV4_SIZE &&
-				!(packet->ol_flags & WEIR_PORT_STALE));
+				!(packet->ol_flags & CARRIED));
 	if (result == WEIR_PARSE_DROP)
 		port_drop(worker, port, packet, reason);
 	else
@@ -335,9 +335,8 @@ void weir_classify(struct weir_worker *worker, struct weir_port *port, struct rt
 	uint32_t count)
 {
 	struct weir_port_stats *stats = &worker->port_stats[port->index];
-	/* Found bad by the NIC, not understood, or stale: classify_any knows which. */
-	uint64_t suspicious = WEIR_PORT_STALE |
-			      (port->can_ip_checksum ? RTE_MBUF_F_RX_IP_CKSUM_BAD : 0) |
+	/* Found bad by the NIC, not understood, stale, or followed: classify_any knows which. */
+	uint64_t suspicious = CARRIED | (port->can_ip_checksum ? RTE_MBUF_F_RX_IP_CKSUM_BAD : 0) |
 			      (port->can_udp_checksum ? RTE_MBUF_F_RX_L4_CKSUM_BAD : 0);
 	uint64_t good = port->can_ip_checksum ? RTE_MBUF_F_RX_IP_CKSUM_GOOD : 0;
 	uint64_t bytes = 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <string.h>
 
+#include "dataplane/direct.h"
 #include "dataplane/trace.h"
 #include "dataplane_fixture.h"
 #include "dataplane_tests.h"
@@ -198,11 +199,35 @@ static void test_full(void)
 	plane_close(plane);
 }
 
+/* Those around it pass their ring, and keep their place. */
+static void test_past_the_ring(void)
+{
+	struct plane *plane = plane_open("[{'name':'s','key':'source','partitions':1}]",
+		"[{'name':'g','streams':'s','consumers':[" CONSUMER("c", "198.51.100.9") "]}]");
+	uint32_t kinds[WEIR_TRACE_DROPPED + 1];
+
+	plane_reach_all(plane);
+	begin(plane, 3, 2);
+	weir_direct_allow(plane->worker);
+	plane_receive_numbered(plane, 1, 0, 10, 60);
+	CU_ASSERT_NOT_EQUAL(plane->worker->tx[1].count, 0);
+	plane_deliver(plane);
+	take(plane, kinds, NULL);
+	CU_ASSERT_EQUAL(kinds[WEIR_TRACE_APPENDED], 2);
+	CU_ASSERT_EQUAL(kinds[WEIR_TRACE_TAKEN], 2);
+	CU_ASSERT_EQUAL(kinds[WEIR_TRACE_SENT], 2);
+	CU_ASSERT_EQUAL_FATAL(plane->sent_count, 10);
+	for (uint32_t i = 0; i < 10; i++)
+		CU_ASSERT_EQUAL(plane_number(plane, i), i);
+	plane_close(plane);
+}
+
 CU_TestInfo dataplane_trace_tests[] = {
 	{"off, nothing is followed", test_off},
 	{"each stage is told once", test_stages},
 	{"one in so many is followed", test_share},
 	{"what a rule asks for holds", test_conditions},
+	{"one is followed among those that pass their ring", test_past_the_ring},
 	{"a drop has its reason and what held it", test_dropped},
 	{"a full ring loses what is counted, and nothing else", test_full},
 	CU_TEST_INFO_NULL,
