@@ -96,28 +96,46 @@ static struct weir_position *find_position(const struct weir_lane *lane, uint64_
 	return NULL;
 }
 
+static bool has_session(const struct weir_worker *worker, uint64_t session)
+{
+	weir_list_for_each (node, &worker->sessions)
+		if (weir_list_entry(node, struct weir_outlet, sessions)->consumer->session ==
+			session)
+			return true;
+	return false;
+}
+
+/* That of a session that has ended, when there is no other: all that are there have room. */
+static struct weir_position *find_place(
+	const struct weir_worker *worker, const struct weir_lane *lane)
+{
+	struct weir_position *position = find_position(lane, 0);
+
+	for (uint16_t i = 0; position == NULL && i < lane->history_size; i++)
+		if (!has_session(worker, lane->history[i].session))
+			position = &lane->history[i];
+	return position != NULL ? position : &lane->history[lane->wire.epoch % lane->history_size];
+}
+
 /* A session's positions on a lane go on where they were, should the lane come back to it. */
-static void lane_remember(struct weir_lane *lane, uint64_t session)
+static void lane_remember(
+	const struct weir_worker *worker, struct weir_lane *lane, uint64_t session)
 {
 	struct weir_position *position = find_position(lane, session);
 
 	if (position == NULL)
-		position = find_position(lane, 0);
-	if (position == NULL)
-		position = &lane->history[lane->wire.epoch % lane->history_size];
+		position = find_place(worker, lane);
 	position->session = session;
 	position->messages = lane->wire.messages;
 	position->bytes = lane->wire.bytes;
-	lane->left_session = session;
-	lane->tells = POSITION_TELLS;
+	lane->tells[position - lane->history] = POSITION_TELLS;
 }
 
-bool weir_lane_tell_position(struct weir_lane *lane, uint64_t session)
+uint8_t *weir_lane_tells(const struct weir_lane *lane, uint64_t session)
 {
-	if (lane->tells == 0 || lane->left_session != session)
-		return false;
-	lane->tells--;
-	return true;
+	const struct weir_position *position = find_position(lane, session);
+
+	return position != NULL ? &lane->tells[position - lane->history] : NULL;
 }
 
 struct weir_position weir_lane_position(const struct weir_lane *lane, uint64_t session)
@@ -130,11 +148,12 @@ struct weir_position weir_lane_position(const struct weir_lane *lane, uint64_t s
 static void lane_recall(struct weir_lane *lane, uint64_t session)
 {
 	struct weir_position position = weir_lane_position(lane, session);
+	uint8_t *tells = weir_lane_tells(lane, session);
 
 	lane->wire.messages = position.messages;
 	lane->wire.bytes = position.bytes;
-	if (lane->left_session == session)
-		lane->tells = 0;
+	if (tells != NULL)
+		*tells = 0;
 }
 
 void weir_lane_set_consumer(
@@ -146,7 +165,7 @@ void weir_lane_set_consumer(
 	if (lane->delivery != NULL)
 		weir_reliable_rewind(worker, lane);
 	if (lane->history != NULL && before != NULL) {
-		lane_remember(lane, before->consumer->session);
+		lane_remember(worker, lane, before->consumer->session);
 		before->has_left = true;
 	}
 	lane->outlet = outlet;

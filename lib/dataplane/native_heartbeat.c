@@ -89,21 +89,34 @@ static struct weir_frame_heartbeat *add_frame(
 	return frame;
 }
 
-void weir_native_tell_moved(
+/* A datagram is open afterwards; false: the port or the pool has no room for one. */
+static bool open_datagram(struct weir_worker *worker, struct weir_outlet *outlet)
+{
+	const struct weir_route *route =
+		atomic_load_explicit(&outlet->consumer->route, memory_order_acquire);
+
+	return route != NULL && weir_tx_room(&worker->tx[route->port]) >= 2 + worker->open_count &&
+	       weir_native_datagram(worker, outlet, route);
+}
+
+bool weir_native_tell_moved(
 	struct weir_worker *worker, struct weir_consumer *consumer, const struct weir_lane *lane)
 {
 	struct weir_position position = weir_lane_position(lane, consumer->session);
 	struct weir_outlet *outlet = &consumer->outlets[worker->id];
-	const struct weir_route *route =
-		atomic_load_explicit(&consumer->route, memory_order_acquire);
 	struct weir_frame_heartbeat *frame;
 
-	if (route == NULL || weir_tx_room(&worker->tx[route->port]) < 2 + worker->open_count ||
-		!weir_native_datagram(worker, outlet, route))
-		return;
+	if (!open_datagram(worker, outlet))
+		return false;
 	frame = add_frame(worker, outlet, 1);
+	/* What is full may leave; a frame of data that is being filled stays. */
+	if (frame == NULL && outlet->data_lane == NULL) {
+		weir_native_send(worker, outlet);
+		if (open_datagram(worker, outlet))
+			frame = add_frame(worker, outlet, 1);
+	}
 	if (frame == NULL)
-		return;
+		return false;
 	frame->lanes[0].stream = weir_be16(lane->wire.stream);
 	frame->lanes[0].partition = weir_be16(lane->wire.partition);
 	frame->lanes[0].epoch = weir_be32(lane->wire.epoch);
@@ -111,12 +124,14 @@ void weir_native_tell_moved(
 	frame->lanes[0].lane_first = weir_be64(lane->wire.first);
 	frame->lanes[0].lane_messages = weir_be64(position.messages);
 	frame->lanes[0].lane_bytes = weir_be64(position.bytes);
+	return true;
 }
 
+/* Returns whether there is more to tell; what there was no room for comes with the next one. */
 static bool tell_left_of(
 	struct weir_worker *worker, struct weir_outlet *outlet, const struct weir_stream *stream)
 {
-	bool has_told = false;
+	bool has_left = false;
 
 	for (uint16_t p = 0; p < stream->partition_count; p++) {
 		const struct weir_partition *partition = &stream->partitions[p];
@@ -125,15 +140,20 @@ static bool tell_left_of(
 			continue;
 		for (uint32_t i = 0; i < partition->lane_count; i++) {
 			struct weir_lane *lane = partition->lanes[i];
+			uint8_t *tells;
 
-			if (lane->group != outlet->consumer->group ||
-				!weir_lane_tell_position(lane, outlet->consumer->session))
+			if (lane->group != outlet->consumer->group)
 				continue;
-			weir_native_tell_moved(worker, outlet->consumer, lane);
-			has_told = true;
+			tells = weir_lane_tells(lane, outlet->consumer->session);
+			if (tells == NULL || *tells == 0)
+				continue;
+			has_left = true;
+			if (!weir_native_tell_moved(worker, outlet->consumer, lane))
+				return true;
+			--*tells;
 		}
 	}
-	return has_told;
+	return has_left;
 }
 
 /*
@@ -142,23 +162,19 @@ static bool tell_left_of(
  */
 static void tell_left(struct weir_worker *worker, struct weir_outlet *outlet)
 {
-	bool has_told = false;
+	bool has_left = false;
 
 	for (uint32_t i = 0; i < worker->snapshot->stream_count; i++)
-		has_told |= tell_left_of(worker, outlet, worker->snapshot->streams[i].stream);
-	outlet->has_left = has_told;
+		has_left |= tell_left_of(worker, outlet, worker->snapshot->streams[i].stream);
+	outlet->has_left = has_left;
 }
 
 static void send_heartbeat(struct weir_worker *worker, struct weir_outlet *outlet)
 {
-	struct weir_consumer *consumer = outlet->consumer;
-	const struct weir_route *route =
-		atomic_load_explicit(&consumer->route, memory_order_acquire);
 	struct weir_frame_heartbeat *frame;
 	uint32_t most, count;
 
-	if (route == NULL || weir_tx_room(&worker->tx[route->port]) < 2 + worker->open_count ||
-		!weir_native_datagram(worker, outlet, route))
+	if (!open_datagram(worker, outlet))
 		return;
 	most = (outlet->writer.size - WEIR_DATAGRAM_HEADER - (uint32_t)sizeof(*frame)) /
 	       (uint32_t)sizeof(frame->lanes[0]);
@@ -168,7 +184,8 @@ static void send_heartbeat(struct weir_worker *worker, struct weir_outlet *outle
 		fill_lanes(outlet, frame, count);
 	if (unlikely(outlet->has_left))
 		tell_left(worker, outlet);
-	weir_native_send(worker, outlet);
+	if (outlet->datagram != NULL)
+		weir_native_send(worker, outlet);
 	outlet->last_heartbeat = worker->now;
 }
 

@@ -73,7 +73,7 @@ bool weir_native_begin(struct weir_worker *worker, struct weir_outlet *outlet,
  * native_heartbeat.c: a session asks for what it missed on a lane that it has no more: tell it the
  * epoch that the lane is in now, so that it waits for nothing.
  */
-void weir_native_tell_moved(
+bool weir_native_tell_moved(
 	struct weir_worker *worker, struct weir_consumer *consumer, const struct weir_lane *lane);
 /* The outlet's datagram, begun if need be; false without a buffer. */
 bool weir_native_datagram(

@@ -153,10 +153,12 @@ static bool add_history(struct weir_attachment *attachment, uint16_t sessions)
 	uint16_t partitions = attachment->stream->partition_count;
 
 	attachment->history = allocate((size_t)partitions * sessions, sizeof(*attachment->history));
-	if (attachment->history == NULL)
+	attachment->tells = allocate((size_t)partitions * sessions, sizeof(*attachment->tells));
+	if (attachment->history == NULL || attachment->tells == NULL)
 		return false;
 	for (uint16_t i = 0; i < partitions; i++) {
 		attachment->lanes[i].history = attachment->history + (size_t)i * sessions;
+		attachment->lanes[i].tells = attachment->tells + (size_t)i * sessions;
 		attachment->lanes[i].history_size = sessions;
 	}
 	return true;
@@ -247,6 +249,7 @@ void weir_attachment_free(void *object)
 	weir_placement_free(attachment);
 	rte_free(attachment->lanes);
 	rte_free(attachment->history);
+	rte_free(attachment->tells);
 	rte_free(attachment->deliveries);
 	rte_free(attachment->records);
 	rte_free(attachment->starts);

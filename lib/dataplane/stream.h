@@ -66,9 +66,8 @@ struct weir_lane {
 	struct weir_data_lane wire;    /* its epoch is raised whenever the consumer changes */
 	struct weir_list report;       /* in outlet->reports once it was sent on */
 	struct weir_position *history; /* native groups; of sessions that may come back */
+	uint8_t *tells; /* by place in it: heartbeats that are still to tell where it ended */
 	uint16_t history_size;
-	uint8_t tells; /* heartbeats that are still to tell who had it last where it ended */
-	uint64_t left_session; /* of whom */
 	/* At least once; NULL: at most once, and a message is passed when it is sent. */
 	struct weir_delivery *delivery;
 	struct weir_list again;  /* in outlet->again while something is to be sent again, or told */
@@ -214,6 +213,7 @@ struct weir_attachment {
 						    control thread */
 	struct weir_placement *placement;        /* the plan behind it; control thread's own */
 	struct weir_position *history;    /* of all lanes, one allocation; NULL: blind group */
+	uint8_t *tells;                   /* beside it, likewise */
 	struct weir_delivery *deliveries; /* of all lanes; NULL: at most once */
 	struct weir_delivery_record *records;
 	uint64_t *starts; /* where each lane goes on after a restart; NULL: nothing is known */

@@ -203,6 +203,9 @@ static void take(struct weir_worker *worker, const struct weir_taking *taking)
 		weir_partition_purge(worker, partition, WEIR_REASON_REMOVED);
 	for (uint32_t i = 0; i < partition->lane_count; i++)
 		lane_go_on(worker, partition->lanes[i]);
+	/* Some may have been sent the last on its lanes elsewhere, and be told of it here. */
+	weir_list_for_each (node, &worker->sessions)
+		weir_list_entry(node, struct weir_outlet, sessions)->has_left = true;
 	weir_stream_set_owner(stream, partition->index, worker->id);
 }
 

@@ -355,8 +355,11 @@ void weir_tx_forget(struct weir_worker *worker, const struct weir_group_stats *s
 
 /* apply.c: what a session had been sent on the lane before it went to another; zeros: nothing. */
 struct weir_position weir_lane_position(const struct weir_lane *lane, uint64_t session);
-/* True some times after it went: the session may not have heard of the last that it was sent. */
-bool weir_lane_tell_position(struct weir_lane *lane, uint64_t session);
+/*
+ * How often it is still to be told, as it may not have heard of the last that it was sent; NULL: it
+ * was sent nothing.
+ */
+uint8_t *weir_lane_tells(const struct weir_lane *lane, uint64_t session);
 /* Make a partition agree with the snapshot. */
 void weir_partition_sync(struct weir_worker *worker, struct weir_partition *partition,
 	const struct weir_stream_view *view);

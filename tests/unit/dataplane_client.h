@@ -16,7 +16,7 @@
 
 #define CLIENT_MESSAGES 2048 /* kept; more are only counted */
 #define CLIENT_GAPS     64
-#define CLIENT_LANES    16 /* partitions of its one stream */
+#define CLIENT_LANES    32 /* partitions of its one stream */
 
 struct client_message {
 	uint64_t seq;

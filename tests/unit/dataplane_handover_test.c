@@ -9,6 +9,7 @@
 
 #define STREAM "[{'name':'s','key':'source','partitions':1}]"
 #define GROUP  "[{'name':'n','class':'native','streams':'s'}]"
+#define MANY   32 /* partitions */
 #define BLIND                                                                                      \
 	"{'name':'g','streams':'s','consumers':[{'name':'c','address':'198.51.100.9',"             \
 	"'port':9995}]}"
@@ -389,6 +390,39 @@ static void test_told_where_it_ended(void)
 	plane_close(plane);
 }
 
+/* Of more lanes than a datagram has room for. */
+static void test_all_told_where_they_ended(void)
+{
+	struct plane *plane = plane_open("[{'name':'s','key':'source','partitions':32}]", GROUP);
+	uint32_t told[MANY] = {0};
+	struct client client, next;
+
+	client_join(&client, plane, &trusting);
+	client_grant_all(&client);
+	for (uint8_t source = 1; source < 250; source++)
+		plane_receive_numbered(plane, source, 0, 1, 20);
+	client_collect(&client);
+	client_join(&next, plane,
+		&(struct client_options){.name = "next", .host = 8, .is_reliable = true});
+	client_grant_all(&next);
+	for (uint16_t p = 0; p < MANY; p++)
+		CU_ASSERT_EQUAL(weir_ownership_move(plane->dataplane, "s", p, "n", "next"), 0);
+	plane_republish(plane);
+	for (uint32_t i = 0; i < 20; i++) {
+		for (uint32_t p = 0; p < MANY; p++)
+			client.lanes[p].heard = 0;
+		plane_advance(plane, 100000);
+		plane_tick(plane);
+		client_collect(&client);
+		client_collect(&next);
+		for (uint32_t p = 0; p < MANY; p++)
+			told[p] += client.lanes[p].heard != 0;
+	}
+	for (uint32_t p = 0; p < MANY; p++)
+		CU_ASSERT_EQUAL(told[p], 5);
+	plane_close(plane);
+}
+
 CU_TestInfo dataplane_handover_tests[] = {
 	{"the next session gets what the last was not done with", test_next_session},
 	{"what was given up stays so for the next", test_given_up_stays},
@@ -404,5 +438,6 @@ CU_TestInfo dataplane_handover_tests[] = {
 	{"a group that is removed holds nothing", test_group_removed},
 	{"a stream that is removed holds nothing", test_stream_removed},
 	{"a session is told where a lane ended that went to another", test_told_where_it_ended},
+	{"so it is of all of many that left at once", test_all_told_where_they_ended},
 	CU_TEST_INFO_NULL,
 };
