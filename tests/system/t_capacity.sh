@@ -64,7 +64,7 @@ load_stop
 # A part of it: the plan.
 wait_for "ctl worker list | jq -e '.workers[0].load_percent < 20'"
 load_start $((most * 45 / 100))
-sleep 2
+wait_for "ctl worker list | jq -e '.workers[0].load_percent > 20'"
 part=$(measured 1.5)
 plan=$(ctl capacity plan factor=1.5)
 load_stop
