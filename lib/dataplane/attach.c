@@ -11,8 +11,8 @@
 #include "dataplane/worker.h"
 
 /*
- * Which worker sends by which transmit queue. A port with fewer
- * transmit queues than workers is shared: the workers without a queue hand their packets over.
+ * Which worker sends by which transmit queue. A port with fewer transmit queues than workers is
+ * shared: the workers without a queue hand their packets over.
  */
 
 #define HANDOFF_SIZE 1024

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "dataplane/chaos.h"
 
-#include "dataplane/worker.h"
+#include "dataplane/direct.h"
 
 #define ASIDE_US UINT64_C(10000) /* that a packet waits for the one that it comes after */
 
@@ -62,6 +62,7 @@ static void let_go(struct weir_worker *worker, const struct weir_chaos_packet *h
 	struct rte_mbuf *packet = held->packet;
 
 	packet->port = held->port->index; /* for captures that have begun since */
+	weir_direct_allow(worker);        /* something may wait since it was received */
 	weir_classify(worker, held->port, &packet, 1);
 }
 

@@ -53,7 +53,7 @@ static void remove_queue(struct weir_worker *worker, const struct weir_rx_queue 
 	__atomic_store_n(&worker->rx_count, kept, __ATOMIC_RELAXED);
 }
 
-/* Nothing is taken from it any more; false: its driver wants it to stay for now. */
+/* Nothing is taken from it any more; false: what was on its way into it has not come yet. */
 static bool leave_queue(struct weir_worker *worker, struct weir_rx_queue *queue)
 {
 	const struct weir_port_ops *ops = queue->port->ops;

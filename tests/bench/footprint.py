@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
-What the gateway takes without doing much: memory for each buffer, consumer and partition, the time until it
-forwards, and CPU while nothing comes. Less is better.
+What the gateway takes without doing much: memory for each consumer and partition, the time until
+it forwards, and CPU while nothing comes. Less is better.
 """
 
 import dataclasses
@@ -40,7 +40,6 @@ def frames(arguments):
 
 def taken(arguments, **shape):
     with Gateway(frames(arguments), dataclasses.replace(PLAIN, **shape), arguments) as gateway:
-        time.sleep(SETTLE_S)
         return memory(gateway)
 
 

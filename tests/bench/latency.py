@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
 How long a datagram takes from a sender over one veth, through the gateway, over another veth to a
-receiver, beside testpmd on the same devices of net_af_packet: one way, by the senders' own clock, at a part
-of the rate that the gateway carries. And what a consumer has to bear from its neighbours: dead, slow,
-flooded. Here less is better: a ratio of 1 is no difference.
+receiver, beside testpmd on the same devices of net_af_packet: one way, by the sender's own clock,
+at a part of the rate that the gateway carries. And what a consumer has to bear from its neighbours:
+dead, slow, flooded. Here less is better: a ratio of 1 is no difference.
 """
 
 import contextlib

@@ -6,7 +6,7 @@
 # shellcheck source=tests/system/_init.sh
 . "$(dirname "$0")/../system/_init.sh"
 
-# Of keys_1m and native_32 there is much in buffers.
+# What keys_1m and native_N keep in buffers takes much.
 need=512
 case " $* " in
 *" keys_1m "* | *" native_"*) need=1800 ;;
