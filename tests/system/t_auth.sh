@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# light
 #
 # A group with pre-shared keys: who proves a key is served, everybody else is refused alike; what
 # was recorded, changed or made up is dropped and counted, and changes nothing.

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# light
 #
 # A configuration that is wrong is refused with where, why and what to do; and nothing has
 # changed, at start and on the running gateway.

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# light
 #
 # What routers sent is what collectors get: every capture goes through the gateway, and comes
 # out with the same payloads, in the order of each key, under headers that are right.

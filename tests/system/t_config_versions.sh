@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# light
 #
 # Versions of the configuration: what ran can be listed, compared and run again, also after a
 # restart; what is on trial and not confirmed goes back by itself, also over a kill of the gateway.

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# light
 #
 # scripts/weir.lua shows every frame of the protocol with its values, and complains of a broken one.
 

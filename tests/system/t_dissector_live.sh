@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# light
 #
 # What the gateway really sends can be read: a delivered datagram as IPFIX, and a native session,
 # from HELLO to LEAVE, by the dissector in scripts/weir.lua, with nothing malformed.

@@ -6,7 +6,8 @@
 # The gateway is stopped for half a second, killed, started again and ended in order, each under
 # 100,000 packets a second. The program on the port goes on delivering to both groups: what is lost
 # is at most what the gate lets into the socket, nothing at a start or an orderly end; the order of
-# each key is kept; nothing is lost that was sent later than 1 ms after the death; and a rate holds
+# each key is kept, but for the packets in hand of a worker that is halted inside the call that sends
+# them (docs/xdp.md); nothing is lost that was sent later than 1 ms after the death; and a rate holds
 # across death and restart.
 #
 # FAILOVER_ROUNDS=20 does each twenty times, for docs/measurements.md, instead of two.
@@ -17,6 +18,7 @@
 rounds=${FAILOVER_ROUNDS:-2}
 rate=100000
 gate=1024
+in_hand=32
 
 # wire DEVICE NUMBER NAMESPACE: a cable to a host of its own, 10.0.NUMBER.1 there and .2 here. As
 # everything shares two CPUs, there is no switch on the way. A veth takes redirected frames only when
@@ -108,12 +110,13 @@ under_load() {
 	done
 }
 
-# note NAME: what was lost, into $tmp/NAME.lost
+# note NAME IN_HAND: what was lost, into $tmp/NAME.lost; at most so many came late
 note() {
 	local receiver
 	for receiver in first second; do
-		assert_json "$tmp/$receiver.json" '.reordered == 0 and .duplicates == 0 and
-			.socket_drops == 0' "$1: $receiver"
+		assert_json "$tmp/$receiver.json" ".reordered <= $2 and .duplicates == 0 and
+			.socket_drops == 0" "$1: $receiver"
+		jq .reordered "$tmp/$receiver.json" >>"$tmp/$1.reordered"
 	done
 	jq --slurpfile sent "$tmp/sent.json" '$sent[0].sent - .received' \
 		"$tmp/first.json" "$tmp/second.json" >>"$tmp/$1.lost"
@@ -172,15 +175,15 @@ disturbed=0
 for ((i = 0; i < rounds; i++)); do
 	run
 	until under_load stalled && took_over 1; do :; done
-	note stalled
+	note stalled $in_hand
 	until under_load killed && state_is kernel && took_over 1; do run; done
-	note killed
+	note killed $in_hand
 	lateness
 	until under_load started && took_over 0; do gateway_kill; done
-	note started
+	note started 0
 	reachable
 	until under_load ended && took_over 0; do run; done
-	note ended
+	note ended 0
 	state_is disarmed || fail "after an orderly end: $(lan_queue)"
 done
 echo "$disturbed rounds did not count: the machine kept the worker from its CPU"
@@ -212,6 +215,8 @@ jq '"limit of 1000 packets/s: \((.received - 50) / .seconds)"' -r "$tmp/third.js
 
 assert_num "$(median stalled.lost)" -le $gate "lost in a stall"
 assert_num "$(median killed.lost)" -le $gate "lost in a death"
+assert_num "$(median stalled.reordered)" -eq 0 "out of order over a stall"
+assert_num "$(median killed.reordered)" -eq 0 "out of order over a death"
 assert_num "$(median started.lost)" -eq 0 "lost in a start"
 assert_num "$(median ended.lost)" -eq 0 "lost in an orderly end"
 assert_num "$(median late)" -le 1000 "us from the death until everything came"

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# light
 #
 # Groups of one stream are independent: each has its own sample, filter, pace and losses, and each
 # loss is counted by its reason.

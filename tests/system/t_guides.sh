@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# light
 #
 # The steps of docs/guides/replace-a-tee.md, as they stand, in the place of a real nfacctd: both
 # receivers get every datagram before, after, and after the way back.

@@ -147,7 +147,8 @@ assert_eq "$(share one)" "$before" "partitions after a dry run"
 
 best_quiet=
 best_moves=
-for round in 1 2 3 4; do
+# What else runs on the machine only ever adds: two rounds, and more while it is too unquiet to tell.
+for round in {1..8}; do
 	for name in quiet moves; do
 		run $name
 		best=best_$name
@@ -155,7 +156,7 @@ for round in 1 2 3 4; do
 			declare "$best=$p99_us"
 		fi
 	done
-	[ "$round" = 1 ] || [ "${best_moves%.*}" -gt $((${best_quiet%.*} * 11 / 10)) ] || break
+	[ "$round" = 1 ] || [ "${best_moves%.*}" -gt $((${best_quiet%.*} * 11 / 10 + 500)) ] || break
 done
 echo "p99 of what does not move: $best_quiet us alone, $best_moves us beside moves"
 assert_num "${best_moves%.*}" -le $((${best_quiet%.*} * 11 / 10 + 500)) "p99 beside moves, us"

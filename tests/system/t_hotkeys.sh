@@ -74,6 +74,10 @@ assert_fails ctl partition set-worker flows $(((hot + 1) % 32)) "$owner"
 assert_law
 ctl worker rebalance >/dev/null
 assert_json "$(ctl worker list)" ".workers[$owner].partitions == 1"
+# From here on by command alone: else it would be alone again three seconds after it was released.
+jq '.workers.isolate_percent = 0' "$tmp/weir.json" >"$tmp/by_hand.json"
+ctl config apply "$tmp/by_hand.json" >/dev/null
+assert_json "$(of kept)" ".[$hot].alone" "still"
 ctl partition release flows "$hot" >/dev/null
 assert_json "$(of kept)" ".[$hot].alone | not"
 owner=$(of kept | jq ".[$hot].worker")

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# light
 #
 # Both IP versions on both sides, source kept or rewritten, and datagrams up to what the MTU takes:
 # real sockets receive them, which says that all lengths and checksums are right.

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# light
 #
 # What the kernel drops in front of an af_packet port is counted: rx_missed and received together
 # are what was sent.

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# light
 #
 # A port that DPDK took from the kernel keeps its place in the network: its twin answers ARP, ping
 # and TCP while streams flow by the same port. And ports that are the kernel's or a neighbour

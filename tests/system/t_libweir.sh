@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# light
 # time limit: 240
 #
 # libweir as others get it: installed, found by pkg-config, its examples compiled outside of the

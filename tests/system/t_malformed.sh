@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# light
 #
 # Every malformed frame is dropped and counted under its own reason, and no sound one is.
 

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# light
 #
 # Every method that the control socket promises is there and does what it says, and weirctl's
 # exit status and tables can be relied on.

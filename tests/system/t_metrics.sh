@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# light
 #
 # What /metrics says is what happened on the wire, the same by HTTP, by the control socket and by
 # DPDK's telemetry; a real Prometheus reads it; and HTTP clients that do their worst cost neither

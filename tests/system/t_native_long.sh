@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# light
 #
 # A datagram that fills the exporter's MTU reaches native consumers, although its frame does not
 # fit: over IPv4 and IPv6, in order, nothing lost; and the batches of small ones stay whole.

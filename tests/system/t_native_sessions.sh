@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# light
 #
 # Native consumers come and go: a group's messages are split between those that are there, and
 # nothing is lost, whoever leaves, dies or comes back. What a consumer was sent and its application

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# light
 # time limit: 600
 #
 # The Debian packages: installed by dpkg into a root of their own, all that a unit, a program and a

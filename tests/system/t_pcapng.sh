@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# light
 #
 # A packet capture has what was received, dropped with its reason, and sent, as tshark reads it;
 # it ends at its bounds, and never leaves its directory.

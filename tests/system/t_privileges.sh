@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# light
 #
 # The gateway keeps the capabilities that its ports need, and a list of system calls, on all its
 # threads; what it is refused is counted and named, and it forwards on. Members of the group weir

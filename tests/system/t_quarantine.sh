@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# light
 #
 # A message that never gets through to a consumer that lives is given up after the configured
 # attempts and kept in quarantine, where an operator can look at it, send it to its group again, or

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# light
 #
 # A blind consumer that cannot be reached is found out, said why, and its partitions go to the
 # others of its group until it is back.

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# light
 #
 # What is retained can be had again: from the earliest, from a number, from a time; and what a
 # group does not want can be left out. A group's places survive a restart in order.

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# light
 #
 # Whatever comes down the control socket, the gateway answers it or hangs up, serves the next
 # client, and never stops delivering.

@@ -9,14 +9,15 @@
 # Runs alternate, with the slow one slow and with it fast. Of each the lowest of the others' 99th
 # percentiles are compared, and the slow one is judged by its fastest run: what else runs on the
 # machine only ever adds to the one and takes from the other. 10 % more is allowed, and 200 us, which
-# is what a scheduler does.
+# is what a scheduler does. Two pairs, and up to six more while the machine is too unquiet to tell.
 
 # shellcheck source=tests/system/_init.sh
 . "$(dirname "$0")/_init.sh"
 
 rate=16000 # of all four
 seconds=2
-pairs=3
+pairs=2
+most_pairs=8
 
 lan
 host exporter 1
@@ -73,9 +74,20 @@ least() {
 	sort -n "$1" | head -n 1
 }
 
+best() {
+	sort -n "$1" | tail -n 1
+}
+
+# as_fast: the others are as fast beside a slow one as without, and it has what it can take
+as_fast() {
+	awk -v a="$(least "$tmp/fast.p99")" -v b="$(least "$tmp/slow.p99")" \
+		-v rate="$(best "$tmp/slow.rate")" -v slow=$slow \
+		'BEGIN {exit !(b <= 1.1 * a + 200 && rate >= 0.95 * slow)}'
+}
+
 # A tenth of a fair share.
 slow=$((rate / 4 / 10))
-for _ in $(seq $pairs); do
+for pair in $(seq $most_pairs); do
 	run fast
 	run slow --rate $slow
 	assert_num "$(jq .received "$tmp/slow-c6.json")" -ge $((slow * seconds * 95 / 100)) \
@@ -85,12 +97,8 @@ for _ in $(seq $pairs); do
 		.native.overruns == 0'
 	assert_json "$tmp/shown.json" '(.health.state | IN("throttled", "parked", "catching_up")) and
 		(.health.entered | .throttled + .parked + .catching_up) > 0 and .health.waiting > 0'
+	[ "$pair" -lt $pairs ] || ! as_fast || break
 done
-best=$(sort -n "$tmp/slow.rate" | tail -n 1)
-awk -v r="$best" -v s=$slow 'BEGIN {exit !(r >= 0.95 * s)}' ||
-	fail "the slow one took $best/s of $slow/s at best"
-fast=$(least "$tmp/fast.p99")
-slow=$(least "$tmp/slow.p99")
-echo "p99 of the others: $fast us without, $slow us with a slow one"
-awk -v a="$fast" -v b="$slow" 'BEGIN {exit !(b <= 1.1 * a + 200)}' ||
-	fail "p99 of the others: $slow us beside a slow one, $fast us without"
+echo "p99 of the others: $(least "$tmp/fast.p99") us without, $(least "$tmp/slow.p99") us with a slow" \
+	"one, which took $(best "$tmp/slow.rate")/s of $slow/s"
+as_fast || fail "the slow one is not what it should be, or others are slower for it"

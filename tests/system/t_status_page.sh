@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# light
 #
 # The status page in a real browser: it shows what flows and what is wrong, fits a phone, follows
 # the dark, and works by keyboard alone. weirctl top shows the same on a terminal and in a pipe.

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# light
 #
 # A collector that takes an exporter over has its templates before the first record that needs
 # them: through twenty moves, nfcapd and nfacctd store every record that a witness gets from the

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# light
 #
 # Messages are followed from receive to acknowledgement: which they are is as asked, each stage is
 # a span with the gate that held it, an operator sees a waterfall and a collector gets OTLP. While

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# light
 #
 # Streams are told apart by their VLAN tags, single and double, on a port that the kernel keeps and
 # on one that it does not; a consumer behind a VLAN interface is sent tagged frames.
