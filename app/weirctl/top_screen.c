@@ -206,6 +206,8 @@ static bool on_key(struct screen *screen, int key)
 		return show_view(screen, (int)screen->view + TOP_VIEW_COUNT - 1);
 	if (key == 'q' || key == 'Q')
 		screen->is_over = true;
+	else if (key == KEY_RESIZE)
+		clearok(curscr, TRUE); /* a terminal may have moved what was on it */
 	else if (key == 's')
 		order->column = (order->column + 1) % screen->page.column_count;
 	else if (key == 'r')

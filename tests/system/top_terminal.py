@@ -109,9 +109,11 @@ def main():
     top.press(b"1s")
     top.wait("the other order", lambda t: "by BIT/S" in t.screen.display[1])
     top.resize(10, 60)
-    top.wait("the smaller screen", lambda t: "q quit" in t.screen.display[9])
+    top.wait("the smaller screen", lambda t: "law holds" in t.screen.display[0] and
+             "q quit" in t.screen.display[9])
     top.resize(24, 80)
-    top.wait("the first size", lambda t: "q quit" in t.screen.display[23])
+    top.wait("the first size", lambda t: "law holds" in t.screen.display[0] and
+             "q quit" in t.screen.display[23])
 
     (folder / "phase").write_text("seen\n")
     top.wait("that nobody answers", lambda t: "no answer" in t.screen.display[0], 30)
