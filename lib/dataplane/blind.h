@@ -73,6 +73,33 @@ static inline void weir_blind_rewrite(const struct weir_route *route, struct rte
 	packet->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
 }
 
+/*
+ * The same for a frame that weir_parse_four found plain, and a route that keeps the source: what of
+ * the headers stays is left where it is, and the sums, its lane of weir_four's, are there already.
+ */
+static __rte_always_inline void weir_blind_rewrite_plain(const struct weir_route *route,
+	struct rte_mbuf *packet, uint8_t *frame, uint16_t payload_length, uint32_t ip_sum,
+	uint32_t udp_sum)
+{
+	const uint8_t *header = route->header + WEIR_ROUTE_HEADER - 28;
+	uint8_t *ip = frame + 14;
+	uint8_t *udp = ip + 20;
+
+	/* Ethernet and a tag, or what is before it. */
+	memcpy(ip - 20, header - 20, 20);
+	ip[8] = WEIR_ROUTE_TTL;
+	weir_store16(ip + 10, (uint16_t)~weir_sum_fold32(ip_sum + route->four_ip_sum));
+	memcpy(ip + 16, header + 16, 4);
+	memcpy(udp + 2, header + 22, 2);
+	/* Of what is not all 0, and so not 0. */
+	if (likely(weir_load16(udp + 6) != 0))
+		weir_store16(udp + 6, weir_sum_fold32(udp_sum + route->four_udp_sum));
+	packet->data_off = (uint16_t)(packet->data_off + 42 - route->header_length);
+	packet->data_len = (uint16_t)(route->header_length + payload_length);
+	packet->pkt_len = packet->data_len;
+	packet->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
+}
+
 static inline void weir_blind_rewrite_slot(
 	const struct weir_route *route, const struct weir_message_slot *slot)
 {

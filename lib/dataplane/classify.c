@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "dataplane/classify.h"
+
 #include "dataplane/direct.h"
 #include "dataplane/hot.h"
 #include "dataplane/partition.h"
 #include "dataplane/transit.h"
-
-#include <rte_prefetch.h>
 
 #include "wire/key.h"
 #include "wire/match.h"
@@ -16,11 +16,9 @@
  * control thread, which hands it to the kernel.
  */
 
-#define PREFETCH_AHEAD 4
-#define CARRIED        (WEIR_PORT_STALE | WEIR_PORT_TRACED)
-#define CARRIED_SHIFT  (WEIR_PORT_STALE_BIT - 3)
+#define CARRIED_SHIFT (WEIR_PORT_STALE_BIT - 3)
 
-_Static_assert(CARRIED >> CARRIED_SHIFT == (WEIR_SLOT_STALE | WEIR_SLOT_TRACED),
+_Static_assert(WEIR_CARRIED >> CARRIED_SHIFT == (WEIR_SLOT_STALE | WEIR_SLOT_TRACED),
 	"carried over without a branch");
 
 static void port_drop(struct weir_worker *worker, const struct weir_port *port,
@@ -109,7 +107,7 @@ static inline void fill_message(struct weir_message_slot *message, struct weir_w
 	message->stream = stream;
 	message->l3_offset = (uint8_t)headers->l3_offset;
 	message->flags = headers->ip_version == 6 ? flags | WEIR_SLOT_IPV6 : flags;
-	message->flags |= (packet->ol_flags & CARRIED) >> CARRIED_SHIFT;
+	message->flags |= (packet->ol_flags & WEIR_CARRIED) >> CARRIED_SHIFT;
 	if ((packet->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD)
 		message->flags |= WEIR_SLOT_CHECKSUM_GOOD;
 	message->reserved = 0;
@@ -153,54 +151,53 @@ static __rte_noinline void to_other(struct weir_worker *worker, const struct wei
 		weir_trace_handed(worker, message);
 }
 
-/* Packets of a burst, one after another, for the same stream: counted once. */
-struct intake {
-	const struct weir_stream_view *view; /* NULL: none yet */
-	struct weir_stream_local *local;     /* its, this worker's */
-	uint64_t bytes;                      /* of payload */
-	uint32_t packets;
-};
-
-static void intake_count(struct intake *intake)
-{
-	if (intake->view == NULL)
-		return;
-	intake->local->stats.received += intake->packets;
-	intake->local->stats.received_bytes += intake->bytes;
-}
-
-static __rte_noinline void intake_change(
-	struct weir_worker *worker, struct intake *intake, const struct weir_stream_view *view)
-{
-	intake_count(intake);
-	*intake = (struct intake){.view = view, .local = &view->stream->local[worker->id]};
-}
-
 /*
  * The message is written where it will stay, field by field: built on the stack and copied, its
  * narrow stores would stall the wide loads of the copy.
  */
-static __rte_always_inline void to_stream(struct weir_worker *worker, struct intake *intake,
-	const struct weir_stream_view *view, struct rte_mbuf *packet,
-	const struct weir_packet *headers, bool may_pass)
+static __rte_always_inline void to_partition(struct weir_worker *worker, struct weir_intake *intake,
+	struct rte_mbuf *packet, const struct weir_packet *headers, uint16_t index, uint8_t flags,
+	bool may_pass)
 {
-	struct weir_stream *stream = view->stream;
-	const uint8_t *frame = rte_pktmbuf_mtod(packet, const uint8_t *);
-	const uint8_t *payload = frame + headers->l4_offset + WEIR_UDP_SIZE;
-	struct weir_stream_local *local;
+	const struct weir_stream *stream = intake->view->stream;
+	struct weir_stream_local *local = intake->local;
 	struct weir_partition *partition;
 	struct weir_message_slot *message;
+
+	if (unlikely(weir_stream_owner(stream, index) != worker->id)) {
+		to_other(worker, intake->view, index, packet, *headers, flags);
+		return;
+	}
+	partition = &stream->partitions[index];
+	if (may_pass && likely(flags == 0) && weir_direct_send(worker, partition, packet, headers))
+		return;
+	weir_direct_stop(worker, partition);
+	message = weir_partition_place(worker, local, partition, headers->payload_length);
+	if (unlikely(message == NULL)) {
+		if (weir_captures(worker, WEIR_CAPTURE_DROP))
+			weir_capture_drop(worker, packet, packet->port, stream, index,
+				weir_partition_refusal(partition));
+		trace_drop(worker, stream, index, packet, weir_partition_refusal(partition));
+		rte_pktmbuf_free(packet);
+		return;
+	}
+	fill_message(message, worker, packet, headers, stream->slot, flags);
+	weir_partition_commit(worker, local, partition, message);
+}
+
+static __rte_always_inline void to_stream(struct weir_worker *worker, struct weir_intake *intake,
+	struct rte_mbuf *packet, const struct weir_packet *headers, bool may_pass)
+{
+	const struct weir_stream_view *view = intake->view;
+	struct weir_stream *stream = view->stream;
+	struct weir_stream_local *local = intake->local;
+	const uint8_t *frame = rte_pktmbuf_mtod(packet, const uint8_t *);
+	const uint8_t *payload = frame + headers->l4_offset + WEIR_UDP_SIZE;
 	enum weir_reason reason;
 	uint64_t hash = 0;
 	uint8_t flags = 0;
-	uint16_t index;
 
-	if (unlikely(view != intake->view))
-		intake_change(worker, intake, view);
-	local = intake->local;
-	intake->packets++;
-	intake->bytes += headers->payload_length;
-	if (unlikely(weir_shed_drops(&worker->shed, view->tier))) {
+	if (unlikely(intake->is_shed) && weir_shed_drops(&worker->shed, view->tier)) {
 		stream_drop(worker, stream, packet, WEIR_REASON_SHED);
 		return;
 	}
@@ -219,27 +216,8 @@ static __rte_always_inline void to_stream(struct weir_worker *worker, struct int
 
 		local->sample_left = weir_hot_sample(worker, stream, hash, frame, &copy);
 	}
-	index = weir_key_partition(hash, stream->partition_count);
-	if (unlikely(weir_stream_owner(stream, index) != worker->id)) {
-		to_other(worker, view, index, packet, *headers, flags);
-		return;
-	}
-	partition = &stream->partitions[index];
-	if (may_pass && likely(flags == 0) && weir_direct_send(worker, partition, packet, headers))
-		return;
-	if (unlikely(partition->direct.taken != 0))
-		weir_direct_settle(worker, partition);
-	message = weir_partition_place(worker, local, partition, headers->payload_length);
-	if (unlikely(message == NULL)) {
-		if (weir_captures(worker, WEIR_CAPTURE_DROP))
-			weir_capture_drop(worker, packet, packet->port, stream, index,
-				weir_partition_refusal(partition));
-		trace_drop(worker, stream, index, packet, weir_partition_refusal(partition));
-		rte_pktmbuf_free(packet);
-		return;
-	}
-	fill_message(message, worker, packet, headers, stream->slot, flags);
-	weir_partition_commit(worker, local, partition, message);
+	to_partition(worker, intake, packet, headers,
+		weir_key_partition(hash, stream->partition_count), flags, may_pass);
 }
 
 static bool is_own_address(const struct weir_snapshot *snapshot, const uint8_t *frame,
@@ -256,7 +234,7 @@ static bool is_own_address(const struct weir_snapshot *snapshot, const uint8_t *
 }
 
 /* Returns 1 when the packet is a stream's. */
-static __rte_always_inline uint32_t to_owner(struct weir_worker *worker, struct intake *intake,
+static __rte_noinline uint32_t to_owner(struct weir_worker *worker, struct weir_intake *intake,
 	struct weir_port *port, struct rte_mbuf *packet, const struct weir_packet *headers,
 	bool may_pass)
 {
@@ -266,26 +244,25 @@ static __rte_always_inline uint32_t to_owner(struct weir_worker *worker, struct 
 
 	if (unlikely(headers->destination_port == snapshot->native_port) &&
 		is_own_address(snapshot, frame, headers)) {
-		struct weir_packet copy = *headers;
-
 		worker->port_stats[port->index].native++;
 		/* It may append, too. */
 		weir_direct_end(worker);
-		weir_native_receive(worker, port, packet, &copy);
+		weir_native_receive(worker, port, packet, headers);
 		weir_direct_begin(worker);
 		return 0;
 	}
 	rule = weir_match_lookup(snapshot->match, frame, headers);
 	if (likely(rule != WEIR_MATCH_NONE)) {
-		to_stream(worker, intake, &snapshot->streams[rule], packet, headers, may_pass);
+		weir_intake_change(worker, intake, &snapshot->streams[rule]);
+		weir_intake_take(intake, 1, headers->payload_length);
+		to_stream(worker, intake, packet, headers, may_pass);
 		return 1;
 	}
 	to_kernel(worker, port, packet);
 	return 0;
 }
 
-/* One that is not plain. */
-static __rte_noinline uint32_t classify_any(struct weir_worker *worker, struct intake *intake,
+uint32_t weir_classify_any(struct weir_worker *worker, struct weir_intake *intake,
 	struct weir_port *port, struct rte_mbuf *packet)
 {
 	const uint8_t *frame = rte_pktmbuf_mtod(packet, const uint8_t *);
@@ -305,7 +282,7 @@ static __rte_noinline uint32_t classify_any(struct weir_worker *worker, struct i
 		return to_owner(worker, intake, port, packet, &headers,
 			headers.ip_version == 4 &&
 				headers.l4_offset == headers.l3_offset + WEIR_IPV4_SIZE &&
-				!(packet->ol_flags & CARRIED));
+				!(packet->ol_flags & WEIR_CARRIED));
 	if (result == WEIR_PARSE_DROP)
 		port_drop(worker, port, packet, reason);
 	else
@@ -313,49 +290,14 @@ static __rte_noinline uint32_t classify_any(struct weir_worker *worker, struct i
 	return 0;
 }
 
-/*
- * The same for what nearly every packet is: here the compiler knows that it is IPv4, and has what
- * was learned of it in registers.
- */
-static __rte_always_inline uint32_t classify_one(struct weir_worker *worker, struct intake *intake,
-	struct weir_port *port, struct rte_mbuf *packet, uint64_t suspicious, uint64_t good)
+uint32_t weir_classify_parsed(struct weir_worker *worker, struct weir_intake *intake,
+	struct weir_port *port, struct rte_mbuf *packet, const struct weir_packet *headers)
 {
-	const uint8_t *frame = rte_pktmbuf_mtod(packet, const uint8_t *);
-	struct weir_packet headers;
-	unsigned int flags = packet->ol_flags & good ? WEIR_PARSE_IP_CHECKSUM_DONE : 0;
-
-	if (likely((packet->ol_flags & suspicious) == 0 && packet->nb_segs == 1 &&
-		    weir_parse_plain_at(frame, frame + packet->data_len, packet->data_len,
-			    WEIR_ETHER_SIZE, flags, &headers)))
-		return to_owner(worker, intake, port, packet, &headers, true);
-	return classify_any(worker, intake, port, packet);
+	return to_owner(worker, intake, port, packet, headers, true);
 }
 
-void weir_classify(struct weir_worker *worker, struct weir_port *port, struct rte_mbuf **packets,
-	uint32_t count)
+void weir_classify_ring(struct weir_worker *worker, struct weir_intake *intake,
+	struct rte_mbuf *packet, const struct weir_packet *headers, uint16_t index)
 {
-	struct weir_port_stats *stats = &worker->port_stats[port->index];
-	/* Found bad by the NIC, not understood, stale, or followed: classify_any knows which. */
-	uint64_t suspicious = CARRIED | (port->can_ip_checksum ? RTE_MBUF_F_RX_IP_CKSUM_BAD : 0) |
-			      (port->can_udp_checksum ? RTE_MBUF_F_RX_L4_CKSUM_BAD : 0);
-	uint64_t good = port->can_ip_checksum ? RTE_MBUF_F_RX_IP_CKSUM_GOOD : 0;
-	uint64_t bytes = 0;
-	struct intake intake = {0};
-	uint32_t matched = 0;
-
-	weir_direct_begin(worker);
-	for (uint32_t i = 0; i < RTE_MIN(count, (uint32_t)PREFETCH_AHEAD); i++)
-		rte_prefetch0(rte_pktmbuf_mtod(packets[i], void *));
-	for (uint32_t i = 0; i < count; i++) {
-		if (i + PREFETCH_AHEAD < count)
-			rte_prefetch0(rte_pktmbuf_mtod(packets[i + PREFETCH_AHEAD], void *));
-		bytes += packets[i]->pkt_len;
-		matched += classify_one(worker, &intake, port, packets[i], suspicious, good);
-	}
-	weir_direct_end(worker);
-	intake_count(&intake);
-	stats->matched += matched;
-	weir_latency_note(worker, 0, WEIR_LATENCY_RING, worker->now, matched);
-	stats->received += count;
-	stats->received_bytes += bytes;
+	to_partition(worker, intake, packet, headers, index, 0, false);
 }

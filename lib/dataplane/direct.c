@@ -14,9 +14,9 @@ static bool is_alone(const struct weir_partition *partition)
 /* The lane may be given messages, as for weir_lane_ready, and leaves none out. */
 static bool is_free(const struct weir_partition *partition, const struct weir_lane *lane)
 {
-	return !lane->is_full && !lane->is_draining && !lane->is_following &&
-	       !lane->wants_templates && lane->cursor == partition->head && lane->filter == NULL &&
-	       lane->sample == 1 && lane->sample_left == 0;
+	return partition->head == partition->tail && !lane->is_full && !lane->is_draining &&
+	       !lane->is_following && !lane->wants_templates && lane->cursor == partition->head &&
+	       lane->filter == NULL && lane->sample == 1 && lane->sample_left == 0;
 }
 
 /* NULL: the outlet cannot be sent to at once, or counts what it is sent. */

@@ -3,6 +3,7 @@
 
 #include "dataplane/blind.h"
 #include "dataplane/transit.h"
+#include "wire/parse_four.h"
 
 /*
  * Straight from one port to the other. A message that would be alone in its ring, for one blind
@@ -39,35 +40,74 @@ static inline void weir_direct_begin(struct weir_worker *worker)
 	worker->direct.number += WEIR_MAX_WORKERS;
 }
 
+/* A message goes by the ring, and so do those behind it. */
+static inline void weir_direct_stop(struct weir_worker *worker, struct weir_partition *partition)
+{
+	if (partition->direct.taken != 0)
+		weir_direct_settle(worker, partition);
+	partition->direct.payload_bound = 0;
+}
+
 /*
- * False: the message goes by the ring, which is in order for it. The packet is IPv4 without
- * options, just received, for a partition of this worker.
+ * The route of a message that passes its ring: it is counted and in the port's queue, and the
+ * caller gives it its headers. NULL: it goes by the ring, which is in order for it. The packet was
+ * just received, for a partition of this worker; its payload is that far behind its start.
  */
-static __rte_always_inline bool weir_direct_send(struct weir_worker *worker,
-	struct weir_partition *partition, struct rte_mbuf *packet,
-	const struct weir_packet *headers)
+static __rte_always_inline const struct weir_route *weir_direct_pass(struct weir_worker *worker,
+	struct weir_partition *partition, struct rte_mbuf *packet, uint32_t payload_offset,
+	uint16_t bytes)
 {
 	struct weir_direct *direct = &partition->direct;
-	uint16_t bytes = headers->payload_length;
 	struct weir_tx *tx;
 	uint32_t place;
 
 	if (unlikely(direct->burst != worker->direct.number))
 		weir_direct_look(worker, partition);
-	if (bytes >= direct->payload_bound || partition->head != partition->tail ||
-		unlikely(packet->data_off + headers->l4_offset + 8 < WEIR_ROUTE_HEADER))
-		return false;
+	if (unlikely(bytes >= direct->payload_bound ||
+		     packet->data_off + payload_offset < WEIR_ROUTE_HEADER))
+		return NULL;
 	tx = direct->tx;
 	place = tx->count;
 	if (unlikely(place >= WEIR_DIRECT_TX))
-		return false;
+		return NULL;
 	direct->taken++;
 	direct->bytes += bytes;
 	tx->count = place + 1;
 	tx->packets[place] = packet;
 	tx->owners[place] = direct->owner;
 	tx->owners[place].bytes = bytes;
-	weir_blind_rewrite(
-		direct->route, packet, (uint8_t)headers->l3_offset, headers->l4_offset, bytes);
+	return direct->route;
+}
+
+/* False: by the ring. The packet is IPv4 without options. */
+static __rte_always_inline bool weir_direct_send(struct weir_worker *worker,
+	struct weir_partition *partition, struct rte_mbuf *packet,
+	const struct weir_packet *headers)
+{
+	uint16_t bytes = headers->payload_length;
+	const struct weir_route *route =
+		weir_direct_pass(worker, partition, packet, headers->l4_offset + 8u, bytes);
+
+	if (route == NULL)
+		return false;
+	weir_blind_rewrite(route, packet, (uint8_t)headers->l3_offset, headers->l4_offset, bytes);
+	return true;
+}
+
+/* The same for a frame that is plain; the sums are its of weir_four. */
+static __rte_always_inline bool weir_direct_send_plain(struct weir_worker *worker,
+	struct weir_partition *partition, struct rte_mbuf *packet, uint8_t *frame, uint16_t bytes,
+	uint32_t ip_sum, uint32_t udp_sum)
+{
+	const struct weir_route *route =
+		weir_direct_pass(worker, partition, packet, WEIR_PLAIN_PAYLOAD, bytes);
+
+	if (unlikely(route == NULL))
+		return false;
+	if (likely(route->keep_source))
+		weir_blind_rewrite_plain(route, packet, frame, bytes, ip_sum, udp_sum);
+	else
+		weir_blind_rewrite(
+			route, packet, WEIR_ETHER_SIZE, WEIR_ETHER_SIZE + WEIR_IPV4_SIZE, bytes);
 	return true;
 }

@@ -83,6 +83,13 @@ int weir_route_build(const struct weir_route_spec *spec, struct weir_route *rout
 	if (is_ipv4)
 		for (uint32_t i = 8; i < 20; i += 2)
 			route->ip_sum += weir_load16(at - 20 + i);
+	/* The destination's complement, and what of the header is not the packet's. */
+	if (is_ipv4 && spec->keep_source) {
+		route->four_ip_sum =
+			weir_load16(at - 4) + weir_load16(at - 2) + weir_load16(at - 12);
+		route->four_udp_sum = 3 * 0xffff - weir_load16(at - 4) - weir_load16(at - 2) -
+				      rte_cpu_to_be_16(spec->destination_port);
+	}
 	put16(&at, spec->keep_source ? 0 : spec->source_port);
 	put16(&at, spec->destination_port);
 	route->address_sum = weir_sum_address(spec->destination.bytes, address_length) +

@@ -31,6 +31,9 @@ struct weir_route {
 	uint16_t max_payload; /* UDP payload that fits the egress MTU */
 	uint32_t ip_sum;      /* of the IPv4 header's constant words behind the first 8 bytes */
 	uint64_t address_sum; /* of the constant addresses and ports */
+	/* With keep_source, what makes weir_four's sums those of the new headers. */
+	uint32_t four_ip_sum;
+	uint32_t four_udp_sum;
 };
 
 /* What a route is made from. */

@@ -15,3 +15,9 @@ static inline __attribute__((always_inline)) uint16_t weir_sum_fold(uint64_t sum
 
 	return (uint16_t)((half + (half << 16 | half >> 16)) >> 16);
 }
+
+/* The same of at most 32 bits. */
+static inline __attribute__((always_inline)) uint16_t weir_sum_fold32(uint32_t sum)
+{
+	return (uint16_t)((sum + (sum << 16 | sum >> 16)) >> 16);
+}
