@@ -33,99 +33,138 @@ int weir_xdp_counters_sum(int fd, uint32_t slot, uint64_t *sums, size_t words)
 /* One number of an entry, by its name as a reason. */
 struct drop {
 	const char *name;
+	enum weir_reason reason;
 	size_t at; /* in the entry, bytes */
 };
 
-#define STREAM(field) offsetof(struct weir_xdp_stream_counters, field)
-#define GROUP(field)  offsetof(struct weir_xdp_group_counters, field)
+#define STREAM(field)   offsetof(struct weir_xdp_stream_counters, field)
+#define GROUP(field)    offsetof(struct weir_xdp_group_counters, field)
+#define CONSUMER(field) offsetof(struct weir_xdp_consumer_counters, field)
 
 static const struct drop stream_drops[] = {
-	{"key_truncated", STREAM(key_truncated)},
-	{"key_version", STREAM(key_version)},
-	{"key_malformed", STREAM(key_malformed)},
-	{"no_group", STREAM(no_group)},
-	{"refused", STREAM(refused)},
+	{"key_truncated", WEIR_REASON_KEY_TRUNCATED, STREAM(key_truncated)},
+	{"key_version", WEIR_REASON_KEY_VERSION, STREAM(key_version)},
+	{"key_malformed", WEIR_REASON_KEY_MALFORMED, STREAM(key_malformed)},
+	{"no_group", WEIR_REASON_NO_GROUP, STREAM(no_group)},
+	{"refused", WEIR_REASON_NONE, STREAM(refused)}, /* the groups know why */
 };
 
 static const struct drop group_drops[] = {
-	{"no_consumer", GROUP(no_consumer)},
-	{"closed", GROUP(closed)},
-	{"rate", GROUP(rate)},
-	{"too_big", GROUP(too_big)},
-	{"family", GROUP(family)},
-	{"sampled", GROUP(sampled)},
-	{"filtered", GROUP(filtered)},
-	{"checksum", GROUP(checksum)},
-	{"failed", GROUP(failed)},
-	{"native", GROUP(native)},
-	{"copies", GROUP(copies)},
+	{"no_consumer", WEIR_REASON_NO_CONSUMER, GROUP(no_consumer)},
+	{"closed", WEIR_REASON_CLOSED, GROUP(closed)},
+	{"rate", WEIR_REASON_RATE, GROUP(rate)},
+	{"too_big", WEIR_REASON_TOO_BIG, GROUP(too_big)},
+	{"family", WEIR_REASON_FAMILY, GROUP(family)},
+	{"sampled", WEIR_REASON_SAMPLED, GROUP(sampled)},
+	{"filtered", WEIR_REASON_FILTERED, GROUP(filtered)},
+	{"checksum", WEIR_REASON_CHECKSUM, GROUP(checksum)},
+	{"failed", WEIR_REASON_TX_FAILED, GROUP(failed)},
+	{"native", WEIR_REASON_FAILOVER, GROUP(native)},
+	{"copies", WEIR_REASON_COPIES, GROUP(copies)},
 };
 
-/* Entries of one kind. */
-struct kind {
-	uint32_t slots;
-	size_t bytes; /* of an entry */
-	size_t received;
-	size_t delivered;
-	const struct drop *drops;
-	uint32_t drop_count;
+static const struct drop consumer_drops[] = {
+	{"closed", WEIR_REASON_CLOSED, CONSUMER(closed)},
+	{"rate", WEIR_REASON_RATE, CONSUMER(rate)},
+	{"too_big", WEIR_REASON_TOO_BIG, CONSUMER(too_big)},
+	{"family", WEIR_REASON_FAMILY, CONSUMER(family)},
+	{"checksum", WEIR_REASON_CHECKSUM, CONSUMER(checksum)},
+	{"failed", WEIR_REASON_TX_FAILED, CONSUMER(failed)},
 };
 
-static const struct kind streams = {WEIR_XDP_STREAMS, sizeof(struct weir_xdp_stream_counters),
-	STREAM(received), STREAM(forwarded), stream_drops,
-	sizeof(stream_drops) / sizeof(stream_drops[0])};
-static const struct kind groups = {WEIR_XDP_ATTACHMENTS, sizeof(struct weir_xdp_group_counters),
-	GROUP(received), GROUP(delivered), group_drops,
-	sizeof(group_drops) / sizeof(group_drops[0])};
-
-_Static_assert(sizeof(struct weir_xdp_stream_counters) <= sizeof(struct weir_xdp_group_counters),
-	"what holds the one holds the other");
 _Static_assert(sizeof(stream_drops) / sizeof(stream_drops[0]) <= WEIR_FAILOVER_DROPS, "room");
 _Static_assert(sizeof(group_drops) / sizeof(group_drops[0]) <= WEIR_FAILOVER_DROPS, "room");
 
-static int visit_one(const struct kind *kind, const struct weir_xdp_label *label, int fd,
-	uint32_t slot, weir_failover_visit visit, void *context)
+static void fill_drops(const void *counters, const struct drop *drops, size_t count,
+	struct weir_failover_flow *flow)
 {
-	uint64_t sums[sizeof(struct weir_xdp_group_counters) / sizeof(uint64_t)];
-	struct weir_failover_flow flow = {.stream = label->stream,
-		.group = label->group[0] != '\0' ? label->group : NULL,
-		.drop_count = kind->drop_count};
-	int result = weir_xdp_counters_sum(fd, slot, sums, kind->bytes / sizeof(uint64_t));
+	flow->drop_count = (uint32_t)count;
+	for (size_t i = 0; i < count; i++) {
+		flow->drops[i] = (struct weir_failover_drop){drops[i].name, drops[i].reason, 0};
+		memcpy(&flow->drops[i].count, (const uint8_t *)counters + drops[i].at,
+			sizeof(flow->drops[i].count));
+	}
+}
+
+void weir_xdp_stream_flow(
+	const struct weir_xdp_stream_counters *counters, struct weir_failover_flow *flow)
+{
+	flow->received = counters->received;
+	flow->delivered = counters->forwarded;
+	flow->bytes = counters->received_bytes;
+	fill_drops(counters, stream_drops, sizeof(stream_drops) / sizeof(stream_drops[0]), flow);
+}
+
+void weir_xdp_group_flow(
+	const struct weir_xdp_group_counters *counters, struct weir_failover_flow *flow)
+{
+	flow->received = counters->received;
+	flow->delivered = counters->delivered;
+	flow->bytes = counters->delivered_bytes;
+	fill_drops(counters, group_drops, sizeof(group_drops) / sizeof(group_drops[0]), flow);
+}
+
+void weir_xdp_consumer_flow(
+	const struct weir_xdp_consumer_counters *counters, struct weir_failover_flow *flow)
+{
+	flow->delivered = counters->delivered;
+	flow->bytes = counters->delivered_bytes;
+	fill_drops(
+		counters, consumer_drops, sizeof(consumer_drops) / sizeof(consumer_drops[0]), flow);
+}
+
+static int visit_stream(const struct weir_xdp_counters *counters, uint32_t slot,
+	weir_failover_visit visit, void *context)
+{
+	struct weir_failover_flow flow = {.stream = counters->stream_labels[slot].stream};
+	struct weir_xdp_stream_counters sums;
+	int result = weir_xdp_counters_sum(counters->streams_fd, slot, (uint64_t *)(void *)&sums,
+		sizeof(sums) / sizeof(uint64_t));
 
 	if (result < 0)
 		return result;
-	flow.received = sums[kind->received / sizeof(uint64_t)];
-	flow.delivered = sums[kind->delivered / sizeof(uint64_t)];
-	for (uint32_t i = 0; i < kind->drop_count; i++)
-		flow.drops[i] = (struct weir_failover_drop){
-			kind->drops[i].name, sums[kind->drops[i].at / sizeof(uint64_t)]};
+	weir_xdp_stream_flow(&sums, &flow);
+	visit(context, &flow);
+	return 0;
+}
+
+static int visit_group(const struct weir_xdp_counters *counters, uint32_t slot,
+	weir_failover_visit visit, void *context)
+{
+	struct weir_failover_flow flow = {.stream = counters->group_labels[slot].stream,
+		.group = counters->group_labels[slot].group};
+	struct weir_xdp_group_counters sums;
+	int result = weir_xdp_counters_sum(counters->groups_fd, slot, (uint64_t *)(void *)&sums,
+		sizeof(sums) / sizeof(uint64_t));
+
+	if (result < 0)
+		return result;
+	weir_xdp_group_flow(&sums, &flow);
 	visit(context, &flow);
 	return 0;
 }
 
 /* Slots are taken in order: behind a free one there are none. */
-static int visit_kind(const struct kind *kind, const struct weir_xdp_label *labels, int fd,
-	weir_failover_visit visit, void *context)
+int weir_xdp_counters_visit(
+	const struct weir_xdp_counters *counters, weir_failover_visit visit, void *context)
 {
 	int first = 0;
 
-	for (uint32_t slot = 0; slot < kind->slots && labels[slot].stream[0] != '\0'; slot++) {
-		int result = visit_one(kind, &labels[slot], fd, slot, visit, context);
+	for (uint32_t slot = 0;
+		slot < WEIR_XDP_STREAMS && counters->stream_labels[slot].stream[0] != '\0';
+		slot++) {
+		int result = visit_stream(counters, slot, visit, context);
+
+		first = first == 0 ? result : first;
+	}
+	for (uint32_t slot = 0;
+		slot < WEIR_XDP_ATTACHMENTS && counters->group_labels[slot].stream[0] != '\0';
+		slot++) {
+		int result = visit_group(counters, slot, visit, context);
 
 		first = first == 0 ? result : first;
 	}
 	return first;
-}
-
-int weir_xdp_counters_visit(
-	const struct weir_xdp_counters *counters, weir_failover_visit visit, void *context)
-{
-	int result =
-		visit_kind(&streams, counters->stream_labels, counters->streams_fd, visit, context);
-	int other =
-		visit_kind(&groups, counters->group_labels, counters->groups_fd, visit, context);
-
-	return result < 0 ? result : other;
 }
 
 static int open_pinned(const char *folder, const char *name)

@@ -16,6 +16,14 @@ struct weir_xdp_counters {
 	int groups_fd;
 };
 
+/* What the numbers of an entry say; the names are the caller's to fill in. */
+void weir_xdp_stream_flow(
+	const struct weir_xdp_stream_counters *counters, struct weir_failover_flow *flow);
+void weir_xdp_group_flow(
+	const struct weir_xdp_group_counters *counters, struct weir_failover_flow *flow);
+void weir_xdp_consumer_flow(
+	const struct weir_xdp_consumer_counters *counters, struct weir_failover_flow *flow);
+
 /* An entry of `words` numbers, summed over the CPUs. 0 or -errno. */
 int weir_xdp_counters_sum(int fd, uint32_t slot, uint64_t *sums, size_t words);
 

@@ -19,6 +19,7 @@
 #include "xdp/interface.h"
 #include "xdp/pins.h"
 #include "xdp/queue.h"
+#include "xdp/since.h"
 #include "xdp/tables.h"
 
 #define QUIET_MS 200 /* for what is under way to the sockets, when the port is disarmed */
@@ -174,6 +175,22 @@ static void flows(void *driver, weir_failover_visit visit, void *context)
 	(void)weir_xdp_counters_visit(&counted, visit, context);
 }
 
+static bool flow(
+	void *driver, const char *stream, const char *group, struct weir_failover_flow *out)
+{
+	const struct device *device = driver;
+
+	return weir_xdp_since_flow(weir_xdp_tables_since(device->tables), stream, group, out);
+}
+
+static bool consumer_flow(void *driver, uint16_t slot, struct weir_failover_flow *out)
+{
+	const struct device *device = driver;
+
+	weir_xdp_since_consumer_flow(weir_xdp_tables_since(device->tables), slot, out);
+	return true;
+}
+
 static bool is_quiet(const struct device *device)
 {
 	for (uint16_t i = 0; i < device->queue_count; i++) {
@@ -229,6 +246,8 @@ static const struct weir_port_ops ops = {
 	.trip = trip,
 	.failover = failover,
 	.flows = flows,
+	.flow = flow,
+	.consumer_flow = consumer_flow,
 	.watch = watch,
 	.follow = follow,
 	.tokens = tokens,

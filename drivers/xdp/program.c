@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "weir_xdp.skel.h"
 #include "xdp/pins.h"
+#include "xdp/shared.h"
 
 #define STATE_SIZE (WEIR_XDP_MAX_QUEUES * sizeof(struct weir_xdp_queue_state))
 
@@ -160,6 +161,8 @@ static int load_object(struct weir_xdp_program *program, const struct weir_confi
 	result = program->is_pinned
 			 ? set_pins(skeleton->obj, config->failover.pins, port->interface)
 			 : 0;
+	if (result == 0)
+		result = weir_xdp_shared_size(skeleton->obj);
 	if (result == 0)
 		result = weir_xdp__load(skeleton);
 	if (result < 0) {

@@ -58,13 +58,28 @@ static int find_numbered(const struct bpf_object *object, struct weir_xdp_shared
 	return result;
 }
 
+int weir_xdp_shared_size(struct bpf_object *object)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(object, "consumer_counters");
+	int cpus = libbpf_num_possible_cpus();
+
+	if (map == NULL)
+		return -ENOENT;
+	return cpus < 0 ? cpus : bpf_map__set_max_entries(map, WEIR_XDP_CONSUMERS * (uint32_t)cpus);
+}
+
+static size_t consumer_counters_size(const struct weir_xdp_shared *shared)
+{
+	return (size_t)shared->cpus * WEIR_XDP_CONSUMERS * sizeof(*shared->consumer_counters);
+}
+
 int weir_xdp_shared_open(struct weir_xdp_shared *shared, const struct bpf_object *object)
 {
 	int current = -1, consumers = -1, buckets = -1, streams = -1, groups = -1, missed = -1,
-	    ranges = -1, front = -1, result;
+	    ranges = -1, front = -1, counted = -1, cpus = libbpf_num_possible_cpus(), result;
 
-	*shared = (struct weir_xdp_shared){0};
-	result = find_numbered(object, shared);
+	*shared = (struct weir_xdp_shared){.cpus = cpus > 0 ? (uint32_t)cpus : 0};
+	result = cpus > 0 ? find_numbered(object, shared) : cpus;
 	if (result < 0 || (result = find_map(object, "generations", &shared->generations_fd)) < 0 ||
 		(result = find_map(object, "tx_ports", &shared->tx_ports_fd)) < 0 ||
 		(result = find_map(object, "stream_counters", &shared->stream_counters_fd)) < 0 ||
@@ -73,6 +88,7 @@ int weir_xdp_shared_open(struct weir_xdp_shared *shared, const struct bpf_object
 		(result = find_map(object, "front", &front)) < 0 ||
 		(result = find_map(object, "current", &current)) < 0 ||
 		(result = find_map(object, "consumers", &consumers)) < 0 ||
+		(result = find_map(object, "consumer_counters", &counted)) < 0 ||
 		(result = find_map(object, "stream_labels", &streams)) < 0 ||
 		(result = find_map(object, "group_labels", &groups)) < 0 ||
 		(result = find_map(object, "missed", &missed)) < 0 ||
@@ -83,6 +99,7 @@ int weir_xdp_shared_open(struct weir_xdp_shared *shared, const struct bpf_object
 	shared->current = map_memory(current, sizeof(*shared->current));
 	shared->consumers = map_memory(consumers, WEIR_XDP_CONSUMERS * sizeof(*shared->consumers));
 	shared->buckets = map_memory(buckets, WEIR_XDP_CONSUMERS * sizeof(*shared->buckets));
+	shared->consumer_counters = map_memory(counted, consumer_counters_size(shared));
 	shared->stream_labels =
 		map_memory(streams, WEIR_XDP_STREAMS * sizeof(*shared->stream_labels));
 	shared->group_labels =
@@ -92,7 +109,8 @@ int weir_xdp_shared_open(struct weir_xdp_shared *shared, const struct bpf_object
 		map_memory(ranges, WEIR_XDP_STREAMS * sizeof(*shared->missed_ranges));
 	if (shared->missed == NULL || shared->missed_ranges == NULL || shared->front == NULL ||
 		shared->current == NULL || shared->consumers == NULL || shared->buckets == NULL ||
-		shared->stream_labels == NULL || shared->group_labels == NULL)
+		shared->consumer_counters == NULL || shared->stream_labels == NULL ||
+		shared->group_labels == NULL)
 		return -ENOMEM;
 	return 0;
 }
@@ -103,6 +121,7 @@ void weir_xdp_shared_close(struct weir_xdp_shared *shared)
 	unmap_memory(shared->current, sizeof(*shared->current));
 	unmap_memory(shared->consumers, WEIR_XDP_CONSUMERS * sizeof(*shared->consumers));
 	unmap_memory(shared->buckets, WEIR_XDP_CONSUMERS * sizeof(*shared->buckets));
+	unmap_memory(shared->consumer_counters, consumer_counters_size(shared));
 	unmap_memory(shared->stream_labels, WEIR_XDP_STREAMS * sizeof(*shared->stream_labels));
 	unmap_memory(shared->group_labels, WEIR_XDP_ATTACHMENTS * sizeof(*shared->group_labels));
 	unmap_memory(shared->missed, WEIR_XDP_MISSED * sizeof(*shared->missed));
@@ -163,30 +182,50 @@ int weir_xdp_shared_port(struct weir_xdp_shared *shared, uint32_t index, uint32_
 	return bpf_map_update_elem(shared->tx_ports_fd, &index, &value, BPF_ANY) < 0 ? -errno : 0;
 }
 
-uint16_t weir_xdp_shared_label(
-	struct weir_xdp_shared *shared, const char *stream, const char *group, uint32_t hint)
+/* The slot of these names or, when there is none, -1 and the first that is free. */
+static int find_label(struct weir_xdp_label *labels, uint32_t count, const char *stream,
+	const char *group, uint32_t hint, uint32_t *free_slot)
 {
-	struct weir_xdp_label *labels =
-		group[0] == '\0' ? shared->stream_labels : shared->group_labels;
-	uint32_t count = group[0] == '\0' ? WEIR_XDP_STREAMS : WEIR_XDP_ATTACHMENTS;
-	uint32_t free_slot = count - 1;
-
+	*free_slot = count - 1;
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t slot = (hint + i) % count;
 		struct weir_xdp_label *label = &labels[slot];
 
 		if (label->stream[0] == '\0')
-			free_slot = slot < free_slot ? slot : free_slot;
+			*free_slot = slot < *free_slot ? slot : *free_slot;
 		else if (strncmp(label->stream, stream, sizeof(label->stream)) == 0 &&
 			 strncmp(label->group, group, sizeof(label->group)) == 0)
-			return (uint16_t)slot;
+			return (int)slot;
 		/* Slots are taken in order: behind a free one there are none, but before `hint`. */
 		if (label->stream[0] == '\0' && slot >= hint % count)
 			i += count - slot - 1;
 	}
+	return -1;
+}
+
+uint16_t weir_xdp_shared_label(
+	struct weir_xdp_shared *shared, const char *stream, const char *group, uint32_t hint)
+{
+	struct weir_xdp_label *labels =
+		group[0] == '\0' ? shared->stream_labels : shared->group_labels;
+	uint32_t count = group[0] == '\0' ? WEIR_XDP_STREAMS : WEIR_XDP_ATTACHMENTS, free_slot;
+	int slot = find_label(labels, count, stream, group, hint, &free_slot);
+
+	if (slot >= 0)
+		return (uint16_t)slot;
 	snprintf(labels[free_slot].group, sizeof(labels->group), "%s", group);
 	snprintf(labels[free_slot].stream, sizeof(labels->stream), "%s", stream);
 	return (uint16_t)free_slot;
+}
+
+int weir_xdp_shared_find(
+	const struct weir_xdp_shared *shared, const char *stream, const char *group, uint32_t hint)
+{
+	bool is_stream = group[0] == '\0';
+	uint32_t unused;
+
+	return find_label(is_stream ? shared->stream_labels : shared->group_labels,
+		is_stream ? WEIR_XDP_STREAMS : WEIR_XDP_ATTACHMENTS, stream, group, hint, &unused);
 }
 
 int weir_xdp_shared_stream(const struct weir_xdp_shared *shared, uint32_t slot,
@@ -201,6 +240,22 @@ int weir_xdp_shared_group(const struct weir_xdp_shared *shared, uint32_t slot,
 {
 	return weir_xdp_counters_sum(shared->group_counters_fd, slot, (uint64_t *)counters,
 		sizeof(*counters) / sizeof(uint64_t));
+}
+
+void weir_xdp_shared_consumer(const struct weir_xdp_shared *shared, uint16_t slot,
+	struct weir_xdp_consumer_counters *counters)
+{
+	uint64_t *sums = (uint64_t *)(void *)counters;
+
+	*counters = (struct weir_xdp_consumer_counters){0};
+	for (uint32_t cpu = 0; slot < WEIR_XDP_CONSUMERS && cpu < shared->cpus; cpu++) {
+		const volatile uint64_t *from =
+			(const volatile uint64_t *)(const volatile void *)&shared
+				->consumer_counters[cpu * WEIR_XDP_CONSUMERS + slot];
+
+		for (size_t i = 0; i < sizeof(*counters) / sizeof(*sums); i++)
+			sums[i] += from[i];
+	}
 }
 
 int weir_xdp_shared_drops(const struct weir_xdp_shared *shared, uint32_t reason, uint64_t *count)

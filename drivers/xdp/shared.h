@@ -21,16 +21,20 @@ struct weir_xdp_shared {
 	int stream_counters_fd;
 	int group_counters_fd;
 	int drop_counters_fd;
-	union weir_xdp_line *front;                  /* WEIR_XDP_FRONT for each bank; mapped */
-	struct weir_xdp_current *current;            /* mapped */
-	struct weir_xdp_consumer *consumers;         /* WEIR_XDP_CONSUMERS; mapped */
-	struct weir_xdp_buckets *buckets;            /* likewise */
-	struct weir_xdp_label *stream_labels;        /* WEIR_XDP_STREAMS; mapped */
-	struct weir_xdp_label *group_labels;         /* WEIR_XDP_ATTACHMENTS; mapped */
-	struct weir_xdp_missed *missed;              /* WEIR_XDP_MISSED; mapped */
-	struct weir_xdp_missed_range *missed_ranges; /* WEIR_XDP_STREAMS; mapped */
+	uint32_t cpus;                        /* that have an entry of each consumer */
+	union weir_xdp_line *front;           /* WEIR_XDP_FRONT for each bank; mapped */
+	struct weir_xdp_current *current;     /* mapped */
+	struct weir_xdp_consumer *consumers;  /* WEIR_XDP_CONSUMERS; mapped */
+	struct weir_xdp_buckets *buckets;     /* likewise */
+	struct weir_xdp_label *stream_labels; /* WEIR_XDP_STREAMS; mapped */
+	struct weir_xdp_label *group_labels;  /* WEIR_XDP_ATTACHMENTS; mapped */
+	struct weir_xdp_consumer_counters *consumer_counters; /* for each CPU; mapped */
+	struct weir_xdp_missed *missed;                       /* WEIR_XDP_MISSED; mapped */
+	struct weir_xdp_missed_range *missed_ranges;          /* WEIR_XDP_STREAMS; mapped */
 };
 
+/* Before the object is loaded: maps as large as the machine has CPUs. 0 or -errno. */
+int weir_xdp_shared_size(struct bpf_object *object);
 /* Descriptors stay the object's: it must outlive this. 0 or -errno; close it in any case. */
 int weir_xdp_shared_open(struct weir_xdp_shared *shared, const struct bpf_object *object);
 void weir_xdp_shared_close(struct weir_xdp_shared *shared);
@@ -49,11 +53,17 @@ int weir_xdp_shared_port(struct weir_xdp_shared *shared, uint32_t index, uint32_
 uint16_t weir_xdp_shared_label(
 	struct weir_xdp_shared *shared, const char *stream, const char *group, uint32_t hint);
 
+/* The same slot, if it was ever given away; else -1. */
+int weir_xdp_shared_find(
+	const struct weir_xdp_shared *shared, const char *stream, const char *group, uint32_t hint);
+
 /* Counters, summed over the CPUs. 0 or -errno. */
 int weir_xdp_shared_stream(const struct weir_xdp_shared *shared, uint32_t slot,
 	struct weir_xdp_stream_counters *counters);
 int weir_xdp_shared_group(const struct weir_xdp_shared *shared, uint32_t slot,
 	struct weir_xdp_group_counters *counters);
+void weir_xdp_shared_consumer(const struct weir_xdp_shared *shared, uint16_t slot,
+	struct weir_xdp_consumer_counters *counters);
 int weir_xdp_shared_drops(const struct weir_xdp_shared *shared, uint32_t reason, uint64_t *count);
 
 /* The program's sum of constant header words has the version and header length too. */

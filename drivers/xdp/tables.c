@@ -16,6 +16,7 @@
 #include "xdp/copies.h"
 #include "xdp/missed.h"
 #include "xdp/plan.h"
+#include "xdp/since.h"
 
 _Static_assert(sizeof(struct weir_xdp_bucket) == sizeof(struct weir_bucket), "one memory");
 
@@ -30,6 +31,7 @@ struct weir_xdp_tables {
 	bool is_stale;    /* another consumer can be reached, or by another port */
 	uint32_t ifindex[WEIR_MAX_PORTS];
 	struct weir_xdp_shared shared;
+	struct weir_xdp_since *since;
 	uint64_t used[WEIR_XDP_CONSUMERS / 64]; /* bit a slot that has a route in the maps */
 	struct weir_token_store store;
 	struct weir_xdp_buckets *before; /* the buckets as an earlier gateway has left them */
@@ -91,6 +93,7 @@ static bool take_bucket(void *context, uint16_t slot, const char *name,
 	entry->packets = goes_on ? before->packets : (struct weir_xdp_bucket){0};
 	entry->bits = goes_on ? before->bits : (struct weir_xdp_bucket){0};
 	snprintf(entry->name, sizeof(entry->name), "%s", name);
+	weir_xdp_since_consumer(tables->since, slot);
 	*packets = (struct weir_bucket *)(void *)&entry->packets;
 	*bits = (struct weir_bucket *)(void *)&entry->bits;
 	return goes_on;
@@ -115,6 +118,9 @@ int weir_xdp_tables_open(const struct bpf_object *object, struct weir_xdp_tables
 	if (tables == NULL)
 		return -ENOMEM;
 	result = weir_xdp_shared_open(&tables->shared, object);
+	tables->since = result == 0 ? weir_xdp_since_create(&tables->shared) : NULL;
+	if (result == 0 && tables->since == NULL)
+		result = -ENOMEM;
 	if (result < 0) {
 		weir_xdp_shared_close(&tables->shared);
 		free(tables);
@@ -145,6 +151,7 @@ void weir_xdp_tables_close(struct weir_xdp_tables *tables)
 	while (*link != tables)
 		link = &(*link)->next;
 	*link = tables->next;
+	weir_xdp_since_free(tables->since);
 	weir_xdp_shared_close(&tables->shared);
 	free(tables->before);
 	free(tables);
@@ -158,6 +165,11 @@ const struct weir_token_store *weir_xdp_tables_tokens(const struct weir_xdp_tabl
 const struct weir_xdp_shared *weir_xdp_tables_shared(const struct weir_xdp_tables *tables)
 {
 	return &tables->shared;
+}
+
+struct weir_xdp_since *weir_xdp_tables_since(const struct weir_xdp_tables *tables)
+{
+	return tables->since;
 }
 
 static int follow_ports(struct weir_xdp_tables *tables, const struct weir_dataplane *dataplane)
@@ -313,6 +325,7 @@ static void plan_stream(struct making *making, const struct weir_stream_view *vi
 	bool is_whole = groups != NULL;
 
 	making->next_stream = stream.slot + 1u;
+	weir_xdp_since_stream(making->tables->since, stream.slot);
 	stream.missed = share_missed(making, view, stream.slot);
 	for (uint32_t i = 0; is_whole && i < view->attachment_count; i++) {
 		const struct weir_attachment_view *attachment = &view->attachments[i];
@@ -325,6 +338,7 @@ static void plan_stream(struct making *making, const struct weir_stream_view *vi
 				attachment->group, making->next_group),
 		};
 		making->next_group = groups[i].slot + 1u;
+		weir_xdp_since_group(making->tables->since, groups[i].slot);
 		is_whole = groups[i].consumers != NULL;
 		stream.group_count++;
 	}
@@ -382,6 +396,15 @@ static int make_plan(struct weir_xdp_tables *tables, const struct weir_dataplane
 	return result;
 }
 
+/* Until its first generation holds, the slots were those of an earlier gateway's consumers. */
+static void begin_consumers(
+	const struct weir_xdp_tables *tables, const struct weir_snapshot *snapshot)
+{
+	for (uint32_t slot = 0; tables->planned == 0 && slot < WEIR_XDP_CONSUMERS; slot++)
+		if (snapshot->consumers[slot] != NULL)
+			weir_xdp_since_consumer(tables->since, (uint16_t)slot);
+}
+
 int weir_xdp_tables_follow(struct weir_xdp_tables *tables, struct weir_dataplane *dataplane)
 {
 	const struct weir_snapshot *snapshot = dataplane->published;
@@ -399,6 +422,7 @@ int weir_xdp_tables_follow(struct weir_xdp_tables *tables, struct weir_dataplane
 				   tables->handed != dataplane->handed)) {
 		result = make_plan(tables, dataplane);
 		if (result == 0) {
+			begin_consumers(tables, snapshot);
 			tables->planned = snapshot->generation;
 			tables->handed = dataplane->handed;
 			tables->is_stale = false;

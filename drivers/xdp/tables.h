@@ -10,6 +10,7 @@
  * one of these. Control thread only.
  */
 struct weir_xdp_tables;
+struct weir_xdp_since;
 struct bpf_object;
 
 /* For a loaded program. 0 or -errno. */
@@ -23,3 +24,4 @@ int weir_xdp_tables_follow(struct weir_xdp_tables *tables, struct weir_dataplane
 /* Where the token buckets are that the program draws from too. */
 const struct weir_token_store *weir_xdp_tables_tokens(const struct weir_xdp_tables *tables);
 const struct weir_xdp_shared *weir_xdp_tables_shared(const struct weir_xdp_tables *tables);
+struct weir_xdp_since *weir_xdp_tables_since(const struct weir_xdp_tables *tables);

@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/reason.h"
+
 /*
  * How one receive queue fares whose packets go another way while the gateway does not take them:
  * plain values, as a port's driver or its pinned state tells them.
@@ -26,7 +28,8 @@ struct weir_failover_queue {
 #define WEIR_FAILOVER_DROPS 12
 
 struct weir_failover_drop {
-	const char *name; /* of the reason */
+	const char *name;        /* of the reason */
+	enum weir_reason reason; /* the gateway's for it; NONE: it has none */
 	uint64_t count;
 };
 
@@ -35,6 +38,7 @@ struct weir_failover_flow {
 	const char *group; /* NULL: the stream itself */
 	uint64_t received;
 	uint64_t delivered; /* of a stream: to one group at least */
+	uint64_t bytes;     /* UDP payload of a stream's received, of a group's delivered */
 	uint32_t drop_count;
 	struct weir_failover_drop drops[WEIR_FAILOVER_DROPS];
 };

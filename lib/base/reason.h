@@ -55,13 +55,17 @@
 	X(FILTERED, GROUP, "filtered", "left out by the group's source filter")                    \
 	X(TOO_BIG, GROUP, "too_big", "larger than the egress MTU or the frame")                    \
 	X(FAMILY, GROUP, "family", "source kept, but consumer has another IP version")             \
-	X(CHECKSUM, GROUP, "checksum", "UDP checksum wrong, found when framed")                    \
+	X(CHECKSUM, GROUP, "checksum", "UDP checksum wrong when framed, or none and IPv6 ahead")   \
 	X(TX_FAILED, GROUP, "tx_failed", "egress port refused the packet or went away")            \
 	X(CHAOS_LOSE, GROUP, "chaos_lose", "thrown away when sent, by an injected fault")          \
 	X(REMOVED, GROUP, "removed", "stream or group was removed from the configuration")         \
 	X(SUPERSEDED, GROUP, "superseded",                                                         \
 		"not delivered before its stream's new rings had to go on")                        \
 	X(SHUTDOWN, GROUP, "shutdown", "still held when the gateway stopped")                      \
+	X(NO_CONSUMER, GROUP, "no_consumer", "in the kernel: nobody, or no way to who has it")     \
+	X(CLOSED, GROUP, "closed", "in the kernel: its consumer was paused or unreachable")        \
+	X(RATE, GROUP, "rate", "in the kernel: its consumer's rate was used up")                   \
+	X(COPIES, GROUP, "copies", "in the kernel: in several buffers, and another group had it")  \
 	X(FRAME_TRUNCATED, NATIVE, "frame_truncated", "stream-protocol frame ends too early")      \
 	X(FRAME_VERSION, NATIVE, "frame_version", "stream-protocol magic or version unknown")      \
 	X(FRAME_TYPE, NATIVE, "frame_type", "frame type unknown or not for the gateway")           \

@@ -103,7 +103,8 @@ static json_t *present_more(struct weir_gateway *gateway, const struct weir_cons
 	json_t *silent =
 		is_native ? json_integer(weir_present_count(weir_session_silent_ms(consumer)))
 			  : json_null();
-	json_t *more = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:s}", "health",
+	json_t *more = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:s}",
+		"dropped", weir_present_dropped(report->dropped), "health",
 		weir_present_health(gateway, consumer), "delivery",
 		weir_present_delivery(gateway, consumer, &report->stats), "gate",
 		present_gates(report->stats.closed), "rate", present_rate(&report->rate), "credit",

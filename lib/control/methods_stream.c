@@ -40,17 +40,18 @@ static json_t *present_stream(const struct weir_stream_report *stream)
 	const struct weir_stream_stats *stats = &stream->stats;
 
 	return json_pack("{s:s, s:s, s:s, s:s, s:b, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
-			 "s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}",
+			 "s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}",
 		"name", stream->name, "tier", weir_tier_name(stream->tier), "path",
 		weir_path_name(stream->in_kernel ? WEIR_PATH_KERNEL : WEIR_PATH_GATEWAY), "key",
 		weir_key_kind_name(stream->key), "draining", stream->is_draining, "partitions",
 		stream->partitions, "groups", weir_present_count(stream->groups), "received",
 		weir_present_count(stats->received), "received_bytes",
 		weir_present_count(stats->received_bytes), "appended",
-		weir_present_count(stats->appended), "handed", weir_present_count(stats->handed),
+		weir_present_count(stats->appended), "by_program",
+		weir_present_count(stream->by_program), "handed", weir_present_count(stats->handed),
 		"taken_over", weir_present_count(stats->taken_over), "requeued",
 		weir_present_count(stats->requeued), "missed", weir_present_count(stats->missed),
-		"under_way", weir_present_count(stream->under_way), "buffers",
+		"under_way", weir_present_count(stream->under_way + stream->in_program), "buffers",
 		weir_present_count(stream->buffers), "buffers_used",
 		weir_present_count(stream->buffers_used), "ring_messages",
 		weir_present_count(stream->ring_messages), "ring_bytes",

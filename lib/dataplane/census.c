@@ -103,7 +103,8 @@ static void check_stream(void *context, const struct weir_stream_report *stream)
 	struct weir_violation violation = {.stream = stream->name,
 		.received = stats->received + stats->requeued + stats->missed,
 		.accounted = stats->appended + sum_dropped(stats->dropped, WEIR_STAGE_STREAM) +
-			     (stats->handed - stats->taken_over)};
+			     (stats->handed - stats->taken_over) + stream->by_program +
+			     stream->in_program};
 
 	compare(context, &violation);
 }

@@ -7,6 +7,7 @@
 #include <rte_cycles.h>
 
 #include "dataplane/model.h"
+#include "dataplane/program.h"
 #include "dataplane/worker.h"
 
 #define LEAST_S 0.5
@@ -23,8 +24,11 @@ static void follow(double *rate, uint64_t *seen, uint64_t now, double seconds)
 	*seen = now;
 }
 
-static void measure_stream(struct weir_stream *stream, double seconds)
+static void measure_stream(
+	const struct weir_dataplane *dataplane, struct weir_stream *stream, double seconds)
 {
+	struct weir_failover_flow flow;
+
 	for (uint16_t p = 0; p < stream->partition_count; p++) {
 		const struct weir_partition *partition = &stream->partitions[p];
 		struct weir_partition_load *load = &stream->loads[p];
@@ -33,6 +37,11 @@ static void measure_stream(struct weir_stream *stream, double seconds)
 			look(&partition->head) - partition->first, seconds);
 		follow(&load->bytes_per_s, &load->bytes, look(&partition->received_bytes), seconds);
 	}
+	if (!stream->has_program || !weir_program_flow(dataplane, stream->name, NULL, &flow))
+		return;
+	follow(&stream->programs.messages_per_s, &stream->programs.messages, flow.received,
+		seconds);
+	follow(&stream->programs.bytes_per_s, &stream->programs.bytes, flow.bytes, seconds);
 }
 
 void weir_load_measure(struct weir_dataplane *dataplane)
@@ -45,7 +54,7 @@ void weir_load_measure(struct weir_dataplane *dataplane)
 		return;
 	dataplane->measured_at = now;
 	for (uint32_t i = 0; i < model->stream_count; i++)
-		measure_stream(model->streams[i].object, seconds);
+		measure_stream(dataplane, model->streams[i].object, seconds);
 	for (uint32_t id = 0; id < dataplane->worker_count; id++) {
 		struct weir_worker *worker = &dataplane->workers[id];
 
@@ -72,10 +81,13 @@ static void sum_up(const struct weir_stream *stream, struct weir_stream_load *lo
 		most = stream->loads[p].messages_per_s;
 		load->hottest = p;
 	}
-	if (most == 0)
-		return;
-	load->hottest_percent = 100 * most / load->messages_per_s;
-	load->skew = most * stream->partition_count / load->messages_per_s;
+	if (most != 0) {
+		load->hottest_percent = 100 * most / load->messages_per_s;
+		load->skew = most * stream->partition_count / load->messages_per_s;
+	}
+	/* Of which partitions these are the program does not say. */
+	load->messages_per_s += stream->programs.messages_per_s;
+	load->bytes_per_s += stream->programs.bytes_per_s;
 }
 
 int weir_stream_load(

@@ -204,6 +204,7 @@ static int add_stream(struct weir_dataplane *dataplane, const struct weir_model 
 	}
 	stream->drain_ms = config->drain_ms;
 	stream->in_kernel = config->path == WEIR_PATH_KERNEL;
+	stream->object->has_program |= stream->in_kernel;
 	stream->tier = (uint8_t)config->tier;
 	stream->age_ms = config->age_ms;
 	stream->deadline_ms = config->deadline_ms;

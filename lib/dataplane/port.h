@@ -64,6 +64,11 @@ struct weir_port_ops {
 	uint32_t (*failover)(void *driver, struct weir_failover_queue *queues, uint32_t most);
 	/* What went that way; ports of one driver tell the same. */
 	void (*flows)(void *driver, weir_failover_visit visit, void *context);
+	/* Of one stream, of one of its groups (NULL: itself), of the consumer in a slot; since this
+	   gateway began. False: nothing is known. */
+	bool (*flow)(void *driver, const char *stream, const char *group,
+		struct weir_failover_flow *flow);
+	bool (*consumer_flow)(void *driver, uint16_t slot, struct weir_failover_flow *flow);
 	void (*watch)(void *driver); /* now and then: say what goes wrong without the gateway */
 	void (*follow)(void *driver, struct weir_dataplane *dataplane); /* something has changed */
 	const struct weir_token_store *(*tokens)(void *driver);

@@ -10,6 +10,7 @@
 #include "dataplane/load.h"
 #include "dataplane/model.h"
 #include "dataplane/placement.h"
+#include "dataplane/program.h"
 #include "dataplane/worker.h"
 
 /* Counters are read beside their writer: each is one aligned word. */
@@ -60,6 +61,8 @@ static void fill_stream(const struct weir_dataplane *dataplane,
 	}
 	under_way = (int64_t)(report->stats.handed - report->stats.taken_over);
 	report->under_way = under_way > 0 ? (uint64_t)under_way : 0;
+	if (object->has_program && !stream->is_draining)
+		weir_program_add_stream(dataplane, report);
 }
 
 void weir_streams_report(
@@ -91,6 +94,8 @@ static void fill_group(const struct weir_dataplane *dataplane,
 	for (uint32_t block = 0; block < dataplane->worker_count * WEIR_FEATURE_WORDS; block++)
 		add(&report->stats, &stream->attachments[index]->census[block],
 			sizeof(report->stats));
+	if (stream->object->has_program && !stream->is_draining)
+		weir_program_add_group(dataplane, report);
 	report->held = report->stats.held;
 	report->moving = stream->attachments[index]->placement->pending;
 }
@@ -207,6 +212,8 @@ void weir_consumer_report(const struct weir_dataplane *dataplane,
 		if (report->gate == WEIR_GATE_OPEN)
 			report->gate = *(const volatile uint8_t *)&outlet->gate;
 	}
+	if (consumer->class != WEIR_CLASS_NATIVE)
+		weir_program_add_consumer(dataplane, consumer, report);
 	report->closed = atomic_load(&consumer->closed);
 	report->rate = consumer->rate;
 	report->limit_messages = atomic_load(&consumer->credit.messages.limit);

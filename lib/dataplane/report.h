@@ -43,8 +43,10 @@ struct weir_stream_report {
 	uint32_t buffers;      /* budget */
 	uint32_t buffers_used; /* of it */
 	struct weir_stream_stats stats;
-	uint64_t under_way; /* between workers; 0 when a census cut through it */
-	uint64_t templates; /* in force; as its workers run, as the next */
+	uint64_t by_program; /* of `received`: given to its groups by the ports' program */
+	uint64_t in_program; /* likewise: in its hands just now */
+	uint64_t under_way;  /* between workers; 0 when a census cut through it */
+	uint64_t templates;  /* in force; as its workers run, as the next */
 	uint64_t templates_expired;
 };
 
@@ -93,8 +95,9 @@ struct weir_partition_report {
 
 struct weir_consumer_report {
 	struct weir_consumer_stats stats;
-	uint32_t closed; /* WEIR_CLOSED_ bits */
-	uint8_t gate;    /* enum weir_gate of the first worker that is stopped; OPEN: none is */
+	uint64_t dropped[WEIR_REASON_COUNT]; /* by the ports' program, which does not wait */
+	uint32_t closed;                     /* WEIR_CLOSED_ bits */
+	uint8_t gate; /* enum weir_gate of the first worker that is stopped; OPEN: none is */
 	struct weir_config_rate rate;
 	/* Native. */
 	uint64_t limit_messages;
@@ -178,9 +181,12 @@ void weir_native_dropped(const struct weir_dataplane *dataplane, uint64_t *dropp
  *   port:            received = matched + kernel + native + dropped{PORT}
  *   stream:          received + requeued + missed = appended + dropped{STREAM}
  *                                                   + (handed - taken over)
+ *                                                   + by program + in program
  *   stream x group:  received = delivered + dropped{GROUP} + held
  *
- * Each equation that does not hold is visited; returns how many.
+ * What the ports' program did with a stream on the kernel's path is in all of them, read when the
+ * report is made: a group holds what is in the program's hands, or was lost there for want of
+ * memory. Each equation that does not hold is visited; returns how many.
  */
 struct weir_violation {
 	const char *port;   /* NULL unless the port's */

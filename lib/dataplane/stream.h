@@ -8,6 +8,7 @@
 #include "base/list.h"
 #include "config/config.h"
 #include "dataplane/feature.h"
+#include "dataplane/load.h"
 #include "dataplane/message.h"
 #include "dataplane/stats.h"
 #include "dataplane/tx_owner.h"
@@ -187,6 +188,9 @@ struct weir_stream {
 	/* Of each partition, in a port's memory; NULL: no native group, or no such port. Control.
 	 */
 	_Atomic(struct weir_missed *) missed;
+	bool has_program; /* once it was in_kernel: see model.h; control thread */
+	struct weir_partition_load
+		programs; /* what the ports' program took of it; control thread */
 };
 
 #define WEIR_NO_WORKER UINT16_MAX

@@ -48,6 +48,7 @@ static void add_stream(void *context, const struct weir_stream_report *stream)
 	ADD(STREAM_APPENDED, stats->appended);
 	ADD(STREAM_REQUEUED, stats->requeued);
 	ADD(STREAM_MISSED, stats->missed);
+	ADD(STREAM_BY_PROGRAM, stream->by_program);
 	ADD(STREAM_BUFFERS, stream->buffers);
 	ADD(STREAM_BUFFERS_USED, stream->buffers_used);
 	ADD(STREAM_PARTITIONS, stream->partitions);

@@ -36,6 +36,8 @@
 		"messages that came back out of quarantine")                                       \
 	X(STREAM_MISSED, COUNTER, "weir_stream_missed_messages", "messages",                       \
 		"numbers given away for what a port's program took without the gateway")           \
+	X(STREAM_BY_PROGRAM, COUNTER, "weir_stream_by_program_messages", "messages",               \
+		"messages on the kernel's path that a port's program gave to the groups")          \
 	X(STREAM_DROPPED, COUNTER, "weir_stream_dropped_messages", "messages",                     \
 		"messages dropped before the ring, by reason")                                     \
 	X(STREAM_BUFFERS, GAUGE, "weir_stream_buffers", "", "buffers that the stream may hold")    \

@@ -4,7 +4,7 @@
 # Without its gateway an XDP port goes on: every group of a stream gets each packet from the program
 # in the kernel, also behind one interface, rewritten as the gateway would, and no faster than its
 # rate; and the next gateway takes over with the tokens that are left. A stream on the kernel's path is
-# delivered so with a gateway too.
+# delivered so with a gateway too, which shows what became of it as of any other.
 
 # shellcheck source=tests/system/_init.sh
 . "$(dirname "$0")/_init.sh"
@@ -26,12 +26,16 @@ cat >"$tmp/weir.json" <<-END
 		{"name": "flows", "match": {"udp_port": 4739}, "key": "ipfix", "partitions": 8},
 		{"name": "quick", "match": {"udp_port": 4740}, "key": "ipfix", "partitions": 8,
 			"path": "kernel"},
+		{"name": "still", "match": {"udp_port": 4741}, "key": "ipfix", "partitions": 8,
+			"path": "kernel"},
 		{"name": "logs", "match": {"udp_port": 5140}, "key": "syslog", "partitions": 8}],
 	"groups": [
 		{"name": "one", "streams": ["flows", "quick"], "consumers": [
 			{"name": "a", "address": "10.0.0.3", "port": 9001}]},
 		{"name": "two", "streams": ["flows", "quick"], "consumers": [
 			{"name": "b", "address": "10.0.0.4", "port": 9002, "source": "keep"}]},
+		{"name": "none", "streams": ["still"], "consumers": [
+			{"name": "d", "address": "10.0.0.4", "port": 9004}]},
 		{"name": "slow", "streams": ["logs"], "consumers": [
 			{"name": "c", "address": "10.0.0.3", "port": 9003,
 				"rate": {"packets_per_s": 1000, "burst_packets": 100}}]}]}
@@ -41,7 +45,7 @@ receiver_start b c2 --listen 10.0.0.4:9002
 receiver_start c c1 --listen 10.0.0.3:9003
 
 reachable() {
-	wait_for "ctl consumer list | jq -e '.consumers | length == 3 and all(.state == \"reachable\")'"
+	wait_for "ctl consumer list | jq -e '.consumers | length == 4 and all(.state == \"reachable\")'"
 }
 
 load() {
@@ -63,10 +67,33 @@ quick() {
 		[.received, .delivered]]'
 }
 assert_eq "$(quick)" '[[2000,2000],[2000,2000],[2000,2000]]' "the kernel's path"
-assert_eq "$(ctl stream list | jq -c '.streams[] | select(.name == "quick") | [.path, .received]')" \
-	'["kernel",0]' "what the gateway had of it"
-wait_for "ctl metric list name=weir_program_group_delivered_messages | jq -e '[.metrics[] |
-	select(.labels.stream == \"quick\").value] == [2000, 2000]'"
+# What a stream's row, and its groups', say: received = delivered + dropped + held.
+rows() {
+	ctl stream list | jq -c ".streams[] | select(.name == \"$1\") |
+		[.path, .received, .by_program, .appended, .under_way, .dropped]"
+	ctl group list | jq -c ".groups[] | select(.stream == \"$1\") |
+		[.received, .delivered, .held, .dropped]"
+}
+consumers() {
+	ctl consumer list | jq -c '[.consumers[] | select(.name == "a" or .name == "b") |
+		[.name, .delivered, .bytes, .dropped]]'
+}
+assert_eq "$(rows quick)" '["kernel",2000,2000,0,0,{}]
+[2000,2000,0,{}]
+[2000,2000,0,{}]' "rows of the kernel's path"
+assert_eq "$(consumers)" '[["a",4000,400000,{}],["b",4000,400000,{}]]' "by both paths"
+ctl consumer pause d >/dev/null
+send exporter --to 10.0.0.2:4741 --keys 40 --count 500 --rate 20000 --size 100 \
+	--json "$tmp/sent.json"
+assert_eq "$(rows still)" '["kernel",500,500,0,0,{}]
+[500,0,0,{"closed":500}]' "rows of what a paused consumer did not get"
+assert_eq "$(ctl consumer show d | jq -c '[.delivered, .dropped]')" '[0,{"closed":500}]' "the paused one"
+assert_law
+for metric in program_group_delivered group_delivered; do
+	wait_for "ctl metric list name=weir_${metric}_messages | jq -e '[.metrics[] |
+		select(.labels.stream == \"quick\").value] == [2000, 2000]'"
+done
+wait_for "ctl stream show still | jq -e '.messages_per_s > 0 and .skew == 0'"
 gateway_kill
 # From here on nobody but the program is there.
 load
@@ -89,6 +116,10 @@ weir_start "$tmp/weir.json"
 reachable
 load
 assert_eq "$(flows)" "[true,${expected%,}]" "flows with the next gateway"
+# Its own rows begin with it.
+assert_eq "$(rows quick | head -n 1)" '["kernel",0,0,0,0,{}]' "the kernel's path with the next gateway"
+assert_eq "$(consumers)" '[["a",2000,200000,{}],["b",2000,200000,{}]]' "with the next gateway"
+assert_law
 weir_stop
 
 for name in a b c; do

@@ -25,7 +25,9 @@ bool xdp_fixture_open(struct xdp_fixture *fixture)
 	fixture->skeleton = weir_xdp__open();
 	if (fixture->skeleton == NULL)
 		die("open the program", errno);
-	result = weir_xdp__load(fixture->skeleton);
+	result = weir_xdp_shared_size(fixture->skeleton->obj);
+	if (result == 0)
+		result = weir_xdp__load(fixture->skeleton);
 	if (result == -EPERM) {
 		weir_xdp__destroy(fixture->skeleton);
 		return false;

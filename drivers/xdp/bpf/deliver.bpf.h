@@ -35,18 +35,22 @@ static __always_inline int weir_is_wanted(struct xdp_md *context, struct weir_fo
 
 /* weir_blind_check(), and what cannot be done here. False: counted. */
 static __always_inline int weir_fits(const struct weir_found *found, int has_checksum,
-	const struct weir_xdp_consumer *consumer, struct weir_xdp_group_counters *counters)
+	const struct weir_xdp_consumer *consumer, struct weir_xdp_group_counters *counters,
+	struct weir_xdp_consumer_counters *own)
 {
 	if (found->headers.payload_length > consumer->max_payload) {
 		counters->too_big++;
+		own->too_big++;
 		return 0;
 	}
 	if (consumer->keeps_source && found->headers.ip_version != consumer->ip_version) {
 		counters->family++;
+		own->family++;
 		return 0;
 	}
 	if (!has_checksum && consumer->ip_version == 6) {
 		counters->checksum++;
+		own->checksum++;
 		return 0;
 	}
 	return 1;
@@ -63,18 +67,21 @@ static __always_inline int weir_has_checksum(struct xdp_md *context, const struc
 
 /* Open, with a route that nobody is writing. False: counted. */
 static __always_inline int weir_is_open(const struct weir_xdp_consumer *consumer, __u32 version,
-	struct weir_xdp_group_counters *counters)
+	struct weir_xdp_group_counters *counters, struct weir_xdp_consumer_counters *own)
 {
-	if (consumer->header_length == 0)
+	if (consumer->header_length == 0) {
 		counters->no_consumer++;
-	else if (consumer->closed != 0)
+	} else if (consumer->closed != 0) {
 		counters->closed++;
-	else if (version & 1)
+		own->closed++;
+	} else if (version & 1) {
 		counters->failed++;
-	else if (consumer->class == WEIR_CLASS_OF_NATIVE)
+		own->failed++;
+	} else if (consumer->class == WEIR_CLASS_OF_NATIVE) {
 		counters->native++;
-	else
+	} else {
 		return 1;
+	}
 	return 0;
 }
 
@@ -82,6 +89,7 @@ static __always_inline int weir_is_open(const struct weir_xdp_consumer *consumer
 __attribute__((noinline)) int weir_stage_deliver(
 	struct xdp_md *context, struct weir_found *found, struct weir_copy *copy)
 {
+	struct weir_xdp_consumer_counters *own;
 	struct weir_xdp_group_counters *counters;
 	struct weir_xdp_consumer *consumer;
 	struct weir_xdp_buckets *tokens;
@@ -98,15 +106,17 @@ __attribute__((noinline)) int weir_stage_deliver(
 	key = copy->consumer;
 	consumer = bpf_map_lookup_elem(&consumers, &key);
 	tokens = bpf_map_lookup_elem(&buckets, &key);
+	key += bpf_get_smp_processor_id() * WEIR_XDP_CONSUMERS;
+	own = bpf_map_lookup_elem(&consumer_counters, &key);
 	if (consumer != NULL && !weir_is_wanted(context, found, &copy->attachment, counters))
 		return XDP_DROP;
-	if (consumer == NULL || tokens == NULL) {
+	if (consumer == NULL || tokens == NULL || own == NULL) {
 		counters->no_consumer++;
 		return XDP_DROP;
 	}
 	version = *(volatile __u32 *)&consumer->version;
-	if (!weir_is_open(consumer, version, counters) ||
-		!weir_fits(found, weir_has_checksum(context, found), consumer, counters))
+	if (!weir_is_open(consumer, version, counters, own) ||
+		!weir_fits(found, weir_has_checksum(context, found), consumer, counters, own))
 		return XDP_DROP;
 	if (copy->redirects &&
 		bpf_redirect_map(&tx_ports, consumer->port, XDP_DROP) != XDP_REDIRECT) {
@@ -118,15 +128,19 @@ __attribute__((noinline)) int weir_stage_deliver(
 		(found->headers.l4_offset - found->headers.l3_offset);
 	if (!weir_take_packet(tokens, bytes, found->ticks_offset)) {
 		counters->rate++;
+		own->rate++;
 		return XDP_DROP;
 	}
 	headers = found->headers;
 	if (!weir_rewrite(context, found->length, &headers, consumer) ||
 		*(volatile __u32 *)&consumer->version != version) {
 		counters->failed++;
+		own->failed++;
 		return XDP_DROP;
 	}
 	counters->delivered++;
 	counters->delivered_bytes += headers.payload_length;
+	own->delivered++;
+	own->delivered_bytes += headers.payload_length;
 	return copy->redirects ? XDP_REDIRECT : XDP_PASS;
 }

@@ -9,7 +9,7 @@
  * the pins replaces them all.
  */
 
-#define WEIR_XDP_FORMAT     4
+#define WEIR_XDP_FORMAT     5
 #define WEIR_XDP_MAX_QUEUES 64
 #define WEIR_XDP_LINE       64
 

@@ -205,6 +205,21 @@ struct weir_xdp_group_counters {
 };
 
 /*
+ * For each consumer, of those of its groups that count what it was given, and what it was not. An
+ * entry for each slot, for the first CPU, then for the next one: WEIR_XDP_CONSUMERS * CPU + slot.
+ */
+struct weir_xdp_consumer_counters {
+	__u64 delivered;
+	__u64 delivered_bytes;
+	__u64 closed;
+	__u64 rate;
+	__u64 too_big;
+	__u64 family;
+	__u64 checksum;
+	__u64 failed;
+};
+
+/*
  * In front of a packet that goes to several groups, for the program at each egress. No frame that
  * is sent begins like this: the address of its next hop is not zero.
  */
