@@ -125,6 +125,23 @@ struct weir_client_lane *weir_client_lanes_enter(struct weir_client_lanes *lanes
 	return lane;
 }
 
+/*
+ * Of a stream that was made anew, there are several lanes of a name and partition: numbers rise
+ * from one to the next, so the one with the highest is the newest of which anything has come. It is
+ * met first in the next session, also when the gateway has not yet left the older one.
+ */
+static void remember_newest(const struct weir_client_lanes *lanes)
+{
+	for (size_t i = 0; i < lanes->count; i++) {
+		const struct weir_client_lane *lane = &lanes->items[i];
+		struct weir_client_lane_slot *slot =
+			slot_find(&lanes->remembered, key_make(lane->name, lane->partition));
+
+		if (lane->floor > lanes->items[slot->index_plus - 1].floor)
+			slot->index_plus = lane->index + 1;
+	}
+}
+
 void weir_client_lanes_forget(struct weir_client_lanes *lanes)
 {
 	for (size_t i = 0; i < lanes->count; i++) {
@@ -145,6 +162,7 @@ void weir_client_lanes_forget(struct weir_client_lanes *lanes)
 			.released_epoch = lane->released_epoch,
 		};
 	}
+	remember_newest(lanes);
 	if (lanes->known.size != 0)
 		memset(lanes->known.slots, 0, lanes->known.size * sizeof(*lanes->known.slots));
 	lanes->known.count = 0;

@@ -32,14 +32,15 @@ struct weir_client_lane {
 	uint64_t done_seq; /* while `queued`: the application is done with all below */
 	uint64_t missed;   /* sequences lost since the last message that was queued */
 	uint64_t expired;  /* sequences dropped since the last message that was taken */
+	bool has_released; /* it was let go, in this session or before, last in released_epoch */
+	uint32_t released_epoch;
 	/* In one session. */
 	bool is_known;
 	bool is_dirty;     /* in the list of lanes to acknowledge */
 	bool is_told;      /* in the list of those whose acknowledgement is to be repeated */
 	bool is_seeking;   /* a higher epoch was asked for */
 	bool is_revoked;   /* it is to go to another: nothing comes above revoked_seq */
-	bool has_released; /* it was let go: nothing of released_epoch is taken */
-	uint32_t released_epoch;
+	bool is_released;  /* nothing of released_epoch is taken */
 	uint64_t revoked_seq;
 	uint64_t released_seq;
 	uint64_t revoke_at; /* released by then, whatever is left */
@@ -60,7 +61,7 @@ struct weir_client_lane {
 /* An epoch that has ended, here or for everybody. */
 static inline bool weir_client_lane_is_over(const struct weir_client_lane *lane, uint32_t epoch)
 {
-	return epoch < lane->epoch || (lane->has_released && epoch == lane->released_epoch);
+	return epoch < lane->epoch || (lane->is_released && epoch == lane->released_epoch);
 }
 
 struct weir_client_lane_slot {

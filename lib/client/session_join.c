@@ -27,7 +27,7 @@ static int name_intern(struct weir_session *session, const char *name)
 }
 
 static int stream_learn(
-	struct weir_session *session, const struct weir_frame_subscribed_stream *told)
+	struct weir_session *session, const struct weir_frame_subscribed_stream *told, uint16_t edition)
 {
 	uint16_t id = weir_be16(told->stream);
 	int name = name_intern(session, told->name);
@@ -50,7 +50,8 @@ static int stream_learn(
 		session->streams = streams;
 		stream = &streams[session->stream_count++];
 	}
-	*stream = (struct session_stream){id, weir_be16(told->partitions), (uint16_t)name};
+	*stream = (struct session_stream){
+		id, weir_be16(told->partitions), (uint16_t)name, edition, false};
 	return 0;
 }
 
@@ -236,6 +237,25 @@ static bool is_list_whole(struct weir_session *session, const struct weir_frame_
 	return session->arrived == weir_be16(frame->total);
 }
 
+/*
+ * A whole list has come: what is not in it any more has ended. Editions rise by one, but lists may
+ * overtake each other, and another gateway begins anywhere: only a later one says so.
+ */
+static void list_take(struct weir_session *session, uint16_t edition)
+{
+	bool is_later = session->edition != 0 && (int16_t)(edition - session->edition) > 0;
+
+	session->edition = edition;
+	for (size_t i = 0; is_later && i < session->stream_count; i++) {
+		struct session_stream *stream = &session->streams[i];
+
+		if (stream->edition == edition || stream->is_over)
+			continue;
+		stream->is_over = true;
+		weir_session_end_stream(session, stream->id);
+	}
+}
+
 void weir_session_on_subscribed(
 	struct weir_session *session, const struct weir_frame_subscribed *frame, uint64_t now_ns)
 {
@@ -248,11 +268,11 @@ void weir_session_on_subscribed(
 	}
 	/* Without memory the list stays incomplete, and is asked for again. */
 	for (uint16_t i = 0; i < count; i++)
-		if (stream_learn(session, &frame->streams[i]) != 0)
+		if (stream_learn(session, &frame->streams[i], weir_be16(frame->edition)) != 0)
 			return;
 	is_whole = is_list_whole(session, frame);
 	if (is_whole)
-		session->edition = weir_be16(frame->edition);
+		list_take(session, weir_be16(frame->edition));
 	if (session->stream_count < weir_be16(frame->total))
 		return;
 	session->is_list_old = false;

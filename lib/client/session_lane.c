@@ -24,6 +24,12 @@ static void list_want(struct weir_session *session)
 		session->send_at = at;
 }
 
+static void lane_end(struct weir_client_lane *lane)
+{
+	lane->is_released = true;
+	lane->released_epoch = lane->epoch;
+}
+
 static struct weir_client_lane *lane_get(
 	struct weir_session *session, const struct session_news *news)
 {
@@ -45,6 +51,9 @@ static struct weir_client_lane *lane_get(
 	lane->epoch = news->epoch;
 	lane->next_seq = news->first;
 	lane->top = news->first;
+	/* A late frame: nothing is waited for. */
+	if (stream->is_over)
+		lane_end(lane);
 	return lane;
 }
 
@@ -70,6 +79,20 @@ static void epoch_begin(struct weir_session *session, struct weir_client_lane *l
 	lane->top = news->first;
 	lane->newest_seq = 0;
 	lane->newest_at = 0;
+}
+
+void weir_session_end_stream(struct weir_session *session, uint16_t stream)
+{
+	for (size_t i = 0; i < session->lanes.count; i++) {
+		struct weir_client_lane *lane = &session->lanes.items[i];
+
+		if (!lane->is_known || lane->stream_id != stream)
+			continue;
+		weir_session_write_off_epoch(session, lane);
+		weir_session_unrevoke(session, lane);
+		weir_session_sought(lane);
+		lane_end(lane);
+	}
 }
 
 static int repair_begin(struct weir_session *session, struct weir_client_lane *lane)

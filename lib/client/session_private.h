@@ -44,7 +44,9 @@ enum session_phase {
 struct session_stream {
 	uint16_t id;
 	uint16_t partitions;
-	uint16_t name; /* index in names */
+	uint16_t name;    /* index in names */
+	uint16_t edition; /* of the list that it was in last */
+	bool is_over;     /* a later one was without it */
 };
 
 /* Messages and payload bytes, counted together everywhere. */
@@ -169,6 +171,8 @@ void weir_session_on_error(
 	struct weir_session *session, const struct weir_frame_error *frame, uint64_t now_ns);
 
 /* session_lane.c */
+/* The stream is no more: nothing is waited for on its lanes. */
+void weir_session_end_stream(struct weir_session *session, uint16_t stream);
 /* What DATA and HEARTBEAT both tell of a lane. */
 struct session_news {
 	uint16_t stream;

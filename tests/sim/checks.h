@@ -3,6 +3,7 @@
 
 #include "client/weir.h"
 #include "payload.h"
+#include "place/place.h"
 #include "plan.h"
 #include "wire/frame_data.h"
 #include "wire/frame_delivery.h"
@@ -20,15 +21,21 @@
  *	position      frames tell truly how much was sent on their lane
  *	cap           what is in flight keeps within the windows of consumer and lane
  *	epoch         an epoch has one owner
+ *	place         plans move what they may, and nobody is left above its bound
+ *	succession    a key's messages keep their order when its stream is made anew
  *	fence         an owner of before is not heard
  *	drain         nothing new is sent to an owner that is to let go
  *	repeat        what was worked on is not sent again, to whomever; what moves by plan is
- *worked off before it moves deadline      nothing is sent, or taken, past its time given-up what
- *was given up is not sent again budget        no more is sent again than was earned settled what
- *counts as delivered is what an application was done with conservation  received = delivered +
- *dropped + held flight        the lane's books of what is in flight are right refused       nothing
- *that an honest end says is refused overrun       nothing comes that there was no credit for quiet
- *after the faults all is delivered or told, and nothing but heartbeats is sent
+ *	              worked off before it moves
+ *	deadline      nothing is sent, or taken, past its time
+ *	given-up      what was given up is not sent again
+ *	budget        no more is sent again than was earned
+ *	settled       what counts as delivered is what an application was done with
+ *	conservation  received = delivered + dropped + held
+ *	flight        the lane's books of what is in flight are right
+ *	refused       nothing that an honest end says is refused
+ *	overrun       nothing comes that there was no credit for
+ *	quiet         after the faults all is delivered or told, and nothing but heartbeats is sent
  */
 
 struct sim_world;
@@ -50,6 +57,27 @@ void sim_checks_ack(struct sim_world *world, uint32_t group, uint32_t partition,
 void sim_checks_nack(struct sim_world *world, uint32_t group, uint32_t partition, int error);
 
 /* What the gateway decides. */
+/* A plan of a group and stream. Partitions are the stream's own; owners are members or none. */
+struct sim_place {
+	uint32_t group;
+	uint32_t stream;
+	enum weir_place_goal goal;
+	uint32_t count; /* members */
+	int slots[SIM_CONSUMERS];
+	bool joins[SIM_CONSUMERS];
+	uint32_t before[SIM_PARTITIONS];
+	uint32_t after[SIM_PARTITIONS];
+};
+void sim_checks_planned(struct sim_world *world, const struct sim_place *place);
+/* As the operator gave it to the session's consumer. */
+uint32_t sim_consumer_weight(const struct sim_world *world, int slot);
+/* The lane has passed all it had. `is_untold`: in time nobody said that it knows its gaps. */
+void sim_checks_over(
+	struct sim_world *world, uint32_t group, uint32_t partition, bool is_untold);
+/* A gateway that begins does not have the stream any more. */
+void sim_checks_gone(struct sim_world *world, uint32_t stream);
+/* The session did not answer to a list in time. */
+void sim_checks_untold(struct sim_world *world, uint32_t slot);
 void sim_checks_draining(struct sim_world *world, uint32_t group, uint32_t partition);
 /* `was_alive`: the session that had it is. */
 void sim_checks_moved(

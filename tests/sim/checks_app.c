@@ -19,29 +19,66 @@ static uint32_t consumer_index(const struct sim_consumer *consumer)
 	return consumer->address.consumer;
 }
 
-/* The partition's index among all; SIM_PARTITIONS when there is none such. */
-static uint32_t partition_of(const struct sim_world *world, const char *stream, uint16_t partition)
+/*
+ * The partition's index among all, from stream `*from` on, which becomes the next to look at;
+ * SIM_PARTITIONS when there is none such. What is made anew has the name of the one before.
+ */
+static uint32_t next_partition(
+	const struct sim_world *world, const char *stream, uint16_t partition, uint32_t *from)
 {
 	char name[3] = {'s', '0', '\0'};
 
-	for (uint32_t i = 0; i < world->plan.stream_count; i++) {
-		name[1] = (char)('0' + i);
-		if (strcmp(stream, name) == 0 && partition < world->plan.streams[i].partitions)
-			return world->plan.streams[i].first + partition;
+	while (*from < world->plan.stream_count) {
+		const struct sim_stream_plan *plan = &world->plan.streams[(*from)++];
+
+		name[1] = (char)('0' + plan->name);
+		if (strcmp(stream, name) == 0 && partition < plan->partitions)
+			return plan->first + partition;
 	}
 	return SIM_PARTITIONS;
+}
+
+/* Where the message is, and its index there. */
+static uint32_t partition_of(
+	const struct sim_world *world, const struct weir_message *message, uint64_t *index)
+{
+	uint32_t from = 0, partition;
+
+	do
+		partition = next_partition(world, message->stream, message->partition, &from);
+	while (partition != SIM_PARTITIONS &&
+		(!check_index(world->checks, partition, message->sequence, index) ||
+			*index >= world->checks->partitions[partition].head));
+	return partition;
+}
+
+/* Over a change of the stream: what was cut off, or ended, may come late. */
+static void check_key(struct sim_world *world, struct sim_consumer *consumer,
+	const struct sim_content *content, const struct check_fate *fate)
+{
+	uint32_t stream = sim_plan_stream(&world->plan, content->partition);
+	uint32_t *count =
+		&consumer->key_counts[world->plan.streams[stream].name][content->key];
+	bool is_excused = consumer->plan->is_unreliable || consumer->plan->is_liar ||
+			  fate->flags & (FATE_GONE | FATE_ENDED | FATE_LAPPED | FATE_LIED);
+
+	if (content->key_count < *count && !is_excused)
+		sim_fail(world, "succession",
+			"consumer %u partition %u key %u: message %u comes after %u",
+			consumer_index(consumer), content->partition, content->key,
+			content->key_count, *count - 1);
+	if (*count <= content->key_count)
+		*count = content->key_count + 1;
 }
 
 static void check_order(struct sim_world *world, const struct sim_consumer *consumer,
 	struct sim_seen *seen, const struct sim_content *content, uint64_t index)
 {
-	uint32_t *count = &seen->key_counts[content->key];
-
 	if (bit_is_set(seen->taken, index))
 		sim_fail(world, "duplicate",
 			"consumer %u partition %u index %" PRIu64 ": taken twice",
 			consumer_index(consumer), content->partition, index);
-	if (index < seen->next || content->key_count < *count)
+	if (index < seen->next)
 		sim_fail(world, "order",
 			"consumer %u partition %u index %" PRIu64 ": comes after %" PRIu64,
 			consumer_index(consumer), content->partition, index, seen->next - 1);
@@ -49,7 +86,6 @@ static void check_order(struct sim_world *world, const struct sim_consumer *cons
 		sim_fail(world, "gap",
 			"consumer %u partition %u index %" PRIu64 ": told as gap, and delivered",
 			consumer_index(consumer), content->partition, index);
-	*count = content->key_count + 1;
 }
 
 /*
@@ -104,17 +140,15 @@ static void check_taken_late(struct sim_world *world, const struct sim_consumer 
 uint32_t sim_checks_taken(
 	struct sim_world *world, struct sim_consumer *consumer, const struct weir_message *message)
 {
-	uint32_t partition = partition_of(world, message->stream, message->partition);
+	uint64_t index = 0;
+	uint32_t partition = partition_of(world, message, &index);
 	uint32_t group = consumer_index(consumer) / SIM_MEMBERS;
 	struct sim_checks *checks = world->checks;
 	const struct sim_content *content;
 	struct check_lane *lane;
 	struct sim_seen *seen;
-	uint64_t index;
 
-	if (partition == SIM_PARTITIONS ||
-		!check_index(checks, partition, message->sequence, &index) ||
-		index >= checks->partitions[partition].head) {
+	if (partition == SIM_PARTITIONS) {
 		sim_fail(world, "content", "a message that was not produced: %s %u %" PRIu64,
 			message->stream, message->partition, message->sequence);
 		return 0;
@@ -131,6 +165,7 @@ uint32_t sim_checks_taken(
 		sim_fail(world, "content", "partition %u index %" PRIu64 ": was to be left out",
 			partition, index);
 	check_order(world, consumer, seen, content, index);
+	check_key(world, consumer, content, &checks->lanes[group][partition].fates[index]);
 	check_taken_late(world, consumer, content);
 	if (!consumer->plan->is_liar && seen->session == consumer->session_id &&
 		seen->epoch == message->epoch && seen->session != 0)
@@ -158,30 +193,19 @@ void sim_checks_done(struct sim_world *world, const struct sim_consumer *consume
 		world->checks->lanes[group][partition].fates[index].flags |= FATE_DONE;
 }
 
-void sim_checks_told(
-	struct sim_world *world, struct sim_consumer *consumer, const struct weir_event *event)
+static void tell(struct sim_world *world, struct sim_consumer *consumer, uint32_t partition,
+	const struct weir_event *event)
 {
-	uint32_t group = consumer_index(consumer) / SIM_MEMBERS;
-	uint32_t partition;
-	uint64_t first, end;
+	struct check_fate *fates =
+		world->checks->lanes[consumer_index(consumer) / SIM_MEMBERS][partition].fates;
+	uint64_t base = world->checks->partitions[partition].first_seq;
+	uint64_t first = event->first, end = event->first + event->count;
 
-	if (event->kind != WEIR_EVENT_GAP) {
-		sim_event(world, SIM_EVENT_STATE, consumer_index(consumer), SIM_NOBODY, event->kind,
-			event->code);
+	/* A gap may reach below what these books begin with, and beyond their end. */
+	if (end <= base || first >= base + SIM_SEQUENCES)
 		return;
-	}
-	partition = partition_of(world, event->stream, event->partition);
-	sim_event(world, SIM_EVENT_TOLD, consumer_index(consumer), partition, event->first,
-		event->first + event->count);
-	if (partition == SIM_PARTITIONS) {
-		sim_fail(world, "gap", "told of a partition that does not exist");
-		return;
-	}
-	/* A gap may reach below what this run's books begin with: nothing was there. */
-	if (!check_index(world->checks, partition, event->first, &first))
-		first = 0;
-	if (!check_index(world->checks, partition, event->first + event->count, &end))
-		end = SIM_SEQUENCES;
+	first = first > base ? first - base : 0;
+	end = end < base + SIM_SEQUENCES ? end - base : SIM_SEQUENCES;
 	for (uint64_t i = first; i < end; i++) {
 		/* At most once: a gap that an earlier session saw in part may be told whole. */
 		if (bit_is_set(consumer->seen[partition].taken, i) &&
@@ -191,8 +215,38 @@ void sim_checks_told(
 				": delivered, and told as gap",
 				consumer_index(consumer), partition, i);
 		bit_set(consumer->seen[partition].told, i);
-		world->checks->lanes[group][partition].fates[i].flags |= FATE_TOLD;
+		fates[i].flags |= FATE_TOLD;
 	}
+}
+
+void sim_checks_told(
+	struct sim_world *world, struct sim_consumer *consumer, const struct weir_event *event)
+{
+	uint32_t from = 0, partition;
+
+	if (event->kind != WEIR_EVENT_GAP) {
+		sim_event(world, SIM_EVENT_STATE, consumer_index(consumer), SIM_NOBODY, event->kind,
+			event->code);
+		return;
+	}
+	partition = next_partition(world, event->stream, event->partition, &from);
+	sim_event(world, SIM_EVENT_TOLD, consumer_index(consumer), partition, event->first,
+		event->first + event->count);
+	if (partition == SIM_PARTITIONS)
+		sim_fail(world, "gap", "told of a partition that does not exist");
+	while (partition != SIM_PARTITIONS) {
+		tell(world, consumer, partition, event);
+		partition = next_partition(world, event->stream, event->partition, &from);
+	}
+}
+
+static bool was_untold(const struct sim_world *world, const struct sim_consumer *consumer)
+{
+	for (uint32_t i = 0; i < SIM_CONSUMERS; i++)
+		if (world->checks->sessions[i].consumer == consumer_index(consumer) &&
+			world->checks->sessions[i].is_untold)
+			return true;
+	return false;
 }
 
 void sim_checks_client(struct sim_world *world, const struct sim_consumer *consumer)
@@ -205,7 +259,7 @@ void sim_checks_client(struct sim_world *world, const struct sim_consumer *consu
 	world->checks->late += stats.expired;
 	if (consumer->plan->is_liar)
 		return;
-	if (stats.malformed != 0)
+	if (stats.malformed != 0 && !was_untold(world, consumer))
 		sim_fail(world, "refused", "consumer %u: calls the gateway's datagrams malformed",
 			consumer_index(consumer));
 	if (stats.overruns != 0)

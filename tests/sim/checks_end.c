@@ -119,10 +119,12 @@ void sim_checks_end(struct sim_world *world)
 	uint64_t late = 0;
 
 	for (uint32_t g = 0; g < world->plan.group_count; g++)
-		for (uint32_t p = 0; p < world->plan.partition_count; p++) {
-			if (!check_is_excused(world, &world->checks->lanes[g][p]))
-				late += check_account(world, g, p);
-		}
+		for (uint32_t p = 0; p < world->plan.partition_count; p++)
+			if (check_is_excused(world, &world->checks->lanes[g][p]))
+				check_excuse(world, g, p);
+	for (uint32_t g = 0; g < world->plan.group_count; g++)
+		for (uint32_t p = 0; p < world->plan.partition_count; p++)
+			late += check_account(world, g, p);
 	if (late > world->checks->late)
 		sim_fail(world, "gap",
 			"%" PRIu64 " dropped past their deadline, %" PRIu64 " counted by clients",

@@ -47,14 +47,11 @@ static uint32_t owner_of(const struct sim_world *world, const struct check_lane 
 	return lane->owner >= 0 ? world->checks->sessions[lane->owner].consumer : SIM_NOBODY;
 }
 
-/*
- * What a liar may have acknowledged without reason is nobody's fault; nor what was lost on the way
- * to one who acknowledges nothing.
- */
-static void excuse(struct sim_world *world, struct check_lane *lane, uint32_t partition)
+void check_excuse(struct sim_world *world, uint32_t group, uint32_t partition)
 {
-	for (uint64_t i = 0; i < world->checks->partitions[partition].head; i++)
-		lane->fates[i].flags |= FATE_LIED;
+	for (; partition != SIM_PARTITIONS; partition = sim_plan_before(&world->plan, partition))
+		for (uint64_t i = 0; i < world->checks->partitions[partition].head; i++)
+			world->checks->lanes[group][partition].fates[i].flags |= FATE_LIED;
 }
 
 void sim_checks_draining(struct sim_world *world, uint32_t group, uint32_t partition)
@@ -66,15 +63,19 @@ void sim_checks_draining(struct sim_world *world, uint32_t group, uint32_t parti
 	lane->drain_since_ns = world->now_ns;
 }
 
-/* What only its client had, the ring or its time being too short, goes when the client lets go of
- * the lane. */
+/*
+ * What only its client had, the ring or its time being too short or the gateway another, goes when
+ * the client lets go of the lane.
+ */
 static void let_go(struct sim_world *world, struct check_lane *lane, uint32_t partition)
 {
 	for (uint64_t i = 0; i < world->checks->partitions[partition].head; i++) {
 		struct check_fate *fate = &lane->fates[i];
 
-		if (fate->flags & FATE_SENT && fate->flags & FATE_GONE &&
-			(fate->reason == WEIR_GAP_LAPPED || fate->reason == WEIR_GAP_EXPIRED))
+		bool is_gone = fate->flags & FATE_GONE && (fate->reason == WEIR_GAP_LAPPED ||
+								  fate->reason == WEIR_GAP_EXPIRED);
+
+		if (fate->flags & FATE_SENT && (is_gone || fate->flags & FATE_ENDED))
 			fate->flags |= FATE_CRASHED;
 	}
 }
@@ -105,7 +106,7 @@ void sim_checks_moved(
 
 	sim_event(world, SIM_EVENT_MOVED, SIM_NOBODY, partition, (uint64_t)(int64_t)slot, group);
 	if (check_is_excused(world, lane))
-		excuse(world, lane, partition);
+		check_excuse(world, group, partition);
 	else if (was_alive)
 		check_worked_off(world, lane, group, partition);
 	if (lane->is_draining)

@@ -8,6 +8,7 @@
  * The books of the checks, shared by
  *   checks_wire.c   what the gateway sends and hears
  *   checks_lane.c   what it decides: owners, messages given up and settled
+ *   checks_place.c  plans, and streams that take another's place
  *   checks_app.c    what the applications get
  *   checks_end.c    everything accounted for
  */
@@ -45,6 +46,7 @@ struct check_session {
 	uint64_t id; /* 0: none */
 	uint32_t consumer;
 	bool is_dead; /* its process has ended */
+	bool is_untold; /* it may be sent what it was not told of */
 	struct check_amount limit;
 	struct check_amount sent;
 	struct check_amount flying;
@@ -60,6 +62,7 @@ struct check_lane {
 	int owner;     /* session slot; -1: none */
 	bool has_sent; /* data, since it changed hands */
 	bool is_draining;
+	bool is_past; /* nothing comes any more, and all is settled or given up */
 	uint64_t drain_since_ns;
 	struct check_amount flying;
 	uint64_t begun;  /* index where the gateway's present life began */
@@ -110,6 +113,15 @@ static inline bool check_index(
 	return *index < SIM_SEQUENCES;
 }
 
+/* checks_place.c: a new message goes out; those of its key before it must have been dealt with. */
+void check_succession(
+	struct sim_world *world, uint32_t group, const struct sim_content *content);
+
+/*
+ * checks_lane.c: what a liar may have acknowledged without reason is nobody's fault; nor what was
+ * lost on the way to one who acknowledges nothing. So too what the lane told of those before it.
+ */
+void check_excuse(struct sim_world *world, uint32_t group, uint32_t partition);
 /* checks_lane.c: it is in flight no longer. */
 void check_land(
 	struct sim_checks *checks, struct check_lane *lane, uint32_t partition, uint64_t index);

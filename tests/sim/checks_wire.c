@@ -67,6 +67,8 @@ static void first_time(struct sim_world *world, struct check_session *session,
 		sim_fail(world, "drain",
 			"partition %u: index %" PRIu64 " is sent to an owner that is to let go",
 			partition, index);
+	check_succession(world, session->consumer / SIM_MEMBERS,
+		&world->checks->partitions[partition].contents[index]);
 	fate->flags |= FATE_PASSED | FATE_FLYING | FATE_SENT;
 	lane->passed = index + 1;
 	lane->flying.messages++;

@@ -102,6 +102,7 @@ void sim_consumer_start(struct sim_world *world, uint32_t index)
 	if (consumer->seen == NULL)
 		consumer->seen = sim_alloc(SIM_PARTITIONS * sizeof(*consumer->seen));
 	memset(consumer->seen, 0, SIM_PARTITIONS * sizeof(*consumer->seen));
+	memset(consumer->key_counts, 0, sizeof(consumer->key_counts));
 	consumer->has_message = false;
 	consumer->was_frozen = false;
 	consumer->busy_until = 0;

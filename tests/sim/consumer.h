@@ -19,7 +19,6 @@ struct sim_seen {
 	uint64_t next;    /* above the last message taken */
 	uint64_t session; /* of the last message */
 	uint32_t epoch;
-	uint32_t key_counts[SIM_KEYS];
 	uint8_t taken[SIM_SEQUENCES / 8];
 	uint8_t told[SIM_SEQUENCES / 8]; /* as gap */
 };
@@ -38,6 +37,7 @@ struct sim_consumer {
 	uint32_t freezes;
 	uint32_t pauses;
 	uint32_t drains;
+	uint32_t weight; /* the operator's; 0: the usual one */
 	bool was_frozen;
 	bool has_joined;
 	struct sim_packet *socket[SIM_SOCKET];
@@ -46,6 +46,7 @@ struct sim_consumer {
 	uint64_t session_id; /* newest seen in what was sent */
 	uint64_t lie_at;
 	struct sim_seen *seen; /* one a partition */
+	uint32_t key_counts[SIM_NAMES][SIM_KEYS]; /* above the newest taken of each */
 	struct sim_world *world;
 };
 

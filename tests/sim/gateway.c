@@ -8,11 +8,11 @@
 #define SAVE_MS   50 /* positions are written so often */
 #define JUMP_MOST 40 /* numbers left out by a restart, at most */
 
-static void lane_begin(struct sim_world *world, uint32_t group, uint32_t partition, uint64_t seq)
+void gateway_lane_begin(struct sim_world *world, uint32_t group, uint32_t partition, uint64_t seq)
 {
 	struct gateway_lane *lane = &world->gateway->lanes[group][partition];
 	const struct sim_group_plan *plan = &world->plan.groups[group];
-	uint64_t saved = lane->saved_done;
+	uint64_t saved = gateway_saved(world, group, partition);
 	uint32_t epoch = lane->epoch;
 
 	memset(lane, 0, sizeof(*lane));
@@ -40,8 +40,11 @@ struct sim_gateway *sim_gateway_open(struct sim_world *world)
 
 		gateway->rings[p].mask = stream->ring - 1;
 		gateway->rings[p].head = stream->first_seq[p - stream->first];
-		for (uint32_t g = 0; g < plan->group_count; g++)
-			gateway->lanes[g][p].saved_done = gateway->rings[p].head;
+		for (uint32_t g = 0; g < plan->group_count; g++) {
+			gateway->lanes[g][p].owner = gateway->lanes[g][p].planned = GATEWAY_NONE;
+			gateway->lanes[g][p].saved_done =
+				stream->predecessor < 0 ? gateway->rings[p].head : GATEWAY_UNSAVED;
+		}
 	}
 	sim_gateway_begin(world);
 	return gateway;
@@ -62,8 +65,45 @@ void sim_gateway_end(struct sim_world *world)
 	gateway->is_up = false;
 	for (uint32_t g = 0; g < world->plan.group_count; g++)
 		for (uint32_t p = 0; p < world->plan.partition_count; p++)
-			sim_checks_ended(world, g, p, gateway->lanes[g][p].delivery.done);
+			if (partition_is_there(world, p)) {
+				struct gateway_lane *lane = &gateway->lanes[g][p];
+
+				sim_checks_ended(world, g, p, lane->delivery.done);
+				lane->owner = lane->planned = GATEWAY_NONE;
+				lane->is_draining = false;
+			}
 	memset(gateway->sessions, 0, sizeof(gateway->sessions));
+}
+
+static void ring_begin(struct sim_world *world, uint32_t partition)
+{
+	struct sim_gateway *gateway = world->gateway;
+	struct gateway_ring *ring = &gateway->rings[partition];
+
+	if (world->now_ns != 0)
+		ring->head += sim_below(&gateway->random, JUMP_MOST);
+	if (sim_broken == SIM_BREAK_SEQUENCE_REPEATED && world->now_ns != 0)
+		ring->head = gateway->lanes[0][partition].saved_done;
+	for (uint32_t g = 0; g < world->plan.group_count; g++)
+		gateway_lane_begin(world, g, partition, ring->head);
+}
+
+/* What was draining is gone: its places are with those that follow. */
+static void streams_begin(struct sim_world *world)
+{
+	struct gateway_stream *streams = world->gateway->streams;
+
+	for (uint32_t s = 0; s < world->plan.stream_count; s++) {
+		bool is_current = world->streams[world->plan.streams[s].name] == s;
+
+		if (!is_current && streams[s].life != GATEWAY_UNBORN) {
+			if (streams[s].life != GATEWAY_OVER)
+				sim_checks_gone(world, s);
+			streams[s].life = GATEWAY_OVER;
+		}
+		if (is_current)
+			streams[s].life = GATEWAY_LIVE;
+	}
 }
 
 void sim_gateway_begin(struct sim_world *world)
@@ -75,16 +115,10 @@ void sim_gateway_begin(struct sim_world *world)
 	gateway->is_up = true;
 	gateway->incarnation = sim_random(&gateway->random);
 	gateway->save_at = world->now_ns;
-	for (uint32_t p = 0; p < world->plan.partition_count; p++) {
-		struct gateway_ring *ring = &gateway->rings[p];
-
-		if (world->now_ns != 0)
-			ring->head += sim_below(&gateway->random, JUMP_MOST);
-		if (sim_broken == SIM_BREAK_SEQUENCE_REPEATED && world->now_ns != 0)
-			ring->head = gateway->lanes[0][p].saved_done;
-		for (uint32_t g = 0; g < world->plan.group_count; g++)
-			lane_begin(world, g, p, ring->head);
-	}
+	streams_begin(world);
+	for (uint32_t p = 0; p < world->plan.partition_count; p++)
+		if (partition_is_there(world, p))
+			ring_begin(world, p);
 }
 
 static void save(struct sim_world *world)
@@ -92,14 +126,9 @@ static void save(struct sim_world *world)
 	struct sim_gateway *gateway = world->gateway;
 
 	for (uint32_t g = 0; g < world->plan.group_count; g++)
-		for (uint32_t p = 0; p < world->plan.partition_count; p++) {
-			struct gateway_lane *lane = &gateway->lanes[g][p];
-
-			/* What is not told yet is told after a restart as well. */
-			lane->saved_done = lane->delivery.gap_count != 0
-						   ? lane->delivery.gaps[0].first
-						   : lane->delivery.done;
-		}
+		for (uint32_t p = 0; p < world->plan.partition_count; p++)
+			if (partition_is_there(world, p))
+				gateway->lanes[g][p].saved_done = gateway_position(world, g, p);
 	gateway->save_at = world->now_ns + SAVE_MS * SIM_MS;
 }
 
@@ -129,6 +158,7 @@ static bool take_frame(struct sim_world *world, struct gateway_session *session,
 	case WEIR_FRAME_CREDIT:
 		gateway_grant(world, session, weir_be64(credit->limit_messages),
 			weir_be64(credit->limit_bytes));
+		gateway_list_named(world, session, weir_be16(credit->edition));
 		break;
 	case WEIR_FRAME_PAUSE:
 		take_pause(session, (const void *)frame);
@@ -196,6 +226,7 @@ void sim_gateway_receive(struct sim_world *world, const struct sim_packet *packe
 	while ((frame = weir_frame_next(&cursor)) != NULL)
 		if (!take_frame(world, session, frame))
 			break;
+	gateway_succeed(world);
 	gateway_moves(world);
 	gateway_pump(world);
 }
@@ -207,9 +238,11 @@ static uint64_t least(uint64_t a, uint64_t b)
 
 static bool is_working(const struct sim_gateway *gateway)
 {
-	for (uint32_t g = 0; g < SIM_GROUPS; g++)
-		for (uint32_t p = 0; p < SIM_PARTITIONS; p++)
-			if (gateway->lanes[g][p].rules.attempts != 0 &&
+	const struct sim_plan *plan = &gateway->world->plan;
+
+	for (uint32_t g = 0; g < plan->group_count; g++)
+		for (uint32_t p = 0; p < plan->partition_count; p++)
+			if (partition_is_there(gateway->world, p) &&
 				gateway->lanes[g][p].delivery.done != gateway->rings[p].head)
 				return true;
 	return false;
@@ -232,7 +265,7 @@ uint64_t sim_gateway_deadline_ns(const struct sim_gateway *gateway)
 
 	if (!gateway->is_up)
 		return at;
-	at = gateway_moves_ns(world);
+	at = least(gateway_moves_ns(world), gateway_succession_ns(world));
 	if (is_working(gateway))
 		at = least(at, gateway->save_at);
 	for (uint32_t i = 0; i < GATEWAY_SESSIONS; i++) {
@@ -241,6 +274,7 @@ uint64_t sim_gateway_deadline_ns(const struct sim_gateway *gateway)
 		if (session->id == 0)
 			continue;
 		at = least(at, gateway_heartbeat_ns(world, session));
+		at = least(at, gateway_announce_ns(session));
 		at = least(at, session->heard_at + world->plan.liveness_ms * SIM_MS);
 		if (session->open_at > world->now_ns)
 			at = least(at, session->open_at);
@@ -292,6 +326,8 @@ void sim_gateway_run(struct sim_world *world)
 		gateway_sweep(world);
 	}
 	tick_lanes(world);
+	gateway_announce_run(world);
+	gateway_succeed(world);
 	gateway_moves(world);
 	gateway_pump(world);
 }
@@ -334,7 +370,8 @@ bool sim_gateway_is_quiet(
 			const char *trouble = lane_trouble(
 				world, &gateway->lanes[g][p], &gateway->rings[p], forgives_liars);
 
-			if (trouble == NULL)
+			if (!partition_is_there(world, p) || gateway->lanes[g][p].is_over ||
+				trouble == NULL)
 				continue;
 			snprintf(why, size, "group %u partition %u %s", g, p, trouble);
 			return false;
@@ -342,25 +379,27 @@ bool sim_gateway_is_quiet(
 	return true;
 }
 
+void gateway_lane_count(struct sim_world *world, uint32_t group, uint32_t partition)
+{
+	const struct gateway_lane *lane = &world->gateway->lanes[group][partition];
+	uint64_t head = world->gateway->rings[partition].head, given_up = 0;
+	struct sim_counts counts = {
+		.received = head - lane->begun,
+		.delivered = lane->delivered,
+	};
+
+	memcpy(counts.dropped, lane->dropped, sizeof(counts.dropped));
+	for (uint64_t seq = lane->delivery.done; seq != head; seq++)
+		given_up += lane->records[seq & lane->delivery.mask].state % 16 ==
+			    WEIR_DELIVERY_GONE;
+	counts.held = head - lane->delivery.done - given_up;
+	sim_checks_counts(world, group, partition, &counts);
+}
+
 void sim_gateway_count(struct sim_world *world)
 {
-	const struct sim_gateway *gateway = world->gateway;
-
-	for (uint32_t g = 0; gateway->is_up && g < world->plan.group_count; g++)
-		for (uint32_t p = 0; p < world->plan.partition_count; p++) {
-			const struct gateway_lane *lane = &gateway->lanes[g][p];
-			struct sim_counts counts = {
-				.received = gateway->rings[p].head - lane->begun,
-				.delivered = lane->delivered,
-			};
-			uint64_t given_up = 0;
-
-			memcpy(counts.dropped, lane->dropped, sizeof(counts.dropped));
-			for (uint64_t seq = lane->delivery.done; seq != gateway->rings[p].head;
-				seq++)
-				given_up += lane->records[seq & lane->delivery.mask].state % 16 ==
-					    WEIR_DELIVERY_GONE;
-			counts.held = gateway->rings[p].head - lane->delivery.done - given_up;
-			sim_checks_counts(world, g, p, &counts);
-		}
+	for (uint32_t g = 0; world->gateway->is_up && g < world->plan.group_count; g++)
+		for (uint32_t p = 0; p < world->plan.partition_count; p++)
+			if (partition_is_there(world, p) && !world->gateway->lanes[g][p].is_over)
+				gateway_lane_count(world, g, p);
 }

@@ -30,6 +30,10 @@ void sim_gateway_run(struct sim_world *world);
 /* The operator's: one partition of a consumer's group to it; a consumer is drained, or is back. */
 void sim_gateway_move(struct sim_world *world, uint32_t partition, uint32_t consumer);
 void sim_gateway_drain(struct sim_world *world, uint32_t group);
+/* The group's consumers weigh otherwise: all is to be even again. */
+void sim_gateway_weigh(struct sim_world *world, uint32_t group);
+/* The stream takes its predecessor's place. */
+void sim_gateway_change(struct sim_world *world, uint32_t stream);
 /*
  * Nothing is held, in flight, or to be told; if not, `why` says what. What hangs on a liar counts
  * unless it is forgiven.

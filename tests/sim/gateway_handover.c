@@ -48,7 +48,7 @@ static void tell(
 	}
 }
 
-void gateway_hand_over(struct sim_world *world, uint32_t group, uint32_t partition)
+static void hand_to(struct sim_world *world, uint32_t group, uint32_t partition, int slot)
 {
 	struct gateway_lane *lane = &world->gateway->lanes[group][partition];
 	struct weir_delivery *delivery = &lane->delivery;
@@ -59,7 +59,7 @@ void gateway_hand_over(struct sim_world *world, uint32_t group, uint32_t partiti
 		sim_checks_trusted(world, group, partition);
 		gateway_settle(world, group, partition);
 	}
-	lane->owner = lane->planned;
+	lane->owner = slot;
 	lane->is_draining = false;
 	if (sim_broken != SIM_BREAK_EPOCH_KEPT)
 		lane->epoch++;
@@ -74,6 +74,20 @@ void gateway_hand_over(struct sim_world *world, uint32_t group, uint32_t partiti
 		world, group, partition, delivery->flying.messages, delivery->flying.bytes);
 	if (!is_gone(world->gateway, lane->owner))
 		tell(world, group, partition, WEIR_FRAME_ASSIGN);
+}
+
+/* Nobody is given what it was not told of. */
+static bool knows(const struct sim_world *world, int slot, uint32_t partition)
+{
+	return slot == GATEWAY_NONE || sim_broken == SIM_BREAK_LIST_UNTOLD ||
+	       world->gateway->sessions[slot].knows >> sim_plan_stream(&world->plan, partition) & 1;
+}
+
+void gateway_hand_over(struct sim_world *world, uint32_t group, uint32_t partition)
+{
+	int slot = world->gateway->lanes[group][partition].planned;
+
+	hand_to(world, group, partition, knows(world, slot, partition) ? slot : GATEWAY_NONE);
 }
 
 /* Something is under way to an owner that may still finish it. */
@@ -123,8 +137,14 @@ static void move_some(struct sim_world *world, uint32_t group)
 		draining += lanes[p].is_draining;
 	}
 	for (uint32_t p = 0; p < world->plan.partition_count; p++) {
-		if (lanes[p].is_draining || lanes[p].owner == lanes[p].planned)
+		if (lanes[p].is_draining || lanes[p].is_following || lanes[p].is_over ||
+			lanes[p].owner == lanes[p].planned)
 			continue;
+		if (!knows(world, lanes[p].planned, p)) {
+			if (lanes[p].owner != GATEWAY_NONE && is_gone(world->gateway, lanes[p].owner))
+				hand_to(world, group, p, GATEWAY_NONE);
+			continue;
+		}
 		if (!has_to_drain(world, group, &lanes[p]))
 			gateway_hand_over(world, group, p);
 		else if (draining++ < world->plan.groups[group].moves)
@@ -166,7 +186,9 @@ void sim_gateway_move(struct sim_world *world, uint32_t partition, uint32_t cons
 		const struct gateway_session *session = &gateway->sessions[i];
 
 		if (session->address.consumer != consumer || is_gone(gateway, (int)i) ||
-			world->consumers[consumer].drains != 0)
+			world->consumers[consumer].drains != 0 ||
+			!partition_is_there(world, partition) ||
+			!knows(world, (int)i, partition))
 			continue;
 		gateway->lanes[group][partition].planned = (int)i;
 		gateway_moves(world);
@@ -179,6 +201,14 @@ void sim_gateway_drain(struct sim_world *world, uint32_t group)
 {
 	if (!world->gateway->is_up)
 		return;
-	gateway_place(world, group);
+	gateway_place(world, group, WEIR_PLACE_STABLE);
+	gateway_pump(world);
+}
+
+void sim_gateway_weigh(struct sim_world *world, uint32_t group)
+{
+	if (!world->gateway->is_up)
+		return;
+	gateway_place(world, group, WEIR_PLACE_EVEN);
 	gateway_pump(world);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "gateway_private.h"
 
-#define GAPS_MAX 8 /* told a lane with each heartbeat */
+#define GAPS_MAX  8 /* told a lane with each heartbeat */
+#define LANES_MAX 8 /* in a frame: they fit the smallest datagram */
 
 /*
  * All lanes that the session was ever sent to or told of. Those that went to another are told as
@@ -13,7 +14,7 @@ static bool is_listed(const struct gateway_session *session, const struct gatewa
 	if (sim_broken == SIM_BREAK_TAIL_UNSEEN)
 		return false;
 	if (session->is_told[partition])
-		return true;
+		return true; /* until the stream is no more */
 	return lane->owner == slot && (lane->delivery.gap_count != 0 || lane->told != lane->first);
 }
 
@@ -63,39 +64,51 @@ uint64_t gateway_heartbeat_ns(const struct sim_world *world, const struct gatewa
 	return at;
 }
 
-void gateway_heartbeat(struct sim_world *world, struct gateway_session *session)
+/* A frame with the next lanes from *partition on. How many there were. */
+static uint16_t add_frame(
+	struct sim_world *world, struct gateway_session *session, uint32_t *partition)
 {
-	struct sim_gateway *gateway = world->gateway;
-	struct gateway_lane *lanes = gateway->lanes[session->group];
-	int slot = (int)(session - gateway->sessions);
+	const struct gateway_lane *lanes = world->gateway->lanes[session->group];
+	int slot = (int)(session - world->gateway->sessions);
+	uint32_t listed[LANES_MAX], size = sizeof(struct weir_frame_heartbeat);
 	struct weir_frame_heartbeat *frame;
-	uint16_t count = 0, entry = 0;
+	uint16_t count = 0;
 	uint8_t flags = 0;
 
-	for (uint32_t p = 0; p < world->plan.partition_count; p++) {
-		count = (uint16_t)(count + is_listed(session, &lanes[p], p, slot));
-		if (lanes[p].owner == slot && lanes[p].is_starved)
+	for (; *partition < world->plan.partition_count && count < LANES_MAX; ++*partition) {
+		if (lanes[*partition].owner == slot && lanes[*partition].is_starved)
 			flags = WEIR_HEARTBEAT_STARVED;
+		if (is_listed(session, &lanes[*partition], *partition, slot))
+			listed[count++] = *partition;
 	}
+	size += count * (uint32_t)sizeof(frame->lanes[0]);
 	frame = weir_writer_add(
-		gateway_writer(world, session,
-			(uint32_t)(sizeof(*frame) + count * sizeof(frame->lanes[0]))),
-		WEIR_FRAME_HEARTBEAT, flags,
-		(uint32_t)(sizeof(*frame) + count * sizeof(frame->lanes[0])));
+		gateway_writer(world, session, size), WEIR_FRAME_HEARTBEAT, flags, size);
 	if (frame == NULL)
-		return;
+		return count;
 	frame->count = weir_be16(count);
 	frame->subscribe_counter = weir_be32(session->subscribe_counter);
 	frame->pause_counter = weir_be32(session->pause_counter);
 	frame->clock_ns = weir_be64(world->now_ns);
-	for (uint32_t p = 0; p < world->plan.partition_count; p++)
-		if (is_listed(session, &lanes[p], p, slot))
-			fill(world, session, &frame->lanes[entry++], p);
+	for (uint16_t i = 0; i < count; i++)
+		fill(world, session, &frame->lanes[i], listed[i]);
+	return count;
+}
+
+void gateway_heartbeat(struct sim_world *world, struct gateway_session *session)
+{
+	const struct gateway_lane *lanes = world->gateway->lanes[session->group];
+	int slot = (int)(session - world->gateway->sessions);
+	uint32_t partition = 0, count = 0;
+
+	do
+		count += add_frame(world, session, &partition);
+	while (partition < world->plan.partition_count);
 	for (uint32_t p = 0; p < world->plan.partition_count; p++)
 		if (lanes[p].owner == slot && session->is_reliable &&
 			sim_broken != SIM_BREAK_GAP_UNTOLD)
 			tell_gaps(world, session, p);
-	sim_event(world, SIM_EVENT_HEARTBEAT, session->address.consumer, SIM_NOBODY, count, flags);
+	sim_event(world, SIM_EVENT_HEARTBEAT, session->address.consumer, SIM_NOBODY, count, 0);
 	gateway_send_now(world, session);
 	session->heartbeat_at = world->now_ns;
 	session->has_news = false;

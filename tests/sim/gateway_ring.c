@@ -55,18 +55,18 @@ void gateway_settle(struct sim_world *world, uint32_t group, uint32_t partition)
 		lane->told = lane->delivery.done;
 }
 
-/* The oldest message of a full ring makes room for the newest. */
-static void lap(struct sim_world *world, uint32_t group, uint32_t partition)
+void gateway_lap(struct sim_world *world, uint32_t group, uint32_t partition,
+	enum weir_gap_reason reason)
 {
 	struct gateway_lane *lane = &world->gateway->lanes[group][partition];
 	uint64_t seq = lane->delivery.done;
-	enum weir_delivery_state state = weir_delivery_drop(&lane->delivery, WEIR_GAP_LAPPED);
+	enum weir_delivery_state state = weir_delivery_drop(&lane->delivery, reason);
 
 	if (state == WEIR_DELIVERY_RECEIVED) {
 		lane->delivered++;
 		sim_checks_settled(world, group, partition, seq, true);
 	} else if (state != WEIR_DELIVERY_GONE) {
-		count_dropped(world, group, partition, seq, WEIR_GAP_LAPPED);
+		count_dropped(world, group, partition, seq, reason);
 	}
 	gateway_settle(world, group, partition);
 }
@@ -81,10 +81,11 @@ void sim_gateway_produce(struct sim_world *world, struct sim_content *content)
 		return;
 	content->seq = ring->head;
 	sim_checks_produced(world, content);
+	/* The oldest message of a full ring makes room for the newest. */
 	for (uint32_t g = 0; g < world->plan.group_count; g++)
 		if (ring->head - gateway->lanes[g][content->partition].delivery.done ==
 			ring->mask + 1)
-			lap(world, g, content->partition);
+			gateway_lap(world, g, content->partition, WEIR_GAP_LAPPED);
 	message = message_at(ring, ring->head++);
 	message->content = *content;
 	sim_payload_fill(content, message->payload);
@@ -112,5 +113,6 @@ void gateway_sweep(struct sim_world *world)
 {
 	for (uint32_t g = 0; g < world->plan.group_count; g++)
 		for (uint32_t p = 0; p < world->plan.partition_count; p++)
-			sweep_lane(world, g, p);
+			if (partition_is_there(world, p))
+				sweep_lane(world, g, p);
 }

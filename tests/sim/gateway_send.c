@@ -308,6 +308,8 @@ static void lane_rest(struct sim_world *world, uint32_t group, uint32_t partitio
 	struct sim_gateway *gateway = world->gateway;
 	struct gateway_lane *lane = &gateway->lanes[group][partition];
 
+	if (!partition_is_there(world, partition))
+		return;
 	if (lane->owner != GATEWAY_NONE && !gateway->sessions[lane->owner].is_reliable) {
 		weir_delivery_trust(&lane->delivery);
 		sim_checks_trusted(world, group, partition);

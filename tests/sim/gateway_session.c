@@ -135,6 +135,7 @@ static void session_open(struct sim_world *world, struct gateway_session *sessio
 		.address = address,
 		.group = group,
 		.max_datagram = most < SIM_DATAGRAM ? most : SIM_DATAGRAM,
+		.edition = 1,
 		.is_reliable = weir_be32(hello->options) & WEIR_OPTION_RELIABLE,
 		.heard_at = world->now_ns,
 		.heartbeat_at = world->now_ns,
@@ -188,35 +189,21 @@ void gateway_subscribe(struct sim_world *world, struct gateway_session *session,
 	const struct weir_frame_subscribe *subscribe)
 {
 	uint32_t counter = weir_be32(subscribe->counter);
-	uint32_t count = world->plan.stream_count;
-	uint8_t buffer[WEIR_DATAGRAM_MIN];
-	struct weir_frame_subscribed *answer;
-	struct weir_writer writer;
-	char name[3] = {'s', '0', '\0'};
 
 	if (counter < session->subscribe_counter)
 		return;
 	session->subscribe_counter = counter;
 	gateway_grant(world, session, weir_be64(subscribe->limit_messages),
 		weir_be64(subscribe->limit_bytes));
-	weir_writer_begin(&writer, buffer, sizeof(buffer), session->id);
-	answer = weir_writer_add(&writer, WEIR_FRAME_SUBSCRIBED, 0,
-		(uint32_t)(sizeof(*answer) + count * sizeof(answer->streams[0])));
-	answer->counter = subscribe->counter;
-	answer->total = weir_be16((uint16_t)count);
-	answer->count = weir_be16((uint16_t)count);
-	for (uint32_t i = 0; i < count; i++) {
-		name[1] = (char)('0' + i);
-		answer->streams[i].stream = weir_be16((uint16_t)i);
-		answer->streams[i].partitions =
-			weir_be16((uint16_t)world->plan.streams[i].partitions);
-		weir_frame_set_name(answer->streams[i].name, name);
-	}
-	gateway_post(world, session->address, &writer);
-	if (!session->is_subscribed) {
-		session->is_subscribed = true;
-		gateway_place(world, session->group);
-	}
+	gateway_list(world, session);
+	if (session->is_subscribed)
+		return;
+	session->is_subscribed = true;
+	/* No data comes before credit, and no credit before the list. */
+	for (uint32_t s = 0; s < world->plan.stream_count; s++)
+		if (stream_is_there(world->gateway, s))
+			session->knows |= (uint8_t)(1u << s);
+	gateway_place(world, session->group, WEIR_PLACE_STABLE);
 }
 
 void gateway_forget(struct sim_world *world, struct gateway_session *session)
@@ -227,7 +214,7 @@ void gateway_forget(struct sim_world *world, struct gateway_session *session)
 		(uint64_t)(session - world->gateway->sessions), session->id);
 	session->is_subscribed = false;
 	session->writer.frames = 0;
-	gateway_place(world, group);
+	gateway_place(world, group, WEIR_PLACE_STABLE);
 	session->id = 0;
 }
 

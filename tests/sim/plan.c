@@ -3,16 +3,20 @@
 
 #include <stdlib.h>
 
+#include "wire/key.h"
+
 static void draw_streams(struct sim_plan *plan, struct sim_random *random)
 {
 	uint64_t span = plan->faults_end_ns;
 
-	plan->stream_count = (uint32_t)sim_between(random, 1, SIM_STREAMS);
+	plan->name_count = (uint32_t)sim_between(random, 1, SIM_NAMES);
+	plan->stream_count = plan->name_count;
 	for (uint32_t i = 0; i < plan->stream_count; i++) {
 		struct sim_stream_plan *stream = &plan->streams[i];
-		uint32_t left =
-			SIM_PARTITIONS - plan->partition_count - (plan->stream_count - 1 - i);
+		uint32_t left = 8 - plan->partition_count - (plan->name_count - 1 - i);
 
+		stream->name = i;
+		stream->predecessor = -1;
 		stream->first = plan->partition_count;
 		stream->partitions = (uint32_t)sim_between(random, 1, left < 4 ? left : 4);
 		plan->partition_count += stream->partitions;
@@ -27,6 +31,61 @@ static void draw_streams(struct sim_plan *plan, struct sim_random *random)
 			stream->deadline_ns = sim_scale(random, 20, 800) * SIM_MS;
 		for (uint32_t p = 0; p < stream->partitions; p++)
 			stream->first_seq[p] = sim_below(random, UINT64_C(1) << 40);
+	}
+}
+
+/* Numbers of a partition go on above those that it had before, as by the clock. */
+static void draw_numbers(struct sim_plan *plan, uint32_t index, struct sim_random *random)
+{
+	struct sim_stream_plan *stream = &plan->streams[index];
+
+	for (uint32_t p = 0; p < stream->partitions; p++) {
+		uint64_t above = 0;
+
+		for (int i = stream->predecessor; i >= 0; i = plan->streams[i].predecessor)
+			if (p < plan->streams[i].partitions && above < plan->streams[i].first_seq[p])
+				above = plan->streams[i].first_seq[p];
+		stream->first_seq[p] = above + 1024 + sim_below(random, UINT64_C(1) << 40);
+	}
+}
+
+/* A stream that has one's place from then on. */
+static void draw_change(struct sim_plan *plan, uint64_t at_ns, struct sim_random *random)
+{
+	uint32_t before = (uint32_t)sim_below(random, plan->name_count);
+	uint32_t index = plan->stream_count;
+	uint32_t left = SIM_PARTITIONS - plan->partition_count;
+	struct sim_stream_plan *stream = &plan->streams[index];
+
+	while (sim_plan_successor(plan, before) != UINT32_MAX)
+		before = sim_plan_successor(plan, before);
+	*stream = plan->streams[before];
+	stream->predecessor = (int)before;
+	stream->first = plan->partition_count;
+	stream->partitions = (uint32_t)sim_between(random, 1, left < 5 ? left : 5);
+	stream->ring = 16u << sim_below(random, 5);
+	stream->drain_ms = (uint32_t)sim_scale(random, 10, 2000);
+	draw_numbers(plan, index, random);
+	plan->partition_count += stream->partitions;
+	plan->stream_count++;
+	plan->faults[plan->fault_count++] = (struct sim_fault){.kind = SIM_FAULT_CHANGE,
+		.stream = index,
+		.from_ns = at_ns,
+		.until_ns = at_ns};
+}
+
+/* What they draw is their own: a seed without changes is the same as if there were none. */
+static void draw_changes(struct sim_plan *plan, uint64_t seed)
+{
+	struct sim_random random;
+	uint64_t at_ns = 0;
+
+	sim_random_init(&random, seed, 5);
+	if (!sim_chance(&random, 30))
+		return;
+	for (uint64_t i = sim_between(&random, 1, SIM_CHANGES); i > 0; i--) {
+		at_ns = sim_between(&random, at_ns, plan->faults_end_ns - 1);
+		draw_change(plan, at_ns, &random);
 	}
 }
 
@@ -93,7 +152,9 @@ static int by_start(const void *a, const void *b)
 {
 	const struct sim_fault *x = a, *y = b;
 
-	return x->from_ns < y->from_ns ? -1 : x->from_ns > y->from_ns;
+	if (x->from_ns != y->from_ns)
+		return x->from_ns < y->from_ns ? -1 : 1;
+	return x->stream < y->stream ? -1 : x->stream > y->stream;
 }
 
 static void draw_faults(struct sim_plan *plan, struct sim_random *random)
@@ -113,12 +174,12 @@ static void draw_faults(struct sim_plan *plan, struct sim_random *random)
 			fault->kind = SIM_FAULT_CRASH;
 		fault->consumer = group * SIM_MEMBERS + (uint32_t)sim_below(random, members);
 		fault->partition = (uint32_t)sim_below(random, plan->partition_count);
+		fault->weight = (uint32_t)sim_scale(random, 10, 1000);
 		fault->from_ns = sim_below(random, plan->faults_end_ns);
 		fault->until_ns = fault->from_ns + length;
 		if (fault->until_ns > plan->faults_end_ns)
 			fault->until_ns = plan->faults_end_ns;
 	}
-	qsort(plan->faults, plan->fault_count, sizeof(plan->faults[0]), by_start);
 }
 
 void sim_plan_draw(struct sim_plan *plan, uint64_t seed)
@@ -136,6 +197,8 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed)
 	draw_network(plan, &random);
 	draw_timers(plan, &random);
 	draw_faults(plan, &random);
+	draw_changes(plan, seed);
+	qsort(plan->faults, plan->fault_count, sizeof(plan->faults[0]), by_start);
 }
 
 uint32_t sim_plan_stream(const struct sim_plan *plan, uint32_t partition)
@@ -145,4 +208,32 @@ uint32_t sim_plan_stream(const struct sim_plan *plan, uint32_t partition)
 	while (partition >= plan->streams[stream].first + plan->streams[stream].partitions)
 		stream++;
 	return stream;
+}
+
+uint32_t sim_plan_before(const struct sim_plan *plan, uint32_t partition)
+{
+	const struct sim_stream_plan *stream = &plan->streams[sim_plan_stream(plan, partition)];
+	const struct sim_stream_plan *before;
+
+	if (stream->predecessor < 0)
+		return SIM_PARTITIONS;
+	before = &plan->streams[stream->predecessor];
+	partition -= stream->first;
+	return partition < before->partitions ? before->first + partition : SIM_PARTITIONS;
+}
+
+uint32_t sim_plan_partition(const struct sim_plan *plan, uint32_t stream, uint32_t key)
+{
+	const struct sim_stream_plan *its = &plan->streams[stream];
+
+	return its->first +
+	       weir_key_partition(sim_mix(key + 256 * its->name), (uint16_t)its->partitions);
+}
+
+uint32_t sim_plan_successor(const struct sim_plan *plan, uint32_t stream)
+{
+	for (uint32_t i = plan->name_count; i < plan->stream_count; i++)
+		if (plan->streams[i].predecessor == (int)stream)
+			return i;
+	return UINT32_MAX;
 }

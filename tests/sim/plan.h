@@ -13,12 +13,14 @@
  */
 
 #define SIM_MS         UINT64_C(1000000)
-#define SIM_STREAMS    3
-#define SIM_PARTITIONS 8 /* of all streams together */
+#define SIM_NAMES      3
+#define SIM_CHANGES    2 /* of a stream's number of partitions, in a run */
+#define SIM_STREAMS    (SIM_NAMES + SIM_CHANGES)
+#define SIM_PARTITIONS 16 /* of all streams together */
 #define SIM_GROUPS     2
 #define SIM_MEMBERS    4 /* consumers of a group */
 #define SIM_CONSUMERS  (SIM_GROUPS * SIM_MEMBERS)
-#define SIM_KEYS       4   /* of a partition */
+#define SIM_KEYS       16  /* of a stream */
 #define SIM_RING       256 /* messages that a partition holds at most */
 #define SIM_PAYLOAD    480
 #define SIM_FAULTS     24
@@ -35,18 +37,26 @@ enum sim_fault_kind {
 	SIM_FAULT_DRAIN,   /* the operator wants it to have no partitions */
 	SIM_FAULT_MOVE,    /* the operator gives it one */
 	SIM_FAULT_RESTART, /* the gateway ends and begins anew */
+	SIM_FAULT_WEIGH,   /* the operator gives it another weight */
 	SIM_FAULT_KINDS,
+	SIM_FAULT_CHANGE = SIM_FAULT_KINDS, /* a stream has another number of partitions */
 };
 
 struct sim_fault {
 	enum sim_fault_kind kind;
 	uint32_t consumer;
 	uint32_t partition; /* of a move */
+	uint32_t weight;
+	uint32_t stream; /* that takes its predecessor's place */
 	uint64_t from_ns;
 	uint64_t until_ns;
 };
 
+/* A stream that is made anew is another under the same name. */
 struct sim_stream_plan {
+	uint32_t name;
+	int predecessor;      /* -1: none */
+	uint32_t drain_ms;    /* that its predecessor has */
 	uint32_t partitions;
 	uint32_t first;       /* index of its first partition among all */
 	uint64_t pause_ns;    /* mean time between messages */
@@ -97,6 +107,7 @@ struct sim_plan {
 	uint64_t faults_end_ns; /* then the network and everybody behave, and nothing is produced */
 	uint32_t heartbeat_ms;
 	uint32_t liveness_ms;
+	uint32_t name_count; /* the streams at the beginning; those that follow come after them */
 	uint32_t stream_count;
 	uint32_t partition_count;
 	uint32_t group_count;
@@ -111,3 +122,9 @@ struct sim_plan {
 void sim_plan_draw(struct sim_plan *plan, uint64_t seed);
 /* The stream of a partition, by its index among all. */
 uint32_t sim_plan_stream(const struct sim_plan *plan, uint32_t partition);
+/* The one of the same number in the stream before; SIM_PARTITIONS: there is none. */
+uint32_t sim_plan_before(const struct sim_plan *plan, uint32_t partition);
+/* The partition, among all, that a key of a stream's name has in this stream. */
+uint32_t sim_plan_partition(const struct sim_plan *plan, uint32_t stream, uint32_t key);
+/* The stream that takes this one's place; UINT32_MAX: none. */
+uint32_t sim_plan_successor(const struct sim_plan *plan, uint32_t stream);

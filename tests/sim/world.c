@@ -35,7 +35,8 @@ void sim_event(struct sim_world *world, enum sim_event_kind kind, uint32_t who, 
 
 static void produce(struct sim_world *world, uint32_t index)
 {
-	const struct sim_stream_plan *plan = &world->plan.streams[index];
+	const struct sim_plan *plans = &world->plan;
+	const struct sim_stream_plan *plan = &plans->streams[world->streams[index]];
 	uint64_t burst = sim_between(&world->chance, 1, plan->burst);
 
 	while (burst-- > 0 && world->produced[index] < plan->most) {
@@ -44,13 +45,12 @@ static void produce(struct sim_world *world, uint32_t index)
 			.ingest_ns = world->now_ns,
 			.deadline_ns = plan->deadline_ns != 0 ? world->now_ns + plan->deadline_ns
 							      : UINT64_MAX,
-			.partition =
-				plan->first + (uint32_t)sim_below(&world->chance, plan->partitions),
 			.key = (uint32_t)sim_below(&world->chance, SIM_KEYS),
 			.length = (uint16_t)sim_between(
 				&world->chance, SIM_PAYLOAD_MIN, plan->length),
 		};
 
+		content.partition = sim_plan_partition(plans, world->streams[index], content.key);
 		content.key_count = world->produced[index]++;
 		sim_gateway_produce(world, &content);
 	}
@@ -99,6 +99,14 @@ static void fault_begin(struct sim_world *world, const struct sim_fault *fault)
 	case SIM_FAULT_RESTART:
 		sim_gateway_end(world);
 		break;
+	case SIM_FAULT_WEIGH:
+		consumer->weight = fault->weight;
+		sim_gateway_weigh(world, fault->consumer / SIM_MEMBERS);
+		break;
+	case SIM_FAULT_CHANGE:
+		world->streams[world->plan.streams[fault->stream].name] = fault->stream;
+		sim_gateway_change(world, fault->stream);
+		break;
 	default:
 		cut(world, fault, 1);
 		break;
@@ -130,6 +138,8 @@ static void fault_end(struct sim_world *world, const struct sim_fault *fault)
 		sim_gateway_drain(world, fault->consumer / SIM_MEMBERS);
 		break;
 	case SIM_FAULT_MOVE:
+	case SIM_FAULT_WEIGH:
+	case SIM_FAULT_CHANGE:
 		break;
 	case SIM_FAULT_RESTART:
 		sim_gateway_begin(world);
@@ -180,7 +190,7 @@ static uint64_t next_ns(const struct sim_world *world)
 
 	for (uint32_t i = 0; i < sizeof(other) / sizeof(other[0]); i++)
 		at = other[i] < at ? other[i] : at;
-	for (uint32_t i = 0; i < world->plan.stream_count; i++)
+	for (uint32_t i = 0; i < world->plan.name_count; i++)
 		at = world->produce_at[i] < at ? world->produce_at[i] : at;
 	for (uint32_t i = 0; i < SIM_CONSUMERS; i++) {
 		uint64_t due = sim_consumer_deadline_ns(&world->consumers[i]);
@@ -194,7 +204,7 @@ static uint64_t next_ns(const struct sim_world *world)
 static void step(struct sim_world *world)
 {
 	faults_run(world);
-	for (uint32_t i = 0; i < world->plan.stream_count; i++)
+	for (uint32_t i = 0; i < world->plan.name_count; i++)
 		if (world->produce_at[i] <= world->now_ns)
 			produce(world, i);
 	while (sim_network_next_ns(&world->network) <= world->now_ns) {
@@ -281,9 +291,11 @@ static void world_open(struct sim_world *world)
 	sim_random_init(&world->chance, world->seed, 4);
 	sim_network_init(&world->network, &world->plan.network, world->seed);
 	world->checks = sim_checks_open(world);
+	for (uint32_t i = 0; i < world->plan.name_count; i++)
+		world->streams[i] = i;
 	world->gateway = sim_gateway_open(world);
-	for (uint32_t i = 0; i < SIM_STREAMS; i++)
-		world->produce_at[i] = i < world->plan.stream_count ? SIM_MS : UINT64_MAX;
+	for (uint32_t i = 0; i < SIM_NAMES; i++)
+		world->produce_at[i] = i < world->plan.name_count ? SIM_MS : UINT64_MAX;
 	for (uint32_t i = 0; i < SIM_CONSUMERS; i++)
 		if (world->plan.consumers[i].is_used)
 			sim_consumer_start(world, i);

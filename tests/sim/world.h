@@ -25,8 +25,9 @@ struct sim_world {
 	struct sim_gateway *gateway;
 	struct sim_checks *checks;
 	struct sim_consumer consumers[SIM_CONSUMERS];
-	uint64_t produce_at[SIM_STREAMS];
-	uint32_t produced[SIM_STREAMS];
+	uint32_t streams[SIM_NAMES]; /* the one that has the name now */
+	uint64_t produce_at[SIM_NAMES];
+	uint32_t produced[SIM_NAMES];
 	uint32_t fault_next; /* first that has not begun */
 	bool is_fault_active[SIM_FAULTS];
 	uint64_t busy_frames; /* DATA, GAP and NACK sent so far: when it is quiet there are none */
