@@ -63,12 +63,17 @@ static uint64_t group_position(
 	void *context, const char *group, const struct weir_stream *stream, uint16_t partition)
 {
 	const struct weir_checkpoint *checkpoint = context;
-	const struct weir_state_stream *known = find(checkpoint, stream);
-	const uint64_t *done = known != NULL ? weir_state_find_group(known, group) : NULL;
+	const struct weir_state_stream *known;
+	const uint64_t *done;
 
-	/* A group that is new has missed nothing; without a state nobody knows. */
 	if (checkpoint->found == NULL)
-		return 0;
+		return 0; /* nobody knows */
+	/* With another key or count too: numbers rise, and what it held is missed all the same. */
+	known = weir_state_find_named(checkpoint->found, stream->name);
+	done = known != NULL && partition < known->partitions
+		       ? weir_state_find_group(known, group)
+		       : NULL;
+	/* A group that is new has missed nothing. */
 	return done != NULL ? done[partition] : WEIR_POSITION_UNKNOWN;
 }
 
@@ -177,17 +182,16 @@ static void fill_stream(void *context, const struct weir_stream *stream)
 		filling->stream->heads[i] = weir_stream_head(stream, i);
 }
 
-static void fill_group(void *context, const struct weir_stream *stream, const char *group,
-	const struct weir_attachment *attachment)
+static void fill_group(void *context, const struct weir_positions_group *group)
 {
 	struct filling *filling = context;
 	uint64_t *done = NULL;
 
 	if (filling->result != 0)
 		return;
-	filling->result = weir_state_set_group(filling->stream, group, &done);
-	for (uint16_t i = 0; done != NULL && i < stream->partition_count; i++)
-		done[i] = RTE_MIN(weir_attachment_done(attachment, i), filling->stream->heads[i]);
+	filling->result = weir_state_set_group(filling->stream, group->name, &done);
+	for (uint16_t i = 0; done != NULL && i < filling->stream->partitions; i++)
+		done[i] = RTE_MIN(weir_positions_done(group, i), filling->stream->heads[i]);
 }
 
 static int offer(struct weir_checkpoint *checkpoint, bool is_clean)

@@ -178,9 +178,13 @@ static void control_woken(void *context, int fd, uint32_t events)
 static void reclaim(void *context, uint64_t now_ns)
 {
 	struct weir_gateway *gateway = context;
+	uint64_t generation = gateway->dataplane->generation;
 
 	(void)now_ns;
 	weir_dataplane_reclaim(gateway->dataplane);
+	/* A stream that has drained is no more. */
+	if (gateway->sessions != NULL && gateway->dataplane->generation != generation)
+		weir_sessions_sync(gateway->sessions);
 	follow_by_ports(gateway);
 }
 

@@ -29,6 +29,7 @@ struct weir_session {
 	uint64_t announce_wait;     /* from then to the next time */
 	uint64_t announce_until;    /* when its answer is not waited for any longer */
 	bool is_announcing;         /* it is to answer */
+	uint32_t listed;            /* streams in the list that it was sent last */
 	bool is_seen;
 };
 
@@ -99,7 +100,10 @@ void weir_sessions_refuse(struct weir_sessions *sessions, const struct weir_appl
 void weir_sessions_list_streams(struct weir_sessions *sessions, const struct weir_request *request,
 	struct weir_session *session);
 void weir_sessions_announce_init(struct weir_sessions *sessions);
-/* Sessions that have streams which they do not know are told, and are given them then. */
+/*
+ * Sessions that have streams which they do not know are told, and are given them then; so are those
+ * that know of some which are no more, and wait for nothing of them then.
+ */
 void weir_sessions_announce(struct weir_sessions *sessions);
 /* This one is told of its streams until it answers; look() goes on with it. */
 void weir_session_announce_begin(struct weir_sessions *sessions, struct weir_session *session);

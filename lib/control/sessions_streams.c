@@ -68,6 +68,7 @@ void weir_sessions_list_streams(struct weir_sessions *sessions, const struct wei
 	if (streams == NULL)
 		return;
 	total = weir_session_streams(dataplane, session->consumer, streams, WEIR_MAX_STREAMS);
+	session->listed = total;
 	while (first < total) {
 		struct weir_reply reply;
 
@@ -159,6 +160,16 @@ void weir_session_announce_begin(struct weir_sessions *sessions, struct weir_ses
 	session->is_announcing = true;
 }
 
+/* It has streams that it does not know, or was told of some that are no more. */
+static bool has_news(const struct weir_dataplane *dataplane, const struct weir_session *session)
+{
+	if (!session->consumer->is_subscribed)
+		return false;
+	return weir_session_is_behind(dataplane, session->consumer,
+		       RTE_MAX(session->consumer->knows, session->announced)) ||
+	       weir_session_streams(dataplane, session->consumer, NULL, 0) < session->listed;
+}
+
 void weir_sessions_announce(struct weir_sessions *sessions)
 {
 	const struct weir_dataplane *dataplane = sessions->gateway->dataplane;
@@ -166,9 +177,7 @@ void weir_sessions_announce(struct weir_sessions *sessions)
 	weir_list_for_each (node, &sessions->list) {
 		struct weir_session *session = weir_list_entry(node, struct weir_session, link);
 
-		if (!session->consumer->is_subscribed ||
-			!weir_session_is_behind(dataplane, session->consumer,
-				RTE_MAX(session->consumer->knows, session->announced)))
+		if (!has_news(dataplane, session))
 			continue;
 		/* The first one is at random, whatever another gateway has told. */
 		session->edition = (uint16_t)(edition_of(session) + 1);

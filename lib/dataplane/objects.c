@@ -38,7 +38,8 @@ static uint64_t first_sequence(const struct weir_dataplane *dataplane,
 	const struct weir_stream *stream, uint16_t partition)
 {
 	const struct weir_positions *positions = dataplane->positions;
-	uint64_t known = positions != NULL
+	/* What it says is of the streams at the start: one that is made anew goes on above. */
+	uint64_t known = positions != NULL && !dataplane->is_running
 				 ? positions->stream(positions->context, stream, partition)
 				 : WEIR_POSITION_UNKNOWN;
 

@@ -10,17 +10,33 @@
  * Control thread.
  */
 
+struct weir_model_stream;
+
+/* A group in a stream. */
+struct weir_positions_group {
+	const char *name;
+	uint16_t slot;
+	const struct weir_model *model;
+	const struct weir_model_stream *stream;
+	const struct weir_attachment *attachment;
+};
+
 struct weir_positions_visitor {
 	void *context;
 	/* Streams of the configuration; those that drain are not told. */
 	void (*stream)(void *context, const struct weir_stream *stream);
 	/* Groups of the stream just told that acknowledge. */
-	void (*group)(void *context, const struct weir_stream *stream, const char *group,
-		const struct weir_attachment *attachment);
+	void (*group)(void *context, const struct weir_positions_group *group);
 };
 
 void weir_positions_visit(
 	const struct weir_dataplane *dataplane, const struct weir_positions_visitor *visitor);
+
+/*
+ * Where the group stands in a partition, UINT64_MAX: nowhere yet. While a lane waits for those of
+ * the stream that its own took the place of, that is where the one of its number there stands.
+ */
+uint64_t weir_positions_done(const struct weir_positions_group *group, uint16_t partition);
 
 /* The next sequence of a partition. */
 static inline uint64_t weir_stream_head(const struct weir_stream *stream, uint16_t partition)

@@ -36,10 +36,14 @@ static bool has_arrived(const struct weir_worker *worker, const struct weir_stre
 	return handed == taken;
 }
 
-/* Its consumer knows of all that it was not given, or will not hear. */
+/* Its consumer knows of all that it was not given, and has said so; or there is none to hear it. */
 static bool is_told(const struct weir_lane *lane, int64_t late)
 {
-	return lane->delivery == NULL || lane->tell_from == UINT64_MAX || late > 0;
+	if (lane->delivery == NULL || late > 0)
+		return true;
+	if (lane->outlet == NULL || !lane->outlet->consumer->is_reliable)
+		return lane->tell_from == UINT64_MAX;
+	return lane->tell_from == UINT64_MAX && lane->delivery->gap_count == 0;
 }
 
 /* All that can come to the lane it has passed. `late`: cycles since its time was up. */

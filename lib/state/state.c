@@ -117,11 +117,18 @@ int weir_state_set_stream(struct weir_state *state, const char *name, uint32_t p
 	return 0;
 }
 
+const struct weir_state_stream *weir_state_find_named(
+	const struct weir_state *state, const char *name)
+{
+	uint16_t number = state->slots[find_slot(state, name)];
+
+	return number != 0 ? &state->streams[number - 1] : NULL;
+}
+
 const struct weir_state_stream *weir_state_find_stream(
 	const struct weir_state *state, const char *name, uint32_t partitions, uint64_t key_digest)
 {
-	uint16_t number = state->slots[find_slot(state, name)];
-	const struct weir_state_stream *stream = number != 0 ? &state->streams[number - 1] : NULL;
+	const struct weir_state_stream *stream = weir_state_find_named(state, name);
 
 	return stream != NULL && is_same(stream, partitions, key_digest) ? stream : NULL;
 }

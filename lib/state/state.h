@@ -13,7 +13,8 @@
  * here it is in memory, and as the bytes of that file, see format.h.
  *
  * A stream is itself only with the same name, the same key and as many partitions: with another
- * key the same number means another message, so a state asked for such a stream has none.
+ * key the same number means another message, so a state asked for such a stream has none. What its
+ * groups were done with is known by the name alone.
  *
  * No thread rules but the usual: one state, one thread at a time. Whoever gets a state frees it.
  */
@@ -66,6 +67,9 @@ int weir_state_set_stream(struct weir_state *state, const char *name, uint32_t p
 /* NULL when there is none of this name with this key and number of partitions. */
 const struct weir_state_stream *weir_state_find_stream(
 	const struct weir_state *state, const char *name, uint32_t partitions, uint64_t key_digest);
+/* The stream of that name, whatever its key and number of partitions; NULL when there is none. */
+const struct weir_state_stream *weir_state_find_named(
+	const struct weir_state *state, const char *name);
 
 /*
  * The positions of a group in the stream, made if there are none, 0 then. *done has as many as

@@ -174,6 +174,21 @@ assert_num "$(receiver_get survivor '.received + .lost')" -le "$(jq .sent "$tmp/
 	"messages that came or are known to be missing"
 weir_stop
 
+# The stream is made anew, and then as it was when the file was written: not with the numbers of
+# that time.
+weir_start "$tmp/weir.json"
+join anew --late
+for count in 8 4 8; do
+	jq ".streams[0].partitions = $count" "$tmp/weir.json" >"$tmp/next.json"
+	ctl config_apply "$tmp/next.json" >/dev/null
+	load --rate 4000 --count 200
+	wait_for "[ \$(group '.received - .delivered') = 0 ]"
+done
+receiver_stop anew
+assert_json "$tmp/anew.json" ".received == 600 and .duplicates == 0 and .native.duplicates == 0 and
+	.places.back == 0 and .places.repeats == 0 and .places.conflicts == 0"
+weir_stop
+
 # The state is lost after a crash, and the consumer lives on: nothing new looks like what it had.
 weir_start "$tmp/weir.json"
 join steadfast --late
@@ -194,6 +209,7 @@ load --rate 4000 --count 1000
 wait_for "[ \$(group .delivered) = 1000 ]"
 receiver_stop steadfast
 assert_json "$tmp/steadfast.json" ".received == 1800 and .duplicates == 0 and $consistent"
+
 weir_stop
 
 # A newer version's file is left alone: the gateway does not start, and says why.

@@ -37,6 +37,7 @@ void gateway_open(struct gateway *gateway, struct weir_consumer_options options)
 	gateway->random = 88172645463325252u;
 	gateway->now_ns = 1000 * GATEWAY_MS;
 	gateway->payload = 100;
+	gateway->stream = GATEWAY_STREAM;
 	options.group = "billing";
 	options.name = "c1";
 	if (weir_session_create(&options, &io, gateway->now_ns, &gateway->client) != 0)
@@ -79,7 +80,7 @@ static void credit_take(struct gateway *gateway, const struct weir_frame_credit 
 static struct gateway_heard *lane_heard(
 	struct gateway *gateway, uint16_t stream, uint16_t partition)
 {
-	if (weir_be16(stream) != GATEWAY_STREAM || weir_be16(partition) >= GATEWAY_LANES)
+	if (weir_be16(stream) != gateway->stream || weir_be16(partition) >= GATEWAY_LANES)
 		return NULL;
 	return &gateway->heard[weir_be16(partition)];
 }
@@ -276,7 +277,8 @@ void gateway_subscribed(struct gateway *gateway)
 	subscribed->counter = weir_be32(1);
 	subscribed->total = weir_be16(1);
 	subscribed->count = weir_be16(1);
-	subscribed->streams[0].stream = weir_be16(GATEWAY_STREAM);
+	subscribed->edition = weir_be16(gateway->listed);
+	subscribed->streams[0].stream = weir_be16(gateway->stream);
 	subscribed->streams[0].partitions = weir_be16(GATEWAY_LANES);
 	weir_frame_set_name(subscribed->streams[0].name, "netflow");
 	gateway_send(gateway, &writer);
@@ -317,7 +319,7 @@ void gateway_data_raw(struct gateway *gateway, uint16_t partition, const struct 
 	uint64_t seq, uint32_t covered, uint16_t count)
 {
 	const struct weir_data_lane wire = {
-		GATEWAY_STREAM, partition, lane->epoch, lane->first, lane->messages, lane->bytes};
+		gateway->stream, partition, lane->epoch, lane->first, lane->messages, lane->bytes};
 	uint8_t buffer[WEIR_DATAGRAM_MAX];
 	struct weir_data_writer data;
 	struct weir_writer writer;
@@ -371,7 +373,7 @@ void gateway_gap(struct gateway *gateway, uint16_t partition, uint64_t first, ui
 
 	weir_writer_begin(&writer, buffer, sizeof(buffer), gateway->session);
 	gap = weir_writer_add(&writer, WEIR_FRAME_GAP, 0, sizeof(*gap));
-	gap->stream = weir_be16(GATEWAY_STREAM);
+	gap->stream = weir_be16(gateway->stream);
 	gap->partition = weir_be16(partition);
 	gap->epoch = weir_be32(gateway->lanes[partition].epoch);
 	gap->reason = weir_be16((uint16_t)reason);
@@ -401,7 +403,7 @@ void gateway_heartbeat(struct gateway *gateway, uint8_t flags)
 
 		if (lane->messages == 0)
 			continue;
-		heartbeat->lanes[entry].stream = weir_be16(GATEWAY_STREAM);
+		heartbeat->lanes[entry].stream = weir_be16(gateway->stream);
 		heartbeat->lanes[entry].partition = weir_be16((uint16_t)i);
 		heartbeat->lanes[entry].epoch = weir_be32(lane->epoch);
 		heartbeat->lanes[entry].next_seq = weir_be64(lane->next_seq);

@@ -14,7 +14,7 @@
  * the test tells it to. Virtual time; nothing happens by itself.
  */
 
-#define GATEWAY_LANES    4 /* partitions of the one stream, number 7, "netflow" */
+#define GATEWAY_LANES    4 /* partitions of the one stream, "netflow", number 7 at first */
 #define GATEWAY_STREAM   7
 #define GATEWAY_HEART_MS 100
 #define GATEWAY_LIVE_MS  1000
@@ -88,6 +88,8 @@ struct gateway {
 	struct gateway_lane lanes[GATEWAY_LANES];
 	uint64_t sent_messages;
 	uint64_t sent_bytes;
+	uint16_t stream; /* its number */
+	uint16_t listed; /* edition of the list that gateway_subscribed() sends */
 	uint16_t payload; /* bytes of each message that gateway_data() makes */
 };
 

@@ -14,7 +14,7 @@ static void tell(struct gateway *gateway, enum weir_frame_type type, uint32_t de
 
 	weir_writer_begin(&writer, buffer, sizeof(buffer), gateway->session);
 	frame = weir_writer_add(&writer, type, 0, sizeof(*frame));
-	frame->stream = weir_be16(GATEWAY_STREAM);
+	frame->stream = weir_be16(gateway->stream);
 	frame->partition = weir_be16(0);
 	frame->epoch = weir_be32(lane->epoch);
 	frame->deadline_ms = weir_be32(deadline_ms);
@@ -121,6 +121,26 @@ static void test_comes_back(void)
 	gateway_close(&gateway);
 }
 
+/* Another session may have the lane in an epoch of the same number: that is not what was let go. */
+static void test_let_go_in_its_session_alone(void)
+{
+	struct gateway gateway;
+
+	gateway_open_reliable(&gateway, (struct weir_consumer_options){.window_messages = 10});
+	gateway_data(&gateway, 0, 3, false);
+	CU_ASSERT_EQUAL(gateway_take_from(&gateway, 0), 3);
+	tell(&gateway, WEIR_FRAME_REVOKE, 1000);
+	expect_release(&gateway, 1, 3);
+	gateway_error(&gateway, gateway.session, WEIR_ERROR_SESSION, 0);
+	gateway_wait(&gateway, 200);
+	gateway_join(&gateway);
+	gateway.lanes[0] = (struct gateway_lane){
+		.epoch = weir_be32(gateway.release.epoch), .first = 3, .next_seq = 3};
+	gateway_data(&gateway, 0, 2, false);
+	CU_ASSERT_EQUAL(gateway_take_from(&gateway, 3), 2);
+	gateway_close(&gateway);
+}
+
 /* It comes back from where the gateway heard that it was done: what is in its hands is not new. */
 static void test_in_hand_is_not_taken_twice(bool is_manual)
 {
@@ -181,6 +201,7 @@ int main(void)
 		{"what is missing is asked for before", test_missing_is_asked_for},
 		{"when its time is over nothing more of it is handed out", test_released_when_late},
 		{"a lane that comes back goes on", test_comes_back},
+		{"what is let go is so in its session alone", test_let_go_in_its_session_alone},
 		{"a lane that comes back does not bring what is in hand", test_in_hand},
 		{"nor what is taken, and not consumed", test_in_hands},
 		CU_TEST_INFO_NULL,

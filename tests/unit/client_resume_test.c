@@ -107,6 +107,81 @@ static void test_with_manual_the_application_says_what_it_is_done_with(void)
 	gateway_close(&gateway);
 }
 
+/* The stream has another number from here on: it was made anew. */
+static void make_anew(struct gateway *gateway, uint64_t first)
+{
+	gateway->stream++;
+	gateway->listed++;
+	gateway->lanes[0] = (struct gateway_lane){.epoch = 0, .first = first, .next_seq = first};
+	gateway_subscribed(gateway);
+}
+
+/* Of the new stream nothing has come when the session ends; what the old one sent is known. */
+static void test_a_stream_made_anew_loses_no_place(void)
+{
+	struct gateway gateway;
+
+	gateway_open_reliable(&gateway, (struct weir_consumer_options){.window_messages = 10});
+	gateway_data(&gateway, 0, 5, false);
+	CU_ASSERT_EQUAL(gateway_take_from(&gateway, 0), 5);
+	make_anew(&gateway, 1000);
+	gateway_data(&gateway, 0, 1, true);
+	gateway_heartbeat(&gateway, 0);
+	gateway.stream--;
+	rejoin(&gateway, 3);
+	gateway_data(&gateway, 0, 4, false); /* 3..6 again, of the old one */
+	CU_ASSERT_EQUAL(gateway_take_from(&gateway, 5), 2);
+	CU_ASSERT_EQUAL(gateway_stats(&gateway).duplicates, 2);
+	gateway_close(&gateway);
+}
+
+/* Once something of the new one has come, that is where the next session goes on. */
+static void test_the_newest_place_is_kept(void)
+{
+	struct gateway gateway;
+
+	gateway_open_reliable(&gateway, (struct weir_consumer_options){.window_messages = 10});
+	gateway_data(&gateway, 0, 5, false);
+	make_anew(&gateway, 1000);
+	gateway_data(&gateway, 0, 3, false);
+	for (uint64_t seq = 0; seq < 5; seq++)
+		CU_ASSERT_EQUAL(take(&gateway).sequence, seq);
+	CU_ASSERT_EQUAL(gateway_take_from(&gateway, 1000), 3);
+	rejoin(&gateway, 1001);
+	gateway_data(&gateway, 0, 4, false);
+	CU_ASSERT_EQUAL(gateway_take_from(&gateway, 1003), 2);
+	gateway_close(&gateway);
+}
+
+/* What is missing of a stream that has ended is not asked for any more, and its credit is free. */
+static void test_nothing_is_asked_of_a_stream_that_has_ended(void)
+{
+	struct gateway gateway;
+	unsigned int nacks;
+
+	gateway_open_reliable(&gateway, (struct weir_consumer_options){.window_messages = 10});
+	gateway.listed = 1;
+	gateway_subscribed(&gateway);
+	gateway_data(&gateway, 0, 2, true);
+	gateway_data(&gateway, 0, 1, false);
+	gateway_wait(&gateway, 10);
+	nacks = gateway.heard[0].nacks;
+	CU_ASSERT_NOT_EQUAL(nacks, 0);
+	CU_ASSERT_EQUAL(gateway_credit(&gateway), 7);
+	make_anew(&gateway, 1000);
+	gateway.stream--;
+	gateway_wait(&gateway, GATEWAY_LIVE_MS - 100);
+	CU_ASSERT_EQUAL(gateway.heard[0].nacks, nacks);
+	CU_ASSERT_EQUAL(gateway_credit(&gateway), 10);
+	/* A list from before comes late: the new stream is there all the same. */
+	gateway.listed = 1;
+	gateway_subscribed(&gateway);
+	gateway.stream++;
+	gateway_data(&gateway, 0, 2, false);
+	CU_ASSERT_EQUAL(gateway_take_from(&gateway, 1000), 2);
+	gateway_close(&gateway);
+}
+
 static void test_a_message_past_its_deadline_is_not_handed_out(void)
 {
 	struct gateway gateway;
@@ -312,6 +387,10 @@ int main(void)
 			test_what_was_kept_above_a_gap_comes_again_with_the_new_session},
 		{"with manual the application says what it is done with",
 			test_with_manual_the_application_says_what_it_is_done_with},
+		{"a stream made anew loses no place", test_a_stream_made_anew_loses_no_place},
+		{"the newest place is kept", test_the_newest_place_is_kept},
+		{"nothing is asked of a stream that has ended",
+			test_nothing_is_asked_of_a_stream_that_has_ended},
 		{"a message past its deadline is not handed out",
 			test_a_message_past_its_deadline_is_not_handed_out},
 		{"what expires does not settle what is in hand",

@@ -157,6 +157,8 @@ static void test_find(void)
 	CU_ASSERT_PTR_NULL(weir_state_find_stream(state, "s", 5, 7));
 	CU_ASSERT_PTR_NULL(weir_state_find_stream(state, "s", 4, 8));
 	CU_ASSERT_PTR_NULL(weir_state_find_stream(state, "t", 4, 7));
+	CU_ASSERT_PTR_EQUAL(weir_state_find_named(state, "s"), stream);
+	CU_ASSERT_PTR_NULL(weir_state_find_named(state, "t"));
 
 	CU_ASSERT_EQUAL(weir_state_set_stream(state, "s", 4, 8, &again), 0);
 	CU_ASSERT_EQUAL(again->heads[3], 0);
