@@ -36,11 +36,11 @@ struct weir_client_lane {
 	uint32_t released_epoch;
 	/* In one session. */
 	bool is_known;
-	bool is_dirty;     /* in the list of lanes to acknowledge */
-	bool is_told;      /* in the list of those whose acknowledgement is to be repeated */
-	bool is_seeking;   /* a higher epoch was asked for */
-	bool is_revoked;   /* it is to go to another: nothing comes above revoked_seq */
-	bool is_released;  /* nothing of released_epoch is taken */
+	bool is_dirty;    /* in the list of lanes to acknowledge */
+	bool is_told;     /* in the list of those whose acknowledgement is to be repeated */
+	bool is_seeking;  /* a higher epoch was asked for */
+	bool is_revoked;  /* it is to go to another: nothing comes above revoked_seq */
+	bool is_released; /* nothing of released_epoch is taken */
 	uint64_t revoked_seq;
 	uint64_t released_seq;
 	uint64_t revoke_at; /* released by then, whatever is left */

@@ -26,8 +26,8 @@ static int name_intern(struct weir_session *session, const char *name)
 	return (int)session->name_count++;
 }
 
-static int stream_learn(
-	struct weir_session *session, const struct weir_frame_subscribed_stream *told, uint16_t edition)
+static int stream_learn(struct weir_session *session,
+	const struct weir_frame_subscribed_stream *told, uint16_t edition)
 {
 	uint16_t id = weir_be16(told->stream);
 	int name = name_intern(session, told->name);

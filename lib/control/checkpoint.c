@@ -70,9 +70,8 @@ static uint64_t group_position(
 		return 0; /* nobody knows */
 	/* With another key or count too: numbers rise, and what it held is missed all the same. */
 	known = weir_state_find_named(checkpoint->found, stream->name);
-	done = known != NULL && partition < known->partitions
-		       ? weir_state_find_group(known, group)
-		       : NULL;
+	done = known != NULL && partition < known->partitions ? weir_state_find_group(known, group)
+							      : NULL;
 	/* A group that is new has missed nothing. */
 	return done != NULL ? done[partition] : WEIR_POSITION_UNKNOWN;
 }

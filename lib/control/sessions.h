@@ -38,7 +38,8 @@ int weir_sessions_adopt(struct weir_sessions *sessions, const struct weir_estate
 /* Tells every client that the gateway stops; workers must still be running to send it. */
 void weir_sessions_leave_all(struct weir_sessions *sessions);
 void weir_sessions_destroy(struct weir_sessions *sessions);
-/* Another configuration holds, or a stream has drained: sessions of groups that are gone have ended. */
+/* Another configuration holds, or a stream has drained: sessions of groups that are gone have
+ * ended. */
 void weir_sessions_sync(struct weir_sessions *sessions);
 /* A protocol datagram from a worker, already checked as a whole. Takes the mbuf. */
 void weir_sessions_packet(struct weir_sessions *sessions, struct rte_mbuf *packet);

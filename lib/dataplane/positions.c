@@ -18,12 +18,12 @@ uint64_t weir_positions_done(const struct weir_positions_group *group, uint16_t 
 
 	while ((stream = find_before(group->model, stream)) != NULL &&
 		partition < stream->object->partition_count) {
-		const struct weir_attachment *before = weir_model_find_attachment(
-			group->model, stream->object, group->slot);
+		const struct weir_attachment *before =
+			weir_model_find_attachment(group->model, stream->object, group->slot);
 
 		if (before == NULL || before->deliveries == NULL ||
-			atomic_load_explicit(&before->lanes[partition].is_over,
-				memory_order_acquire))
+			atomic_load_explicit(
+				&before->lanes[partition].is_over, memory_order_acquire))
 			break;
 		attachment = before;
 	}

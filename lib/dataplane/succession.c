@@ -36,14 +36,19 @@ static bool has_arrived(const struct weir_worker *worker, const struct weir_stre
 	return handed == taken;
 }
 
-/* Its consumer knows of all that it was not given, and has said so; or there is none to hear it. */
+/*
+ * Its consumer knows of all that it was not given; when it was sent anything it has said so, or is
+ * reminded by heartbeats. Or there is none to hear it.
+ */
 static bool is_told(const struct weir_lane *lane, int64_t late)
 {
+	bool is_known;
+
 	if (lane->delivery == NULL || late > 0)
 		return true;
-	if (lane->outlet == NULL || !lane->outlet->consumer->is_reliable)
-		return lane->tell_from == UINT64_MAX;
-	return lane->tell_from == UINT64_MAX && lane->delivery->gap_count == 0;
+	is_known = weir_list_is_empty(&lane->report) || lane->delivery->gap_count == 0 ||
+		   !lane->outlet->consumer->is_reliable;
+	return lane->tell_from == UINT64_MAX && is_known;
 }
 
 /* All that can come to the lane it has passed. `late`: cycles since its time was up. */

@@ -15,7 +15,7 @@
 	X(DRAIN_IGNORED, "drain-ignored", "drain", "a lane that is to move is sent on")            \
 	X(DRAIN_SKIPPED, "drain-skipped", "repeat", "a lane moves while it is worked on")          \
 	X(HANDED_FROM_SENT, "handed-from-sent", "settled", "a lane goes on where it was sent to")  \
-	X(SUCCESSION_RUSHED, "succession-rushed", "succession", "no lane waits for those before")   \
+	X(SUCCESSION_RUSHED, "succession-rushed", "succession", "no lane waits for those before")  \
 	X(CUT_UNTOLD, "cut-untold", "gap", "what a change cuts off is told by nobody")             \
 	X(LIST_UNTOLD, "list-untold", "refused", "a new stream is sent before it is listed")       \
 	X(PLACED_ANEW, "placed-anew", "place", "plans begin from nothing")                         \

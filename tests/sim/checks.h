@@ -72,8 +72,7 @@ void sim_checks_planned(struct sim_world *world, const struct sim_place *place);
 /* As the operator gave it to the session's consumer. */
 uint32_t sim_consumer_weight(const struct sim_world *world, int slot);
 /* The lane has passed all it had. `is_untold`: in time nobody said that it knows its gaps. */
-void sim_checks_over(
-	struct sim_world *world, uint32_t group, uint32_t partition, bool is_untold);
+void sim_checks_over(struct sim_world *world, uint32_t group, uint32_t partition, bool is_untold);
 /* A gateway that begins does not have the stream any more. */
 void sim_checks_gone(struct sim_world *world, uint32_t stream);
 /* The session did not answer to a list in time. */

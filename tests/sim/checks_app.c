@@ -57,8 +57,7 @@ static void check_key(struct sim_world *world, struct sim_consumer *consumer,
 	const struct sim_content *content, const struct check_fate *fate)
 {
 	uint32_t stream = sim_plan_stream(&world->plan, content->partition);
-	uint32_t *count =
-		&consumer->key_counts[world->plan.streams[stream].name][content->key];
+	uint32_t *count = &consumer->key_counts[world->plan.streams[stream].name][content->key];
 	bool is_excused = consumer->plan->is_unreliable || consumer->plan->is_liar ||
 			  fate->flags & (FATE_GONE | FATE_ENDED | FATE_LAPPED | FATE_LIED);
 

@@ -73,8 +73,7 @@ static bool is_past(struct sim_world *world, struct check_lane *lane, uint32_t p
 	return true;
 }
 
-void check_succession(
-	struct sim_world *world, uint32_t group, const struct sim_content *content)
+void check_succession(struct sim_world *world, uint32_t group, const struct sim_content *content)
 {
 	const struct sim_plan *plan = &world->plan;
 	uint32_t stream = sim_plan_stream(plan, content->partition);
@@ -102,8 +101,7 @@ static void untold(struct sim_world *world, uint32_t group, uint32_t partition, 
 {
 	for (; partition != SIM_PARTITIONS; partition = sim_plan_before(&world->plan, partition))
 		for (uint64_t i = 0; i < world->checks->partitions[partition].head; i++) {
-			struct check_fate *fate =
-				&world->checks->lanes[group][partition].fates[i];
+			struct check_fate *fate = &world->checks->lanes[group][partition].fates[i];
 
 			if (fate->flags & flags)
 				fate->flags |= FATE_CRASHED;

@@ -45,7 +45,7 @@ struct check_amount {
 struct check_session {
 	uint64_t id; /* 0: none */
 	uint32_t consumer;
-	bool is_dead; /* its process has ended */
+	bool is_dead;   /* its process has ended */
 	bool is_untold; /* it may be sent what it was not told of */
 	struct check_amount limit;
 	struct check_amount sent;
@@ -114,8 +114,7 @@ static inline bool check_index(
 }
 
 /* checks_place.c: a new message goes out; those of its key before it must have been dealt with. */
-void check_succession(
-	struct sim_world *world, uint32_t group, const struct sim_content *content);
+void check_succession(struct sim_world *world, uint32_t group, const struct sim_content *content);
 
 /*
  * checks_lane.c: what a liar may have acknowledged without reason is nobody's fault; nor what was

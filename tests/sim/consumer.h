@@ -45,7 +45,7 @@ struct sim_consumer {
 	uint32_t names;      /* used so far */
 	uint64_t session_id; /* newest seen in what was sent */
 	uint64_t lie_at;
-	struct sim_seen *seen; /* one a partition */
+	struct sim_seen *seen;                    /* one a partition */
 	uint32_t key_counts[SIM_NAMES][SIM_KEYS]; /* above the newest taken of each */
 	struct sim_world *world;
 };

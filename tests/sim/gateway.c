@@ -390,8 +390,8 @@ void gateway_lane_count(struct sim_world *world, uint32_t group, uint32_t partit
 
 	memcpy(counts.dropped, lane->dropped, sizeof(counts.dropped));
 	for (uint64_t seq = lane->delivery.done; seq != head; seq++)
-		given_up += lane->records[seq & lane->delivery.mask].state % 16 ==
-			    WEIR_DELIVERY_GONE;
+		given_up +=
+			lane->records[seq & lane->delivery.mask].state % 16 == WEIR_DELIVERY_GONE;
 	counts.held = head - lane->delivery.done - given_up;
 	sim_checks_counts(world, group, partition, &counts);
 }

@@ -141,7 +141,8 @@ static void move_some(struct sim_world *world, uint32_t group)
 			lanes[p].owner == lanes[p].planned)
 			continue;
 		if (!knows(world, lanes[p].planned, p)) {
-			if (lanes[p].owner != GATEWAY_NONE && is_gone(world->gateway, lanes[p].owner))
+			if (lanes[p].owner != GATEWAY_NONE &&
+				is_gone(world->gateway, lanes[p].owner))
 				hand_to(world, group, p, GATEWAY_NONE);
 			continue;
 		}
@@ -187,8 +188,7 @@ void sim_gateway_move(struct sim_world *world, uint32_t partition, uint32_t cons
 
 		if (session->address.consumer != consumer || is_gone(gateway, (int)i) ||
 			world->consumers[consumer].drains != 0 ||
-			!partition_is_there(world, partition) ||
-			!knows(world, (int)i, partition))
+			!partition_is_there(world, partition) || !knows(world, (int)i, partition))
 			continue;
 		gateway->lanes[group][partition].planned = (int)i;
 		gateway_moves(world);

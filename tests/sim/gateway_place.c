@@ -21,7 +21,8 @@ struct weir_delivery_amount gateway_flying(
 	return sum;
 }
 
-/* Of each partition of the stream the member that has it, as planned or, if that is gone, so far. */
+/* Of each partition of the stream the member that has it, as planned or, if that is gone, so far.
+ */
 static void seat_owners(struct sim_world *world, uint32_t stream, struct sim_place *place)
 {
 	const struct sim_stream_plan *plan = &world->plan.streams[stream];

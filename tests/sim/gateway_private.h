@@ -45,8 +45,8 @@ struct gateway_lane {
 	struct weir_delivery delivery;
 	struct weir_delivery_record records[SIM_RING];
 	struct weir_delivery_rules rules;
-	int owner;   /* session slot */
-	int planned; /* likewise; whoever is to have it */
+	int owner;         /* session slot */
+	int planned;       /* likewise; whoever is to have it */
 	bool is_following; /* nothing is sent until those before it are over */
 	bool is_over;      /* of a stream whose place another took: it has passed all it had */
 	bool is_draining;
@@ -156,8 +156,7 @@ static inline bool partition_is_there(const struct sim_world *world, uint32_t pa
 }
 
 /* gateway.c */
-void gateway_lane_begin(
-	struct sim_world *world, uint32_t group, uint32_t partition, uint64_t seq);
+void gateway_lane_begin(struct sim_world *world, uint32_t group, uint32_t partition, uint64_t seq);
 void gateway_lane_count(struct sim_world *world, uint32_t group, uint32_t partition);
 
 /* gateway_session.c */
@@ -185,8 +184,7 @@ void gateway_list(struct sim_world *world, struct gateway_session *session);
 void gateway_announce(struct sim_world *world);
 void gateway_announce_run(struct sim_world *world);
 uint64_t gateway_announce_ns(const struct gateway_session *session);
-void gateway_list_named(
-	struct sim_world *world, struct gateway_session *session, uint16_t edition);
+void gateway_list_named(struct sim_world *world, struct gateway_session *session, uint16_t edition);
 
 /* gateway_succession.c */
 /* Lanes that have passed all end, those that waited for them begin. */
@@ -194,7 +192,8 @@ void gateway_succeed(struct sim_world *world);
 uint64_t gateway_succession_ns(const struct sim_world *world);
 /* Up to where a group is done, for a lane that waits as well: as its predecessor's. */
 uint64_t gateway_position(const struct sim_world *world, uint32_t group, uint32_t partition);
-/* Where it stands on disk: of a stream made anew the place that the one before had, if it is new. */
+/* Where it stands on disk: of a stream made anew the place that the one before had, if it is new.
+ */
 uint64_t gateway_saved(const struct sim_world *world, uint32_t group, uint32_t partition);
 
 /* gateway_place.c */
@@ -217,8 +216,8 @@ void gateway_pass(
 	struct sim_world *world, uint32_t group, uint32_t partition, enum weir_gap_reason reason);
 void gateway_settle(struct sim_world *world, uint32_t group, uint32_t partition);
 /* The oldest message goes, whatever has become of it. */
-void gateway_lap(struct sim_world *world, uint32_t group, uint32_t partition,
-	enum weir_gap_reason reason);
+void gateway_lap(
+	struct sim_world *world, uint32_t group, uint32_t partition, enum weir_gap_reason reason);
 /* What is past its deadline and was never sent is given up, even if nobody asks for it. */
 void gateway_sweep(struct sim_world *world);
 

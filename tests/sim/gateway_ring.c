@@ -55,8 +55,8 @@ void gateway_settle(struct sim_world *world, uint32_t group, uint32_t partition)
 		lane->told = lane->delivery.done;
 }
 
-void gateway_lap(struct sim_world *world, uint32_t group, uint32_t partition,
-	enum weir_gap_reason reason)
+void gateway_lap(
+	struct sim_world *world, uint32_t group, uint32_t partition, enum weir_gap_reason reason)
 {
 	struct gateway_lane *lane = &world->gateway->lanes[group][partition];
 	uint64_t seq = lane->delivery.done;

@@ -171,8 +171,8 @@ void sim_gateway_change(struct sim_world *world, uint32_t stream)
 	/* One that is down finds it in its configuration. */
 	if (!gateway->is_up)
 		return;
-	gateway->streams[plan->predecessor] = (struct gateway_stream){
-		GATEWAY_DRAINING, world->now_ns + plan->drain_ms * SIM_MS};
+	gateway->streams[plan->predecessor] =
+		(struct gateway_stream){GATEWAY_DRAINING, world->now_ns + plan->drain_ms * SIM_MS};
 	gateway->streams[stream].life = GATEWAY_LIVE;
 	for (uint32_t g = 0; g < world->plan.group_count; g++)
 		for (uint32_t p = plan->first; p < plan->first + plan->partitions; p++) {

@@ -43,7 +43,8 @@ static void draw_numbers(struct sim_plan *plan, uint32_t index, struct sim_rando
 		uint64_t above = 0;
 
 		for (int i = stream->predecessor; i >= 0; i = plan->streams[i].predecessor)
-			if (p < plan->streams[i].partitions && above < plan->streams[i].first_seq[p])
+			if (p < plan->streams[i].partitions &&
+				above < plan->streams[i].first_seq[p])
 				above = plan->streams[i].first_seq[p];
 		stream->first_seq[p] = above + 1024 + sim_below(random, UINT64_C(1) << 40);
 	}
@@ -68,10 +69,8 @@ static void draw_change(struct sim_plan *plan, uint64_t at_ns, struct sim_random
 	draw_numbers(plan, index, random);
 	plan->partition_count += stream->partitions;
 	plan->stream_count++;
-	plan->faults[plan->fault_count++] = (struct sim_fault){.kind = SIM_FAULT_CHANGE,
-		.stream = index,
-		.from_ns = at_ns,
-		.until_ns = at_ns};
+	plan->faults[plan->fault_count++] = (struct sim_fault){
+		.kind = SIM_FAULT_CHANGE, .stream = index, .from_ns = at_ns, .until_ns = at_ns};
 }
 
 /* What they draw is their own: a seed without changes is the same as if there were none. */

@@ -55,8 +55,8 @@ struct sim_fault {
 /* A stream that is made anew is another under the same name. */
 struct sim_stream_plan {
 	uint32_t name;
-	int predecessor;      /* -1: none */
-	uint32_t drain_ms;    /* that its predecessor has */
+	int predecessor;   /* -1: none */
+	uint32_t drain_ms; /* that its predecessor has */
 	uint32_t partitions;
 	uint32_t first;       /* index of its first partition among all */
 	uint64_t pause_ns;    /* mean time between messages */

@@ -88,8 +88,8 @@ struct gateway {
 	struct gateway_lane lanes[GATEWAY_LANES];
 	uint64_t sent_messages;
 	uint64_t sent_bytes;
-	uint16_t stream; /* its number */
-	uint16_t listed; /* edition of the list that gateway_subscribed() sends */
+	uint16_t stream;  /* its number */
+	uint16_t listed;  /* edition of the list that gateway_subscribed() sends */
 	uint16_t payload; /* bytes of each message that gateway_data() makes */
 };
 
