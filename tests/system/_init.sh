@@ -51,6 +51,8 @@ ip link set lo up
 . "$weir_tests/lib/gateway.sh"
 # shellcheck source=tests/system/lib/load.sh
 . "$weir_tests/lib/load.sh"
+# shellcheck source=tests/system/lib/package.sh
+. "$weir_tests/lib/package.sh"
 
 cleanup() {
 	local status=$?
@@ -60,6 +62,7 @@ cleanup() {
 		gateway_show_log
 	fi
 	gateway_kill
+	machine_stop
 	hugepages_restore
 	if [ "${WEIR_KEEP:-}" = 1 ]; then
 		echo "kept: $tmp" >&2

@@ -36,14 +36,7 @@ root=/mnt
 if [ -n "${PACKAGE_FULL:-}" ]; then
 	mount --bind "$PACKAGE_FULL" "$root"
 else
-	"$weir_root/scripts/package" --from "$weir_build" --output "$tmp/debs" >"$tmp/package.log" 2>&1 ||
-		fail "$(tail "$tmp/package.log")"
-	mkdir "$tmp/layer"
-	mount -t tmpfs tmpfs "$tmp/layer"
-	mkdir "$tmp/layer/upper" "$tmp/layer/work"
-	mount -t overlay overlay "$root" -o "lowerdir=/,upperdir=$tmp/layer/upper,workdir=$tmp/layer/work" ||
-		skip "no layer can be put on top of this root"
-	cp -r "$tmp/debs" "$root/debs"
+	package_root "$root"
 fi
 mount -t proc proc "$root/proc"
 mount -t sysfs sysfs "$root/sys"
@@ -58,8 +51,7 @@ ln -s /proc/self/fd "$root/dev/fd"
 inside() {
 	chroot "$root" "$@"
 }
-[ -n "${PACKAGE_FULL:-}" ] || inside sh -c 'sed -i /^weir:/d /etc/passwd /etc/group
-	dpkg --install /debs/*.deb' >"$tmp/dpkg.log" 2>&1 || fail "$(tail "$tmp/dpkg.log")"
+[ -n "${PACKAGE_FULL:-}" ] || package_install inside
 
 # What is there, and what it needs.
 version=$(weirctl --version | sed 's/.* //')
