@@ -176,6 +176,9 @@ field("message.flags", u8, "Flags", base.HEX)
 field("message.tos", u8, "TOS", base.HEX)
 field("message.ipv4", ProtoField.ipv4, "Source")
 field("message.ipv6", ProtoField.ipv6, "Source")
+field("message.trace_id", bytes, "Trace")
+field("message.span_id", bytes, "Span")
+field("message.trace_flags", u8, "Trace flags", base.HEX)
 field("message.payload", bytes, "Payload")
 field("produce.message.length", u16, "Length")
 field("produce.message.key_length", u8, "Key length")
@@ -235,13 +238,22 @@ local function padded(length)
 	return length + (4 - length % 4) % 4
 end
 
+local CONTEXT = 28
+
+local function add_context(tree, buffer)
+	tree:add(fields["message.trace_id"], buffer(0, 16))
+	tree:add(fields["message.span_id"], buffer(16, 8))
+	tree:add(fields["message.trace_flags"], buffer(24, 1))
+end
+
 local function add_message(tree, buffer, offset, seq)
 	if offset + 12 > buffer:len() then
 		return nil
 	end
 	local length, flags = buffer(offset, 2):uint(), buffer(offset + 10, 1):uint()
 	local address = flags % 2 == 0 and 0 or (math.floor(flags / 2) % 2 == 0 and 4 or 16)
-	local size = padded(12 + address + length)
+	local context = math.floor(flags / 16) % 2 == 0 and 0 or CONTEXT
+	local size = padded(12 + address + context + length)
 	if offset + size > buffer:len() then
 		return nil
 	end
@@ -259,8 +271,11 @@ local function add_message(tree, buffer, offset, seq)
 	elseif address == 16 then
 		branch:add(fields["message.ipv6"], buffer(offset + 12, 16))
 	end
+	if context > 0 then
+		add_context(branch, buffer(offset + 12 + address, context))
+	end
 	if length > 0 then
-		branch:add(fields["message.payload"], buffer(offset + 12 + address, length))
+		branch:add(fields["message.payload"], buffer(offset + 12 + address + context, length))
 	end
 	return offset + size
 end
@@ -270,7 +285,8 @@ local function add_produced(tree, buffer, offset, counter)
 		return nil
 	end
 	local length, key = buffer(offset, 2):uint(), buffer(offset + 2, 1):uint()
-	local size = padded(8 + key + length)
+	local context = buffer(offset + 3, 1):uint() % 2 == 0 and 0 or CONTEXT
+	local size = padded(8 + context + key + length)
 	if offset + size > buffer:len() then
 		return nil
 	end
@@ -281,11 +297,15 @@ local function add_produced(tree, buffer, offset, counter)
 	branch:add(fields["produce.message.flags"], buffer(offset + 3, 1))
 	branch:add(fields["produce.message.counter_delta"], delta)
 	branch:add(fields["produce.message.counter"], delta, counter + delta:uint()):set_generated()
+	if context > 0 then
+		add_context(branch, buffer(offset + 8, context))
+	end
+	local start = offset + 8 + context
 	if key > 0 then
-		branch:add(fields["produce.message.key"], buffer(offset + 8, key))
+		branch:add(fields["produce.message.key"], buffer(start, key))
 	end
 	if length > 0 then
-		branch:add(fields["produce.message.payload"], buffer(offset + 8 + key, length))
+		branch:add(fields["produce.message.payload"], buffer(start + key, length))
 	end
 	return offset + size
 end

@@ -106,9 +106,10 @@ static void add_head(struct weirctl_text *text, const json_t *trace)
 	struct tm parts;
 
 	gmtime_r(&seconds, &parts);
-	snprintf(line, sizeof(line), "trace %lld, %s\n",
+	snprintf(line, sizeof(line), "trace %lld, %s%s%s\n",
 		(long long)json_integer_value(json_object_get(trace, "trace")),
-		text_of(trace, "id"));
+		text_of(trace, "id"), text_of(trace, "parent")[0] != '\0' ? ", for span " : "",
+		text_of(trace, "parent"));
 	weirctl_text_add(text, line, strlen(line));
 	weirctl_text_add_safe(text, text_of(trace, "stream"));
 	if (json_is_integer(json_object_get(trace, "partition")))

@@ -15,6 +15,7 @@
 #include "pacer.h"
 #include "payload.h"
 #include "report.h"
+#include "traceparent.h"
 
 /* Messages produced by the stream protocol: what is held back is tried again, never left out. */
 
@@ -28,6 +29,7 @@ struct produce_arguments {
 	const char *type;
 	const char *tier;
 	const char *key_file;
+	const char *traceparent;
 	const char *json;
 	uint64_t rate;
 	uint64_t count;
@@ -36,6 +38,7 @@ struct produce_arguments {
 	uint64_t deadline_ms;
 	uint64_t window;
 	uint64_t max_datagram;
+	uint64_t trace_every;
 	double seconds;
 	double linger;
 	bool is_own_key;
@@ -47,6 +50,7 @@ struct produce_run {
 	struct load_pacer pacer;
 	enum load_type type;
 	enum weir_produce_tier tier;
+	struct weir_trace_context trace; /* with --traceparent */
 	size_t size;
 	uint8_t *payload;
 	uint64_t *sequences; /* of each key */
@@ -93,6 +97,10 @@ static int parse(int argc, char **argv, struct produce_arguments *to)
 		{"max-datagram", LOAD_OPTION_NUMBER, &to->max_datagram, "BYTES",
 			"largest UDP payload", 512, 9000},
 		{"key-file", LOAD_OPTION_TEXT, &to->key_file, "FILE", "pre-shared keys", 0, 0},
+		{"traceparent", LOAD_OPTION_TEXT, &to->traceparent, "TEXT",
+			"trace context, as W3C's header has it", 0, 0},
+		{"trace-every", LOAD_OPTION_NUMBER, &to->trace_every, "N",
+			"of one message in N (default each)", 1, 0},
 		{"json", LOAD_OPTION_TEXT, &to->json, "FILE", "report, instead of stdout", 0, 0},
 	};
 
@@ -130,6 +138,9 @@ static int check(const struct produce_arguments *arguments, struct produce_run *
 		return refuse("--tier is critical, standard or bulk");
 	if (arguments->keys > load_type_keys((enum load_type)type))
 		return refuse("more --keys than the type's key field can tell apart");
+	if (arguments->traceparent != NULL &&
+		load_traceparent_parse(arguments->traceparent, &run->trace) < 0)
+		return refuse("--traceparent is 00-TRACE-SPAN-FLAGS, in 32, 16 and 2 digits");
 	run->arguments = arguments;
 	run->type = (enum load_type)type;
 	run->tier = (enum weir_produce_tier)tier;
@@ -196,6 +207,11 @@ static int produce_one(struct produce_run *run, uint64_t now_ns)
 	int result;
 
 	load_payload_stamp(run->type, run->payload, run->size, &record, 0);
+	if (arguments->traceparent != NULL && run->next % arguments->trace_every == 0) {
+		result = weir_producer_set_trace(run->producer, &run->trace);
+		if (result < 0)
+			return result;
+	}
 	result = weir_producer_send(run->producer, &key,
 		arguments->is_own_key ? 0 : (uint8_t)sizeof(key), run->tier,
 		(uint32_t)arguments->deadline_ms, run->payload, (uint16_t)run->size, &held_by);
@@ -359,7 +375,7 @@ static int work(struct produce_run *run)
 int load_produce_command(int argc, char **argv)
 {
 	struct produce_arguments arguments = {
-		.type = "raw", .tier = "", .rate = 1000, .keys = 1, .linger = 10};
+		.type = "raw", .tier = "", .rate = 1000, .keys = 1, .trace_every = 1, .linger = 10};
 	struct produce_run run = {.signals = -1};
 	int status = LOAD_EXIT_FAILED;
 	int parsed = parse(argc, argv, &arguments);

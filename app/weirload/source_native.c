@@ -11,6 +11,7 @@
 #include "clock.h"
 #include "places.h"
 #include "report.h"
+#include "traceparent.h"
 
 struct native_source {
 	struct load_source source;
@@ -21,6 +22,8 @@ struct native_source {
 	uint64_t asked;  /* pull: messages granted and not yet taken; a new session keeps them */
 	uint64_t missed; /* sum of weir_message.missed */
 	uint64_t redelivered;
+	uint64_t contexts;               /* messages with a trace context */
+	struct weir_trace_context trace; /* the newest */
 	uint64_t most_held_messages;
 	uint64_t most_held_bytes;
 	struct load_places *places; /* owned; NULL: not wanted */
@@ -124,6 +127,10 @@ static void take_message(struct native_source *native, struct load_sink *sink,
 	load_sink_take(sink, message->data, message->length, native->overhead, now_ns);
 	native->missed += message->missed;
 	native->redelivered += (message->flags & WEIR_FLAG_REDELIVERED) != 0;
+	if (message->trace != NULL) {
+		native->contexts++;
+		native->trace = *message->trace;
+	}
 	native->asked -= native->asked > 0;
 	if (native->seek_at == 0)
 		native->seek_at = now_ns + native->seek_after_ns;
@@ -191,6 +198,7 @@ static void native_report(const struct load_source *source, json_t *report)
 	const struct native_source *native = (const struct native_source *)source;
 	struct weir_consumer_stats stats;
 	json_t *session = json_object();
+	char trace[LOAD_TRACEPARENT_TEXT];
 
 	weir_consumer_stats(native->consumer, &stats);
 	load_report_text(report, "class", "native");
@@ -208,6 +216,11 @@ static void native_report(const struct load_source *source, json_t *report)
 	load_report_count(session, "stale", stats.stale);
 	load_report_count(session, "expired", stats.expired);
 	load_report_count(session, "redelivered", native->redelivered);
+	load_report_count(session, "contexts", native->contexts);
+	if (native->contexts != 0) {
+		load_traceparent_write(&native->trace, trace);
+		load_report_text(session, "traceparent", trace);
+	}
 	load_report_count(session, "repaired", stats.repaired);
 	load_report_count(session, "reordered", stats.reordered);
 	load_report_count(session, "unkept", stats.unkept);

@@ -16,8 +16,10 @@ int weir_inbox_open(struct weir_inbox *inbox, uint32_t messages, uint32_t bytes,
 {
 	/* A record does not wrap, so up to one of them is wasted at the end; and a full ring is
 	 * told from an empty one by `count`. */
-	*inbox = (struct weir_inbox){.size = record_size(0) * messages + (size_t)ALIGN * messages +
-					     bytes + record_size(longest)};
+	*inbox = (struct weir_inbox){
+		.size = record_size(weir_inbox_data(0, true)) * messages +
+			(size_t)ALIGN * messages + bytes +
+			record_size(longest + sizeof(struct weir_trace_context))};
 	inbox->size = (inbox->size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
 	inbox->wrap = inbox->size;
 	inbox->memory = malloc(inbox->size);
@@ -30,9 +32,9 @@ void weir_inbox_close(struct weir_inbox *inbox)
 	inbox->memory = NULL;
 }
 
-struct weir_inbox_entry *weir_inbox_push(struct weir_inbox *inbox, uint16_t length)
+struct weir_inbox_entry *weir_inbox_push(struct weir_inbox *inbox, uint16_t length, bool has_trace)
 {
-	size_t size = record_size(length);
+	size_t size = record_size(weir_inbox_data(length, has_trace));
 	struct weir_inbox_entry *entry;
 
 	if (inbox->count == 0) {
@@ -51,6 +53,7 @@ struct weir_inbox_entry *weir_inbox_push(struct weir_inbox *inbox, uint16_t leng
 	entry = (struct weir_inbox_entry *)(void *)(inbox->memory + inbox->tail);
 	entry->size = (uint32_t)size;
 	entry->length = length;
+	entry->has_trace = has_trace;
 	inbox->tail += size;
 	inbox->count++;
 	return entry;

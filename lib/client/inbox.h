@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "client/weir.h"
+
 /*
  * Messages received and not yet taken: one block of memory, used as a ring of records of
  * different lengths. Sized so that one window of messages and bytes always fits, whatever
@@ -29,7 +31,8 @@ struct weir_inbox_entry {
 	uint8_t source_family;
 	uint8_t flags;
 	uint8_t tos;
-	uint8_t data[];
+	bool has_trace;
+	uint8_t data[]; /* the payload, and behind it the trace context if there is one */
 };
 
 struct weir_inbox {
@@ -44,8 +47,16 @@ struct weir_inbox {
 /* 0 or -ENOMEM. `longest` is the largest payload of one message. */
 int weir_inbox_open(struct weir_inbox *inbox, uint32_t messages, uint32_t bytes, uint32_t longest);
 void weir_inbox_close(struct weir_inbox *inbox);
-/* Room for a message of `length` bytes at the end; NULL: full. `size` and `length` are set. */
-struct weir_inbox_entry *weir_inbox_push(struct weir_inbox *inbox, uint16_t length);
+/*
+ * Room for a message of `length` bytes at the end; NULL: full. `size`, `length` and `has_trace`
+ * are set.
+ */
+struct weir_inbox_entry *weir_inbox_push(struct weir_inbox *inbox, uint16_t length, bool has_trace);
+/* Bytes of `data`. */
+static inline size_t weir_inbox_data(uint16_t length, bool has_trace)
+{
+	return length + (has_trace ? sizeof(struct weir_trace_context) : 0);
+}
 /* The oldest message, NULL when empty. Stays until weir_inbox_pop(). */
 struct weir_inbox_entry *weir_inbox_peek(const struct weir_inbox *inbox);
 /* Drop the oldest; there is one. */

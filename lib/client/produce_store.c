@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "wire/frame_context.h"
+
 /* Positions grow for ever; a message does not wrap: the end of the ring is skipped. */
 
 int weir_produce_store_open(struct produce_store *store, uint32_t messages, uint32_t bytes)
@@ -49,10 +51,11 @@ uint64_t weir_produce_held(const struct produce_store *store)
 	return store->write - read_position(store);
 }
 
-struct produce_entry *weir_produce_add(
-	struct produce_store *store, uint16_t length, uint8_t key_length, uint8_t **bytes)
+struct produce_entry *weir_produce_add(struct produce_store *store, uint16_t length,
+	uint8_t key_length, bool has_context, uint8_t **bytes)
 {
-	uint32_t need = (uint32_t)length + key_length;
+	uint32_t context = has_context ? (uint32_t)sizeof(struct weir_frame_context) : 0;
+	uint32_t need = context + length + key_length;
 	uint32_t place = (uint32_t)(store->write % store->max_bytes);
 	uint64_t at = store->write;
 	struct produce_entry *entry;
@@ -70,6 +73,7 @@ struct produce_entry *weir_produce_add(
 	entry->at = at;
 	entry->length = length;
 	entry->key_length = key_length;
+	entry->has_context = has_context;
 	store->write = at + need;
 	*bytes = store->bytes + at % store->max_bytes;
 	return entry;

@@ -11,7 +11,7 @@
 struct produce_entry {
 	uint64_t deadline_ns; /* 0: none */
 	uint64_t sent_ns;     /* newest transmission in this session; 0: none */
-	uint64_t at;          /* of its bytes, key first, as a position in the ring */
+	uint64_t at;          /* of its bytes, as a position in the ring */
 	uint16_t length;
 	uint8_t key_length;
 	uint8_t tier;
@@ -19,6 +19,7 @@ struct produce_entry {
 	bool is_due;      /* to be sent at the next occasion */
 	bool is_received; /* the gateway has it, and waits with it for what is missing before */
 	bool is_given_up; /* past its deadline, or too long for the session */
+	bool has_context; /* of a trace: its bytes begin with it, as it is on the wire */
 };
 
 struct produce_store {
@@ -47,16 +48,16 @@ static inline uint64_t weir_produce_count(const struct produce_store *store)
 	return store->next - store->oldest;
 }
 
-/* The bytes of an entry: its key, then its payload. */
+/* The bytes of an entry: its context if it has one, its key, its payload. */
 const uint8_t *weir_produce_bytes(
 	const struct produce_store *store, const struct produce_entry *entry);
-/* Payload and keys that are held. */
+/* Bytes that are held. */
 uint64_t weir_produce_held(const struct produce_store *store);
 /*
- * Add a message: its entry, zeroed but for lengths and place, and room for its bytes in *bytes.
- * NULL when there is no room.
+ * Add a message: its entry, zeroed but for lengths, context and place, and room for its bytes in
+ * *bytes. NULL when there is no room.
  */
-struct produce_entry *weir_produce_add(
-	struct produce_store *store, uint16_t length, uint8_t key_length, uint8_t **bytes);
+struct produce_entry *weir_produce_add(struct produce_store *store, uint16_t length,
+	uint8_t key_length, bool has_context, uint8_t **bytes);
 /* Let go of the oldest. There is one. */
 void weir_produce_drop(struct produce_store *store);

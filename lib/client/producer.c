@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "client/endpoint.h"
 #include "client/producer_session.h"
+#include "wire/frame_context.h"
 
 #define BURSTS 8 /* at most, before the application gets its turn */
 
@@ -11,6 +13,8 @@
 struct weir_producer {
 	struct weir_producer_session *session;
 	struct weir_endpoint *endpoint;
+	struct weir_trace_context context; /* of the next message */
+	bool has_context;
 };
 
 static void datagram_take(void *context, const void *data, size_t length, uint64_t now_ns)
@@ -94,10 +98,34 @@ int weir_producer_send(struct weir_producer *producer, const void *key, uint8_t 
 	enum weir_produce_tier tier, uint32_t deadline_ms, const void *data, uint16_t length,
 	enum weir_held_by *held_by)
 {
-	const struct weir_produced message = {key, data, length, key_length, tier, deadline_ms};
-
-	return weir_producer_session_send(
+	const struct weir_produced message = {key, data, length, key_length, tier, deadline_ms,
+		producer->has_context ? &producer->context : NULL};
+	int result = weir_producer_session_send(
 		producer->session, &message, weir_endpoint_now_ns(), held_by);
+
+	if (result == WEIR_SENT)
+		producer->has_context = false;
+	return result;
+}
+
+int weir_producer_set_trace(
+	struct weir_producer *producer, const struct weir_trace_context *context)
+{
+	struct weir_frame_context wire = {0};
+
+	producer->has_context = false;
+	if (context == NULL)
+		return 0;
+	memcpy(wire.trace_id, context->trace_id, sizeof(wire.trace_id));
+	memcpy(wire.span_id, context->span_id, sizeof(wire.span_id));
+	if (!weir_context_is_valid(&wire))
+		return -EINVAL;
+	for (size_t i = 0; i < sizeof(context->reserved); i++)
+		if (context->reserved[i] != 0)
+			return -EINVAL;
+	producer->context = *context;
+	producer->has_context = true;
+	return 0;
 }
 
 int weir_producer_flush(struct weir_producer *producer)

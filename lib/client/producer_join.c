@@ -25,6 +25,7 @@ int weir_producer_session_set_options(
 		return -EINVAL;
 	greeting->role = WEIR_ROLE_PRODUCER;
 	greeting->max_datagram = (uint16_t)max_datagram;
+	greeting->options = WEIR_OPTION_TRACE;
 	session->max_datagram = greeting->max_datagram;
 	session->tier = options->tier != WEIR_PRODUCE_DEFAULT
 				? (uint8_t)(options->tier - WEIR_PRODUCE_CRITICAL)
@@ -81,6 +82,7 @@ static void welcomed(
 					  : FIRST_RTT_NS;
 	session->phase = PRODUCER_JOINED;
 	session->max_datagram = welcome->max_datagram;
+	session->takes_contexts = welcome->options & WEIR_OPTION_TRACE;
 	session->heartbeat_ns = welcome->heartbeat_ms * PRODUCER_NS_PER_MS;
 	session->liveness_ns = welcome->liveness_ms * PRODUCER_NS_PER_MS;
 	session->heard_at = now_ns;

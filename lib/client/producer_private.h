@@ -33,6 +33,7 @@ struct weir_producer_session {
 	uint64_t hello_at; /* when the newest HELLO went */
 	/* Of this session. */
 	uint16_t max_datagram;
+	bool takes_contexts; /* of traces, with messages */
 	uint64_t heartbeat_ns;
 	uint64_t liveness_ns;
 	uint64_t heard_at;
@@ -72,6 +73,9 @@ void weir_producer_session_lose(
 /* producer_send.c */
 /* Longest key and payload together in a datagram of that size. */
 uint32_t weir_producer_room(uint16_t max_datagram);
+/* Of a message: with its context where the gateway takes it, and it makes nothing too long. */
+uint8_t weir_producer_flags(const struct weir_producer_session *session, uint16_t length,
+	uint8_t key_length, bool has_context);
 /* Highest number that may be sent now. */
 uint64_t weir_producer_limit(const struct weir_producer_session *session);
 bool weir_producer_has_something(const struct weir_producer_session *session);

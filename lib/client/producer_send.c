@@ -30,6 +30,28 @@ uint32_t weir_producer_room(uint16_t max_datagram)
 	return (max_datagram - around) & ~UINT32_C(7);
 }
 
+uint8_t weir_producer_flags(const struct weir_producer_session *session, uint16_t length,
+	uint8_t key_length, bool has_context)
+{
+	bool is_sent = has_context && session->takes_contexts &&
+		       weir_produce_size(length, key_length, WEIR_PRODUCE_CONTEXT) <=
+			       weir_producer_room(session->max_datagram);
+
+	return is_sent ? WEIR_PRODUCE_CONTEXT : 0;
+}
+
+static uint8_t flags_of(
+	const struct weir_producer_session *session, const struct produce_entry *entry)
+{
+	return weir_producer_flags(session, entry->length, entry->key_length, entry->has_context);
+}
+
+static uint32_t size_of(
+	const struct weir_producer_session *session, const struct produce_entry *entry)
+{
+	return weir_produce_size(entry->length, entry->key_length, flags_of(session, entry));
+}
+
 uint64_t weir_producer_limit(const struct weir_producer_session *session)
 {
 	uint64_t first = session->store.oldest - 1 + PRODUCER_FIRST;
@@ -78,7 +100,7 @@ static void trim(struct weir_producer_session *session, uint64_t end, uint64_t n
 			continue;
 		if (entry->deadline_ns != 0 && entry->deadline_ns <= now_ns)
 			give_up(session, entry, &session->stats.expired);
-		else if (weir_produce_size(entry->length, entry->key_length) > room)
+		else if (size_of(session, entry) > room)
 			give_up(session, entry, &session->stats.too_big);
 	}
 	while (store->oldest < store->next && weir_produce_entry(store, store->oldest)->is_given_up)
@@ -105,7 +127,7 @@ static struct run find_run(
 
 	for (; run.end < end; run.end++) {
 		const struct produce_entry *entry = weir_produce_entry(&session->store, run.end);
-		uint32_t size = weir_produce_size(entry->length, entry->key_length);
+		uint32_t size = size_of(session, entry);
 
 		if (!is_wanted(entry))
 			continue;
@@ -129,19 +151,25 @@ static uint8_t *put_message(struct weir_producer_session *session, uint8_t *at, 
 	struct produce_entry *entry, uint64_t now_ns)
 {
 	struct weir_frame_produce_message *message = (void *)at;
-	uint32_t bytes = (uint32_t)entry->key_length + entry->length;
+	const uint8_t *bytes = weir_produce_bytes(&session->store, entry);
+	uint8_t flags = flags_of(session, entry);
+	uint32_t context = weir_produce_context(flags);
+
+	if (entry->has_context && flags == 0)
+		bytes += sizeof(struct weir_frame_context);
 
 	message->length = weir_be16(entry->length);
 	message->key_length = entry->key_length;
+	message->flags = flags;
 	message->counter_delta = weir_be16(delta);
-	memcpy(at + sizeof(*message), weir_produce_bytes(&session->store, entry), bytes);
+	memcpy(at + sizeof(*message), bytes, context + entry->key_length + entry->length);
 	if (entry->tries != 0)
 		session->stats.resent++;
 	if (entry->tries != UINT8_MAX)
 		entry->tries++;
 	entry->sent_ns = now_ns != 0 ? now_ns : 1;
 	weir_producer_set_due(session, entry, false);
-	return at + weir_produce_size(entry->length, entry->key_length);
+	return at + weir_produce_size(entry->length, entry->key_length, flags);
 }
 
 static uint32_t time_left_us(const struct run *run, uint64_t now_ns)

@@ -208,6 +208,16 @@ static int hold(
 	return 0;
 }
 
+static uint8_t *put_context(uint8_t *bytes, const struct weir_trace_context *context)
+{
+	struct weir_frame_context wire = {.flags = context->flags};
+
+	memcpy(wire.trace_id, context->trace_id, sizeof(wire.trace_id));
+	memcpy(wire.span_id, context->span_id, sizeof(wire.span_id));
+	memcpy(bytes, &wire, sizeof(wire));
+	return bytes + sizeof(wire);
+}
+
 static void fill(struct weir_producer_session *session, const struct weir_produced *message,
 	struct produce_entry *entry, uint8_t *bytes, uint64_t now_ns)
 {
@@ -216,6 +226,8 @@ static void fill(struct weir_producer_session *session, const struct weir_produc
 			      : (uint8_t)(message->tier - WEIR_PRODUCE_CRITICAL);
 	if (message->deadline_ms != 0)
 		entry->deadline_ns = now_ns + message->deadline_ms * PRODUCER_NS_PER_MS;
+	if (message->context != NULL)
+		bytes = put_context(bytes, message->context);
 	if (message->key_length != 0)
 		memcpy(bytes, message->key, message->key_length);
 	if (message->length != 0)
@@ -228,7 +240,9 @@ static void fill(struct weir_producer_session *session, const struct weir_produc
 int weir_producer_session_send(struct weir_producer_session *session,
 	const struct weir_produced *message, uint64_t now_ns, enum weir_held_by *held_by)
 {
-	uint32_t size = weir_produce_size(message->length, message->key_length);
+	bool has_context = message->context != NULL;
+	uint32_t size = weir_produce_size(message->length, message->key_length,
+		weir_producer_flags(session, message->length, message->key_length, has_context));
 	uint32_t room = weir_producer_room(session->max_datagram);
 	enum weir_held_by why = find_gate(session, message);
 	struct produce_entry *entry;
@@ -243,7 +257,8 @@ int weir_producer_session_send(struct weir_producer_session *session,
 	/* It goes by its own, and what came before as it is. */
 	if (session->gathered != 0 && session->gathered + size > room)
 		weir_producer_transmit(session, now_ns);
-	entry = weir_produce_add(&session->store, message->length, message->key_length, &bytes);
+	entry = weir_produce_add(
+		&session->store, message->length, message->key_length, has_context, &bytes);
 	if (entry == NULL)
 		return hold(session, WEIR_HELD_BY_WINDOW, held_by);
 	fill(session, message, entry, bytes, now_ns);

@@ -37,7 +37,8 @@ struct weir_produced {
 	uint16_t length;
 	uint8_t key_length;
 	enum weir_produce_tier tier;
-	uint32_t deadline_ms; /* 0: none */
+	uint32_t deadline_ms;                     /* 0: none */
+	const struct weir_trace_context *context; /* NULL: none */
 };
 /* As their namesakes in weir.h. */
 int weir_producer_session_send(struct weir_producer_session *session,

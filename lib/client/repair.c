@@ -25,15 +25,17 @@ static void range_remove(struct weir_repair *repair, uint32_t i)
 	repair->count--;
 }
 
-struct weir_kept *weir_kept_message(uint16_t length)
+struct weir_kept *weir_kept_message(uint16_t length, bool has_trace)
 {
-	struct weir_kept *kept = malloc(sizeof(*kept) + sizeof(*kept->entry) + length);
+	struct weir_kept *kept =
+		malloc(sizeof(*kept) + sizeof(*kept->entry) + weir_inbox_data(length, has_trace));
 
 	if (kept == NULL)
 		return NULL;
 	kept->next = NULL;
 	kept->entry = (struct weir_inbox_entry *)(void *)(kept + 1);
 	kept->entry->length = length;
+	kept->entry->has_trace = has_trace;
 	return kept;
 }
 

@@ -64,7 +64,7 @@ static inline void weir_kept_append(struct weir_kept_list *list, struct weir_kep
 }
 
 /* A message of `length` bytes, to be filled; NULL without memory. Freed by free(). */
-struct weir_kept *weir_kept_message(uint16_t length);
+struct weir_kept *weir_kept_message(uint16_t length, bool has_trace);
 /* Sequences that will not come; NULL without memory. */
 struct weir_kept *weir_kept_gap(uint64_t first, uint64_t end, uint16_t reason);
 

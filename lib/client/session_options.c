@@ -47,7 +47,7 @@ int weir_session_set_options(
 	session->wanted_count = (uint16_t)options->stream_count;
 	greeting->role = WEIR_ROLE_CONSUMER;
 	greeting->max_datagram = (uint16_t)max_datagram;
-	greeting->options = WEIR_OPTION_BATCH;
+	greeting->options = WEIR_OPTION_BATCH | WEIR_OPTION_TRACE;
 	if (options->want_source)
 		greeting->options |= WEIR_OPTION_SOURCE;
 	if (!options->unreliable)

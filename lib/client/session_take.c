@@ -11,6 +11,15 @@ static bool has_room(const struct weir_session *session, uint16_t length)
 	       session->held.bytes + length <= session->window.bytes;
 }
 
+static void put_trace(uint8_t *place, const struct weir_frame_context *wire)
+{
+	struct weir_trace_context context = {.flags = wire->flags};
+
+	memcpy(context.trace_id, wire->trace_id, sizeof(context.trace_id));
+	memcpy(context.span_id, wire->span_id, sizeof(context.span_id));
+	memcpy(place, &context, sizeof(context));
+}
+
 static void entry_fill(struct weir_inbox_entry *entry, const struct weir_client_lane *lane,
 	const struct weir_data_item *item, uint64_t now_ns)
 {
@@ -33,6 +42,8 @@ static void entry_fill(struct weir_inbox_entry *entry, const struct weir_client_
 	entry->flags = item->flags & (WEIR_FLAG_DEGRADED | WEIR_FLAG_REDELIVERED);
 	entry->tos = item->tos;
 	memcpy(entry->data, item->payload, item->length);
+	if (item->context != NULL)
+		put_trace(entry->data + item->length, item->context);
 }
 
 static void entry_queued(
@@ -192,7 +203,7 @@ bool weir_session_queue(struct weir_session *session, struct weir_client_lane *l
 	struct weir_inbox_entry *entry = NULL;
 
 	if (has_room(session, item->length))
-		entry = weir_inbox_push(&session->inbox, item->length);
+		entry = weir_inbox_push(&session->inbox, item->length, item->context != NULL);
 	if (entry == NULL) {
 		session->stats.overruns++;
 		return false;
@@ -212,7 +223,7 @@ struct weir_kept *weir_session_keep(struct weir_session *session, struct weir_cl
 		session->stats.overruns++;
 		return NULL;
 	}
-	kept = weir_kept_message(item->length);
+	kept = weir_kept_message(item->length, item->context != NULL);
 	if (kept == NULL)
 		return NULL;
 	entry_fill(kept->entry, lane, item, now_ns);
@@ -232,7 +243,7 @@ void weir_session_release(
 		free(kept);
 		return;
 	}
-	entry = weir_inbox_push(&session->inbox, kept->entry->length);
+	entry = weir_inbox_push(&session->inbox, kept->entry->length, kept->entry->has_trace);
 	if (entry == NULL) { /* never: what is held fits */
 		session->stats.overruns++;
 		lane->missed++;
@@ -241,7 +252,9 @@ void weir_session_release(
 		return;
 	}
 	size = entry->size;
-	memcpy(entry, kept->entry, offsetof(struct weir_inbox_entry, data) + kept->entry->length);
+	memcpy(entry, kept->entry,
+		offsetof(struct weir_inbox_entry, data) +
+			weir_inbox_data(kept->entry->length, kept->entry->has_trace));
 	entry->size = size;
 	entry_queued(session, lane, entry);
 	free(kept);
@@ -293,6 +306,7 @@ int weir_session_next(struct weir_session *session, struct weir_message *message
 		.sequence = entry->seq,
 		.missed = entry->missed + lane->expired,
 		.ingest_ns = entry->ingest_ns,
+		.trace = entry->has_trace ? (const void *)(entry->data + entry->length) : NULL,
 	};
 	memcpy(message->source, entry->source, sizeof(message->source));
 	lane->expired = 0;

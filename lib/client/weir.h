@@ -113,6 +113,19 @@ enum {
 	WEIR_FLAG_REDELIVERED = 0x08, /* another consumer may have had it before */
 };
 
+#define WEIR_TRACE_SAMPLED 0x01 /* of flags: whoever sent it records its spans */
+
+/*
+ * Which trace a message belongs to, and the span that it comes from: the fields of W3C's
+ * traceparent. Zeroed identities are none.
+ */
+struct weir_trace_context {
+	uint8_t trace_id[16];
+	uint8_t span_id[8];
+	uint8_t flags; /* WEIR_TRACE_; others are carried as they are */
+	uint8_t reserved[7];
+};
+
 /* One datagram as a producer sent it. Valid until the next weir_consumer_next() or _close(). */
 struct weir_message {
 	const char *stream; /* name; valid until _close() */
@@ -130,7 +143,10 @@ struct weir_message {
 	uint64_t sequence;     /* in its partition */
 	uint64_t missed;       /* sequences lost, or past their deadline, just before this one */
 	uint64_t ingest_ns;    /* when the gateway took it, nanoseconds since the Unix epoch */
-	uint64_t reserved[2];
+	const struct weir_trace_context *trace; /* its producer's trace, and the span before ours:
+						   the gateway's if it follows the message, else the
+						   producer's. NULL: none was given */
+	uint64_t reserved[1];
 };
 
 enum weir_consumer_state {
@@ -326,7 +342,8 @@ struct weir_producer_options {
 	const char *key_file;        /* as for consumers */
 	uint32_t key_id;             /* likewise */
 	uint32_t window_messages;    /* not acknowledged at once, at most */
-	uint32_t window_bytes;       /* keys and payload; at least four times max_datagram */
+	uint32_t window_bytes;       /* keys, payload and 28 a trace context; at least four times
+					max_datagram */
 	uint16_t port;               /* the gateway's; default: WEIR_CONSUMER_PORT */
 	uint16_t max_datagram;       /* UDP payload, 512..9000; default: WEIR_PRODUCER_DATAGRAM */
 	enum weir_produce_tier tier; /* of messages that do not say */
@@ -383,6 +400,13 @@ int weir_producer_process(struct weir_producer *producer);
 int weir_producer_send(struct weir_producer *producer, const void *key, uint8_t key_length,
 	enum weir_produce_tier tier, uint32_t deadline_ms, const void *data, uint16_t length,
 	enum weir_held_by *held_by);
+/*
+ * The next message that is taken has this trace context, which is copied; NULL: it has none.
+ * -EINVAL when an identity in it is zero. A gateway that takes none, or a message that it would
+ * make too long, goes without.
+ */
+int weir_producer_set_trace(
+	struct weir_producer *producer, const struct weir_trace_context *context);
 /* Send what was taken. 0. */
 int weir_producer_flush(struct weir_producer *producer);
 void weir_producer_stats(const struct weir_producer *producer, struct weir_producer_stats *stats);

@@ -312,8 +312,9 @@ struct weir_config_collector {
 
 /* What becomes of single messages. */
 struct weir_config_trace {
-	uint32_t sample; /* one message in so many; 0: none but what is asked for */
-	uint32_t keep;   /* traces that can be shown */
+	uint32_t sample;         /* one message in so many; 0: none but what is asked for */
+	uint32_t keep;           /* traces that can be shown */
+	uint32_t contexts_per_s; /* messages that are followed because their producers' are */
 	struct weir_config_collector collector;
 };
 

@@ -154,6 +154,8 @@ static const struct weir_field trace_fields[] = {
 		.maximum = 1000000000},
 	{WEIR_MEMBER(struct weir_config_trace, keep), .read = weir_read_number, .minimum = 16,
 		.maximum = 4096},
+	{WEIR_MEMBER(struct weir_config_trace, contexts_per_s), .read = weir_read_number,
+		.maximum = 1000},
 	{WEIR_MEMBER(struct weir_config_trace, collector), .read = read_collector},
 };
 

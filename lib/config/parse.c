@@ -72,7 +72,7 @@ static const struct weir_config defaults = {
 		.park_ms = 30000},
 	.features = {[0 ... WEIR_FEATURE_COUNT - 1] = {.is_on = true, .share_percent = 100}},
 	.capture = {.bytes = 100 * 1048576},
-	.trace = {.keep = 256},
+	.trace = {.keep = 256, .contexts_per_s = 100},
 };
 
 /* Before the parser, which would recurse as deep as it is told to. */

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "control/sessions_private.h"
+#include "control/tracer.h"
 #include "dataplane/producer.h"
 
 struct producer_session {
@@ -64,6 +65,7 @@ static void welcome(struct weir_sessions *sessions, const struct weir_applicant 
 		.session = session->producer->session,
 		.max_datagram = session->producer->max_datagram,
 		.guarantee = WEIR_GUARANTEE_AT_LEAST_ONCE,
+		.options = session->producer->has_contexts ? WEIR_OPTION_TRACE : 0,
 		.seal = &session->producer->seal,
 		.key = &session->key,
 	};
@@ -101,6 +103,7 @@ static int make_producer(struct weir_sessions *sessions, const struct weir_appli
 		.peer_port = request->headers.source_port,
 		.local = request->local,
 		.local_port = request->headers.destination_port,
+		.has_contexts = weir_be32(applicant->hello->options) & WEIR_OPTION_TRACE,
 		.route = &route};
 	int result = weir_reply_route(dataplane, request->packet, &request->headers, &route);
 
@@ -142,6 +145,8 @@ static void admit(struct weir_sessions *sessions, const struct weir_applicant *a
 	session->hello_ns = applicant->hello_ns;
 	weir_list_add_tail(&sessions->producers, &session->link);
 	sessions->counters.admitted++;
+	if (session->producer->has_contexts)
+		weir_tracer_expect_contexts(sessions->gateway->tracer);
 	weir_log_info("session", "producer %s of stream %s", applicant->name, applicant->group);
 	welcome(sessions, applicant, session);
 }

@@ -20,7 +20,7 @@
 #define COOKIE_PERIOD_NS (10 * WEIR_S_NS) /* good in its own period and the next */
 #define OPTIONS                                                                                    \
 	(WEIR_OPTION_SOURCE | WEIR_OPTION_BATCH | WEIR_OPTION_RELIABLE | WEIR_OPTION_SEEK |        \
-		WEIR_OPTION_LOAD | WEIR_OPTION_ASSIGN)
+		WEIR_OPTION_LOAD | WEIR_OPTION_ASSIGN | WEIR_OPTION_TRACE)
 
 bool weir_sessions_may_answer(struct weir_sessions *sessions)
 {
@@ -254,6 +254,7 @@ static int make_consumer(struct weir_sessions *sessions, const struct weir_appli
 			weir_be16(applicant->hello->max_datagram), config->native.max_frame),
 		.wants_source = options & WEIR_OPTION_SOURCE,
 		.wants_batches = options & WEIR_OPTION_BATCH,
+		.wants_contexts = options & WEIR_OPTION_TRACE,
 		.is_reliable = options & WEIR_OPTION_RELIABLE,
 		.may_seek = options & WEIR_OPTION_SEEK,
 		.may_assign = options & WEIR_OPTION_ASSIGN};

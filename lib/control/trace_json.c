@@ -19,11 +19,16 @@ static const char *trace_id(const struct weir_trace *trace, char text[ID_TEXT])
 	return text;
 }
 
+static const char *id_text(uint64_t id, char text[ID_TEXT])
+{
+	snprintf(text, ID_TEXT, "%016llx", (unsigned long long)id);
+	return text;
+}
+
 /* The whole, and its stages one after another. */
 static const char *span_id(const struct weir_trace *trace, uint32_t number, char text[ID_TEXT])
 {
-	snprintf(text, ID_TEXT, "%016llx", (unsigned long long)(trace->identity.span + number));
-	return text;
+	return id_text(trace->identity.span + number, text);
 }
 
 static json_t *number_text(uint64_t number)
@@ -90,6 +95,9 @@ static json_t *export_span(
 
 	if (number != 0)
 		json_object_set_new(object, "parentSpanId", json_string(span_id(trace, 0, parent)));
+	else if (trace->identity.parent != 0)
+		json_object_set_new(object, "parentSpanId",
+			json_string(id_text(trace->identity.parent, parent)));
 	if (span->reason != WEIR_REASON_NONE)
 		json_object_set_new(object, "status",
 			json_pack("{s:i, s:s}", "code", STATUS_ERROR, "message",
@@ -156,15 +164,18 @@ json_t *weir_trace_summary(const struct weir_traces *traces, const struct weir_t
 	struct weir_trace_span spans[WEIR_TRACE_SPANS];
 	uint32_t count = weir_trace_spans(traces, trace, spans);
 	const struct weir_trace_span *worst = &spans[0];
-	char text[ID_TEXT];
+	char text[ID_TEXT], parent[ID_TEXT];
 
 	/* The stage that took longest. */
 	for (uint32_t i = 1; i < count; i++)
 		if (i == 1 || spans[i].end_ns - spans[i].start_ns > worst->end_ns - worst->start_ns)
 			worst = &spans[i];
-	return json_pack("{s:I, s:s, s:o, s:o, s:o, s:I, s:f, s:b, s:s, s:o, s:o}", "trace",
-		(json_int_t)trace->number, "id", trace_id(trace, text), "stream",
-		weir_present_text(trace->stream), "partition",
+	return json_pack("{s:I, s:s, s:o, s:o, s:o, s:o, s:I, s:f, s:b, s:s, s:o, s:o}", "trace",
+		(json_int_t)trace->number, "id", trace_id(trace, text), "parent",
+		weir_present_text(trace->identity.parent != 0
+					  ? id_text(trace->identity.parent, parent)
+					  : NULL),
+		"stream", weir_present_text(trace->stream), "partition",
 		trace->partition != UINT16_MAX ? json_integer(trace->partition) : json_null(),
 		"sequence",
 		trace->appended != 0 ? json_integer(weir_present_count(trace->sequence))

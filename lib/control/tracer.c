@@ -27,7 +27,8 @@ struct weir_tracer {
 	uint32_t keep;              /* of `traces` */
 	uint32_t next_id;
 	struct weir_tracer_rule rules[WEIR_TRACE_RULES];
-	json_t *spans; /* for the collector, of this look */
+	bool expects_contexts; /* of producers' messages */
+	json_t *spans;         /* for the collector, of this look */
 	uint32_t span_traces;
 	struct weir_config_trace config;    /* that it follows */
 	struct weir_traces_counters before; /* of stores that were made anew */
@@ -174,12 +175,17 @@ static bool has_rule(const struct weir_tracer *tracer)
 	return false;
 }
 
+static bool follows_contexts(const struct weir_tracer *tracer)
+{
+	return tracer->expects_contexts && tracer->config.contexts_per_s != 0;
+}
+
 /* As long as there is something to look at. */
 static void arm(struct weir_tracer *tracer)
 {
 	uint64_t delay = has_rule(tracer) ? LOOK_NS : LINGER_NS;
 
-	if (has_rule(tracer) ||
+	if (has_rule(tracer) || follows_contexts(tracer) ||
 		(tracer->traces != NULL && weir_traces_counters(tracer->traces)->open != 0))
 		(void)weir_loop_timer_arm(tracer->gateway->loop, &tracer->timer, delay, 0);
 }
@@ -257,6 +263,21 @@ static int prepare_traces(struct weir_tracer *tracer)
 	return 0;
 }
 
+static void follow_contexts(struct weir_tracer *tracer)
+{
+	struct weir_dataplane *dataplane = tracer->gateway->dataplane;
+
+	if (!tracer->expects_contexts)
+		return;
+	if (weir_trace_prepare(dataplane) < 0 || prepare_traces(tracer) < 0) {
+		weir_log_warning("trace",
+			"not enough memory: producers' trace contexts are carried, not followed");
+		return;
+	}
+	weir_trace_follow(dataplane, tracer->config.contexts_per_s);
+	arm(tracer);
+}
+
 static int switch_on(
 	struct weir_tracer *tracer, uint32_t place, const struct weir_tracer_rule *wanted)
 {
@@ -286,6 +307,7 @@ int weir_tracer_create(struct weir_gateway *gateway, struct weir_tracer **tracer
 	if (*tracer == NULL)
 		return -ENOMEM;
 	(*tracer)->gateway = gateway;
+	gateway->dataplane->trace_contexts.seed = rte_rand();
 	weir_loop_timer_init(&(*tracer)->timer, on_timer, *tracer);
 	return 0;
 }
@@ -339,6 +361,15 @@ void weir_tracer_follow(struct weir_tracer *tracer)
 		follow_sample(tracer, next->sample);
 	if (tracer->traces != NULL && prepare_traces(tracer) < 0)
 		weir_log_warning("trace", "not enough memory for trace.keep");
+	follow_contexts(tracer);
+}
+
+void weir_tracer_expect_contexts(struct weir_tracer *tracer)
+{
+	if (tracer->expects_contexts)
+		return;
+	tracer->expects_contexts = true;
+	follow_contexts(tracer);
 }
 
 int weir_tracer_start(struct weir_tracer *tracer, const struct weir_tracer_rule *wanted,

@@ -36,6 +36,8 @@ int weir_tracer_create(struct weir_gateway *gateway, struct weir_tracer **tracer
 void weir_tracer_destroy(struct weir_tracer *tracer);
 /* The configuration may be another. */
 void weir_tracer_follow(struct weir_tracer *tracer);
+/* A producer has come whose messages may have a trace context. */
+void weir_tracer_expect_contexts(struct weir_tracer *tracer);
 /* -EBUSY as many rules are on as may be, -ENOMEM. `wanted` has rule, key and count. */
 int weir_tracer_start(struct weir_tracer *tracer, const struct weir_tracer_rule *wanted,
 	uint64_t seconds, uint32_t *id, struct weir_error *error);

@@ -64,6 +64,7 @@ struct weir_consumer {
 	uint16_t max_datagram;     /* immutable; UDP payload bytes */
 	bool wants_source;         /* immutable; source addresses in DATA */
 	bool wants_batches;        /* immutable; several messages a datagram */
+	bool wants_contexts;       /* immutable; trace contexts in DATA */
 	bool is_reliable;          /* immutable; acknowledges */
 	bool may_seek;             /* immutable */
 	bool may_assign;           /* immutable; is told what it is given and what is taken */

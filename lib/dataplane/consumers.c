@@ -172,6 +172,7 @@ int weir_session_prepare(struct weir_dataplane *dataplane, const struct weir_ses
 	consumer->knows = UINT64_MAX;
 	consumer->wants_source = spec->wants_source;
 	consumer->wants_batches = spec->wants_batches;
+	consumer->wants_contexts = spec->wants_contexts;
 	consumer->is_reliable = spec->is_reliable && group->config.is_reliable;
 	consumer->may_seek = spec->may_seek;
 	consumer->may_assign = spec->may_assign;

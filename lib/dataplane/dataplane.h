@@ -131,6 +131,7 @@ struct weir_dataplane {
 	uint32_t chaos_taken_count;
 	struct weir_trace_rule traces[WEIR_TRACE_RULES]; /* see there */
 	_Atomic uint32_t trace_rules;                    /* bit one that is on; workers read */
+	struct weir_trace_contexts trace_contexts;       /* likewise */
 	_Atomic bool leaves_estate;                      /* set before the workers' `stop` */
 };
 
@@ -212,6 +213,7 @@ struct weir_session_spec {
 	uint16_t max_datagram;
 	bool wants_source;
 	bool wants_batches;
+	bool wants_contexts;
 	bool is_reliable; /* asks for it: granted if the group is */
 	bool may_seek;
 	bool may_assign;

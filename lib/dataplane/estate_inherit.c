@@ -44,6 +44,7 @@ int weir_estate_adopt(struct weir_dataplane *dataplane, const struct weir_estate
 		.max_datagram = session->max_datagram,
 		.wants_source = session->wants_source,
 		.wants_batches = session->wants_batches,
+		.wants_contexts = session->options & WEIR_OPTION_TRACE,
 		.is_reliable = session->is_reliable,
 		.may_seek = session->may_seek,
 		.number = session->session,

@@ -89,13 +89,18 @@ static bool check_lane(struct weir_estate_cursor *cursor,
 	       check_gone(view.gone, lane->gone_count, partition->head - lane->base);
 }
 
-/* Whole headers of IP and UDP with the payload behind them. */
-static bool has_headers(const struct weir_estate_message *message)
+/* Whole headers of IP and UDP with the payload behind them, and the context if there is one. */
+static bool is_whole(const struct weir_estate_message_view *view)
 {
+	const struct weir_estate_message *message = view->message;
 	uint32_t ip = message->flags & WEIR_SLOT_IPV6 ? 40 : 20;
+	uint32_t end = (uint32_t)message->l4_offset + 8 + message->payload_length;
+	bool has_context = message->flags & WEIR_SLOT_CONTEXT;
 
 	return message->l3_offset + ip <= message->l4_offset &&
-	       (uint32_t)message->l4_offset + 8 + message->payload_length <= message->packet_length;
+	       end + (has_context ? sizeof(struct weir_message_context) : 0) <=
+		       message->packet_length &&
+	       (!has_context || weir_context_is_valid((const void *)(view->packet + end)));
 }
 
 static bool check_message(struct weir_estate_cursor *cursor, uint16_t groups, uint64_t *payload)
@@ -107,8 +112,7 @@ static bool check_message(struct weir_estate_cursor *cursor, uint16_t groups, ui
 		return false;
 	message = view.message;
 	*payload += message->payload_length;
-	return message->only <= groups && has_headers(message) &&
-	       message->packet_length <= UINT16_MAX;
+	return message->only <= groups && is_whole(&view) && message->packet_length <= UINT16_MAX;
 }
 
 static bool check_partition(

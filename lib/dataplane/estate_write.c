@@ -163,10 +163,15 @@ static void put_message(struct out *out, const struct weir_partition *partition,
 	const struct weir_message_slot *slot)
 {
 	static const uint8_t zeros[8];
+	bool has_context = slot->flags & WEIR_SLOT_CONTEXT;
+	/* With a context it was built here, in one segment. */
+	uint32_t length = has_context ? slot->l4_offset + 8u + slot->payload_length +
+						(uint32_t)sizeof(struct weir_message_context)
+				      : slot->mbuf->pkt_len;
 	const struct weir_estate_message message = {
 		.ingest = slot->ingest,
 		.time_left_us = slot->time_left_us,
-		.packet_length = slot->mbuf->pkt_len,
+		.packet_length = length,
 		.payload_length = slot->payload_length,
 		.l4_offset = slot->l4_offset,
 		.only = only_of(partition, slot),
@@ -175,7 +180,10 @@ static void put_message(struct out *out, const struct weir_partition *partition,
 	};
 
 	put(out, &message, sizeof(message));
-	for (const struct rte_mbuf *segment = slot->mbuf; segment != NULL; segment = segment->next)
+	if (has_context)
+		put(out, rte_pktmbuf_mtod(slot->mbuf, const void *), length);
+	for (const struct rte_mbuf *segment = has_context ? NULL : slot->mbuf; segment != NULL;
+		segment = segment->next)
 		put(out, rte_pktmbuf_mtod(segment, const void *), segment->data_len);
 	put(out, zeros, RTE_ALIGN_CEIL(message.packet_length, 8) - message.packet_length);
 }

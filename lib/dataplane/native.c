@@ -5,6 +5,7 @@
 #include <rte_memcpy.h>
 #include <rte_prefetch.h>
 
+#include "dataplane/context.h"
 #include "dataplane/native_wire.h"
 
 #define FETCH_AHEAD 6 /* messages */
@@ -49,6 +50,14 @@ enum weir_reason weir_native_check(const struct weir_outlet *outlet, const struc
 		slot->flags |= WEIR_SLOT_CHECKSUM_GOOD;
 	}
 	return WEIR_REASON_NONE;
+}
+
+/* A message that only its context makes too long goes without. */
+static bool tells_context(const struct weir_outlet *outlet, const struct weir_message_slot *slot)
+{
+	return outlet->consumer->wants_contexts &&
+	       slot->payload_length + sizeof(struct weir_frame_context) <=
+		       weir_data_max_payload(outlet->consumer->max_datagram);
 }
 
 /* What a datagram may hold so that it fits the path's MTU. */
@@ -168,6 +177,11 @@ void weir_native_describe(const struct weir_worker *worker, const struct weir_ou
 	}
 	if (lane->delivery != NULL && weir_delivery_is_again(lane->delivery, seq))
 		item->flags |= WEIR_MESSAGE_REDELIVERED;
+	item->context = NULL;
+	if (unlikely(slot->flags & WEIR_SLOT_CONTEXT) && tells_context(outlet, slot)) {
+		item->flags |= WEIR_MESSAGE_CONTEXT;
+		item->context = &weir_context_of(slot)->wire;
+	}
 }
 
 bool weir_native_begin(struct weir_worker *worker, struct weir_outlet *outlet,

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "dataplane/context.h"
 #include "dataplane/native_wire.h"
 #include "dataplane/produce.h"
 #include "wire/key.h"
@@ -83,5 +84,7 @@ enum weir_reason weir_produce_build(struct weir_worker *worker,
 	slot->stream = view->stream->stream->slot;
 	if (unlikely(worker->trace_rules != 0))
 		weir_trace_produce(worker, view->stream->stream, slot, *hash);
+	if (unlikely(item->context != NULL) && view->producer->has_contexts)
+		weir_context_keep(worker, slot, item->context);
 	return WEIR_REASON_NONE;
 }

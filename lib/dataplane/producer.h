@@ -77,6 +77,7 @@ struct weir_producer {
 	uint16_t peer_port;
 	struct weir_address local;
 	uint16_t max_datagram;
+	bool has_contexts;       /* of traces, with its messages */
 	struct weir_route route; /* back to it: the way that its HELLO came */
 	struct weir_route built; /* headers of its messages: from it to us */
 	struct weir_produce_record *record;
@@ -119,6 +120,7 @@ struct weir_producer_spec {
 	struct weir_address local;
 	uint16_t local_port;
 	uint16_t max_datagram;
+	bool has_contexts;
 	const struct weir_route *route;
 	uint64_t random; /* for the session's number */
 };

@@ -174,6 +174,7 @@ static struct weir_producer *create(struct weir_dataplane *dataplane,
 	producer->peer_port = spec->peer_port;
 	producer->local = spec->local;
 	producer->max_datagram = spec->max_datagram;
+	producer->has_contexts = spec->has_contexts;
 	producer->route = *spec->route;
 	producer->record = record;
 	assign(dataplane, producer);

@@ -61,6 +61,15 @@ void weir_trace_switch(struct weir_dataplane *dataplane, uint32_t rule, bool on)
 	atomic_store_explicit(&dataplane->trace_rules, rules, memory_order_release);
 }
 
+void weir_trace_follow(struct weir_dataplane *dataplane, uint32_t per_s)
+{
+	struct weir_trace_contexts *contexts = &dataplane->trace_contexts;
+
+	if (per_s != 0)
+		weir_bucket_set(&contexts->budget, per_s, per_s);
+	atomic_store_explicit(&contexts->is_on, per_s != 0, memory_order_release);
+}
+
 uint32_t weir_trace_take(struct weir_worker *worker, struct weir_trace_event *events, uint32_t most)
 {
 	if (worker->trace.ring == NULL)
@@ -260,11 +269,31 @@ static void describe(const struct weir_worker *worker, const struct weir_message
 		.kind = (uint8_t)kind};
 }
 
+bool weir_trace_may_follow(struct weir_worker *worker)
+{
+	struct weir_trace_contexts *contexts = &worker->dataplane->trace_contexts;
+
+	return atomic_load_explicit(&contexts->is_on, memory_order_acquire) &&
+	       weir_bucket_take(&contexts->budget, 1, weir_worker_ticks(worker)) == 0;
+}
+
+/* With what its producer says of it: the event may be the first that is seen of it. */
+static void describe_message(const struct weir_worker *worker,
+	const struct weir_message_slot *message, enum weir_trace_kind kind,
+	struct weir_trace_event *event)
+{
+	describe(worker, message, kind, event);
+	if (!(message->flags & WEIR_SLOT_CONTEXT))
+		return;
+	event->has_context = true;
+	event->context = *weir_context_of(message);
+}
+
 void weir_trace_handed(struct weir_worker *worker, const struct weir_message_slot *message)
 {
 	struct weir_trace_event event;
 
-	describe(worker, message, WEIR_TRACE_HANDED, &event);
+	describe_message(worker, message, WEIR_TRACE_HANDED, &event);
 	event.partition = message->partition;
 	put(worker, &event);
 }
@@ -282,6 +311,17 @@ void weir_trace_refused(struct weir_worker *worker, const struct rte_mbuf *packe
 		.kind = WEIR_TRACE_REFUSED,
 		.reason = (uint8_t)reason};
 
+	put(worker, &event);
+}
+
+void weir_trace_message_refused(struct weir_worker *worker, const struct weir_message_slot *message,
+	enum weir_reason reason)
+{
+	struct weir_trace_event event;
+
+	describe_message(worker, message, WEIR_TRACE_REFUSED, &event);
+	event.partition = message->partition;
+	event.reason = (uint8_t)reason;
 	put(worker, &event);
 }
 
@@ -331,7 +371,7 @@ void weir_trace_appended(struct weir_worker *worker, const struct weir_partition
 {
 	struct weir_trace_event event;
 
-	describe(worker, message, WEIR_TRACE_APPENDED, &event);
+	describe_message(worker, message, WEIR_TRACE_APPENDED, &event);
 	event.partition = partition->index;
 	event.sequence = partition->head;
 	event.lanes = partition->lane_count;

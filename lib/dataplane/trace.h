@@ -7,8 +7,10 @@
 
 #include "base/reason.h"
 #include "config/config.h"
+#include "dataplane/context.h"
 #include "dataplane/message.h"
 #include "dataplane/stats.h"
+#include "flow/bucket.h"
 #include "wire/key_show.h"
 
 /*
@@ -70,9 +72,13 @@ struct weir_trace_event {
 	uint8_t lanes;    /* APPENDED: how many there are */
 	uint8_t state;    /* WAITS: enum weir_trace_state */
 	bool is_reliable; /* a lane: DONE or DROPPED ends it, else SENT */
-	uint8_t reserved[5];
-	/* WAITS, TAKEN, DROPPED: how long each gate has ever been closed, in TSC cycles. */
-	uint64_t held[WEIR_GATE_COUNT];
+	bool has_context; /* HANDED, REFUSED, APPENDED: its producer's, below */
+	uint8_t reserved[4];
+	union {
+		/* WAITS, TAKEN, DROPPED: how long each gate has ever been closed, in TSC cycles. */
+		uint64_t held[WEIR_GATE_COUNT];
+		struct weir_message_context context;
+	};
 };
 
 _Static_assert(sizeof(struct weir_trace_event) % 8 == 0, "an element of a ring");
@@ -90,6 +96,13 @@ struct weir_trace_rule {
 	char consumer[WEIR_NAME_SIZE]; /* that the message is for at the moment */
 	bool has_key;
 	struct weir_key_value key;
+};
+
+/* Messages that are followed because their producer's trace context says so. */
+struct weir_trace_contexts {
+	_Atomic bool is_on;        /* control sets */
+	uint64_t seed;             /* of our spans; set before workers run */
+	struct weir_bucket budget; /* messages; any worker */
 };
 
 /* A traced message between its lane and the port. */
@@ -117,6 +130,8 @@ int weir_trace_prepare(struct weir_dataplane *dataplane);
 void weir_trace_free(struct weir_dataplane *dataplane);
 /* Set or clear a rule's `is_on`, and what workers look for. */
 void weir_trace_switch(struct weir_dataplane *dataplane, uint32_t rule, bool on);
+/* Follow at most so many messages a second for their producers' sake; 0: none. */
+void weir_trace_follow(struct weir_dataplane *dataplane, uint32_t per_s);
 /* Take up to `most` events of a worker; returns how many. */
 uint32_t weir_trace_take(
 	struct weir_worker *worker, struct weir_trace_event *events, uint32_t most);
@@ -130,14 +145,19 @@ void weir_trace_receive(
 void weir_trace_produce(struct weir_worker *worker, const struct weir_stream *stream,
 	struct weir_message_slot *message, uint64_t hash);
 
+/* One more may be followed for its producer's sake. */
+bool weir_trace_may_follow(struct weir_worker *worker);
+
 /* Workers, for a message with the flag. */
 void weir_trace_handed(struct weir_worker *worker, const struct weir_message_slot *message);
 /* It is the next of the partition. */
 void weir_trace_appended(struct weir_worker *worker, const struct weir_partition *partition,
 	const struct weir_message_slot *message);
-/* A packet, or a message on its way to its ring, that is dropped. */
+/* A packet that is dropped, and a message on its way to its ring. */
 void weir_trace_refused(struct weir_worker *worker, const struct rte_mbuf *packet, uint64_t ingest,
 	const struct weir_stream *stream, uint16_t partition, enum weir_reason reason);
+void weir_trace_message_refused(struct weir_worker *worker, const struct weir_message_slot *message,
+	enum weir_reason reason);
 /* What becomes of it in a lane. */
 void weir_trace_lane(struct weir_worker *worker, const struct weir_lane *lane, uint64_t sequence,
 	enum weir_trace_kind kind, enum weir_reason reason);

@@ -239,8 +239,7 @@ static inline void weir_trace_message_drop(struct weir_worker *worker,
 	const struct weir_message_slot *message, enum weir_reason reason)
 {
 	if (weir_is_traced(message))
-		weir_trace_refused(worker, message->mbuf, message->ingest,
-			worker->snapshot->by_slot[message->stream], message->partition, reason);
+		weir_trace_message_refused(worker, message, reason);
 }
 
 /* A port may have its packets again: weir_missed_look(). */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "wire/bytes.h"
 #include "wire/hash.h"
 
 struct weir_traces {
@@ -146,6 +147,24 @@ static struct weir_trace_identity identify(uint64_t seed, const struct weir_trac
 		.span = weir_hash_finish(hash ^ WEIR_HASH_FINAL) >> 1 | 1};
 }
 
+/* A number of eight bytes of a context. */
+static uint64_t load(const uint8_t bytes[8])
+{
+	uint64_t number;
+
+	memcpy(&number, bytes, sizeof(number));
+	return weir_be64(number);
+}
+
+/* As its producer says, and as consumers are told. */
+static struct weir_trace_identity identity_of(const struct weir_message_context *context)
+{
+	return (struct weir_trace_identity){
+		.trace = {load(context->wire.trace_id), load(context->wire.trace_id + 8)},
+		.span = load(context->wire.span_id),
+		.parent = load(context->parent)};
+}
+
 static struct weir_trace *begin(struct weir_traces *traces, const struct weir_trace_event *event)
 {
 	uint32_t number = ++traces->newest != 0 ? traces->newest : ++traces->newest;
@@ -166,7 +185,8 @@ static struct weir_trace *begin(struct weir_traces *traces, const struct weir_tr
 		.receiver = event->worker,
 		.owner = event->worker};
 	*bucket = place + 1;
-	trace->identity = identify(traces->spec.seed, event);
+	trace->identity = event->has_context ? identity_of(&event->context)
+					     : identify(traces->spec.seed, event);
 	set_name(trace->stream, traces->spec.stream(traces->spec.context, event->stream));
 	traces->counters.begun++;
 	traces->counters.open++;

@@ -31,7 +31,8 @@ struct weir_traces;
 /* As others know it. */
 struct weir_trace_identity {
 	uint64_t trace[2];
-	uint64_t span; /* of the whole; the stages' are the numbers after it */
+	uint64_t span;   /* of the whole; the stages' are the numbers after it */
+	uint64_t parent; /* its producer's span; 0: none is known */
 };
 
 struct weir_trace_lane {

@@ -97,6 +97,7 @@ enum {
 	WEIR_MESSAGE_IPV6 = 0x02,        /* message: that address has 16 bytes, not 4 */
 	WEIR_MESSAGE_DEGRADED = 0x04,    /* message: kept by overload sampling */
 	WEIR_MESSAGE_REDELIVERED = 0x08, /* message: another consumer may have had it */
+	WEIR_MESSAGE_CONTEXT = 0x10,     /* message: a trace context precedes its payload */
 };
 
 /* HELLO asks for options, WELCOME grants a subset; what was not granted is not used. */
@@ -108,6 +109,7 @@ enum {
 	WEIR_OPTION_ASSIGN = 0x10,      /* ASSIGN, REVOKE, RELEASE */
 	WEIR_OPTION_SEEK = 0x20,        /* SEEK, and starts where the group does not stand */
 	WEIR_OPTION_LOAD = 0x40,        /* LOAD, and the report in CREDIT is used */
+	WEIR_OPTION_TRACE = 0x80,       /* messages carry their trace context */
 };
 
 enum weir_role {
@@ -286,7 +288,8 @@ struct weir_frame_message {
 	uint16_t source_port;     /* 0 without WEIR_OPTION_SOURCE */
 	uint8_t flags;
 	uint8_t tos; /* DSCP and ECN as received */
-	/* then 0, 4 or 16 bytes of source address, the payload, zeros up to a multiple of 4 */
+	/* then 0, 4 or 16 bytes of source address, the trace context if there is one, the payload,
+	   zeros up to a multiple of 4 */
 } WEIR_PACKED;
 
 struct weir_frame_heartbeat_lane {

@@ -17,11 +17,15 @@ static bool messages_are_valid(const struct weir_frame_produce *produce, uint32_
 			(const void *)((const uint8_t *)produce + offset);
 		uint16_t delta;
 
-		if (length - offset < sizeof(*message) || message->flags != 0)
+		if (length - offset < sizeof(*message) ||
+			(message->flags & ~WEIR_PRODUCE_CONTEXT) != 0)
 			return false;
-		offset += weir_produce_size(weir_be16(message->length), message->key_length);
+		offset += weir_produce_size(
+			weir_be16(message->length), message->key_length, message->flags);
 		delta = weir_be16(message->counter_delta);
-		if (offset > length || delta <= last_delta || (last_delta < 0 && delta != 0))
+		if (offset > length || delta <= last_delta || (last_delta < 0 && delta != 0) ||
+			(message->flags != 0 &&
+				!weir_context_is_valid((const void *)(message + 1))))
 			return false;
 		last_delta = delta;
 	}

@@ -3,7 +3,7 @@
 
 #include <stdbool.h>
 
-#include "wire/frame.h"
+#include "wire/frame_context.h"
 
 /*
  * DATA frames, written and read. The gateway writes them straight into packet memory: begin,
@@ -28,7 +28,8 @@ struct weir_data_lane {
 struct weir_data_item {
 	uint64_t seq;
 	uint64_t ingest_ns;
-	const uint8_t *source;  /* 4 or 16 bytes by `flags`; NULL without WEIR_MESSAGE_ADDRESS */
+	const uint8_t *source; /* 4 or 16 bytes by `flags`; NULL without WEIR_MESSAGE_ADDRESS */
+	const struct weir_frame_context *context; /* NULL without WEIR_MESSAGE_CONTEXT */
 	const uint8_t *payload; /* set by weir_data_next(); weir_data_add() does not use it */
 	uint16_t length;
 	uint16_t source_port;
@@ -57,10 +58,17 @@ static inline uint32_t weir_message_address(uint8_t flags)
 	return flags & WEIR_MESSAGE_IPV6 ? 16 : 4;
 }
 
+/* Trace context bytes likewise. */
+static inline uint32_t weir_message_context(uint8_t flags)
+{
+	return flags & WEIR_MESSAGE_CONTEXT ? (uint32_t)sizeof(struct weir_frame_context) : 0;
+}
+
 /* Bytes that a message takes in a frame. */
 static inline uint32_t weir_message_size(uint16_t length, uint8_t flags)
 {
-	uint32_t size = (uint32_t)sizeof(struct weir_frame_message) + weir_message_address(flags);
+	uint32_t size = (uint32_t)sizeof(struct weir_frame_message) + weir_message_address(flags) +
+			weir_message_context(flags);
 
 	return (size + length + 3) & ~UINT32_C(3);
 }
@@ -154,6 +162,7 @@ static inline uint8_t *weir_data_add(
 	struct weir_data_writer *data, const struct weir_data_item *item)
 {
 	uint32_t address = weir_message_address(item->flags);
+	uint32_t context = weir_message_context(item->flags);
 	uint32_t size = weir_message_size(item->length, item->flags);
 	uint8_t *place = (uint8_t *)data->frame + data->used;
 	struct weir_frame_message *message = (struct weir_frame_message *)(void *)place;
@@ -176,10 +185,12 @@ static inline uint8_t *weir_data_add(
 	place += sizeof(*message);
 	if (address != 0)
 		__builtin_memcpy(place, item->source, address);
+	if (context != 0)
+		__builtin_memcpy(place + address, item->context, context);
 	data->used += size;
 	data->bytes += item->length;
 	data->count++;
-	return place + address;
+	return place + address + context;
 }
 
 /*
@@ -231,13 +242,14 @@ static inline void weir_data_open(
 static inline bool weir_data_next(struct weir_data_cursor *cursor, struct weir_data_item *item)
 {
 	const struct weir_frame_message *message;
-	uint32_t address, delta_us;
+	uint32_t address, context, delta_us;
 
 	if (cursor->left == 0)
 		return false;
 	cursor->left--;
 	message = (const struct weir_frame_message *)(const void *)cursor->next;
 	address = weir_message_address(message->flags);
+	context = weir_message_context(message->flags);
 	item->seq = cursor->seq + weir_be16(message->seq_delta);
 	delta_us = weir_be32(message->ingest_delta_us);
 	item->ingest_ns = cursor->ingest_ns + (uint64_t)delta_us * 1000;
@@ -247,7 +259,9 @@ static inline bool weir_data_next(struct weir_data_cursor *cursor, struct weir_d
 	item->flags = message->flags;
 	item->tos = message->tos;
 	item->source = address != 0 ? cursor->next + sizeof(*message) : NULL;
-	item->payload = cursor->next + sizeof(*message) + address;
+	item->context =
+		context != 0 ? (const void *)(cursor->next + sizeof(*message) + address) : NULL;
+	item->payload = cursor->next + sizeof(*message) + address + context;
 	cursor->next += weir_message_size(item->length, item->flags);
 	return true;
 }

@@ -3,7 +3,7 @@
 
 #include <stdbool.h>
 
-#include "wire/frame.h"
+#include "wire/frame_context.h"
 
 /*
  * Frames between a producer and the gateway, as docs/protocol.md specifies them. Read and
@@ -12,6 +12,7 @@
 
 #define WEIR_PRODUCE_ACK_RANGES_MAX 8
 #define WEIR_PRODUCE_REFUSED        0x01 /* PRODUCE_ACK: some below `next` was not retained */
+#define WEIR_PRODUCE_CONTEXT        0x01 /* message: a trace context precedes its key */
 
 /* What holds a producer back. Number, stable name, text. */
 #define WEIR_PACE_REASONS(X)                                                                       \
@@ -45,10 +46,11 @@ struct weir_frame_produce {
 struct weir_frame_produce_message {
 	uint16_t length;        /* payload, bytes */
 	uint8_t key_length;     /* 0: the stream's own key, of the payload */
-	uint8_t flags;          /* 0 */
+	uint8_t flags;          /* WEIR_PRODUCE_CONTEXT */
 	uint16_t counter_delta; /* its number = counter + this; strictly rising, first is 0 */
 	uint16_t reserved;
-	/* then the key, the payload, zeros up to a multiple of 4 */
+	/* then the trace context if there is one, the key, the payload, zeros up to a multiple
+	   of 4 */
 } WEIR_PACKED;
 
 struct weir_frame_produce_range {
@@ -88,6 +90,7 @@ _Static_assert(sizeof(struct weir_frame_pace) == 40, "PACE");
 /* One message, host order. Pointers into the datagram. */
 struct weir_produce_item {
 	uint64_t counter;
+	const struct weir_frame_context *context; /* NULL: none */
 	const uint8_t *key;
 	const uint8_t *payload;
 	uint16_t length;
@@ -100,10 +103,17 @@ struct weir_produce_cursor {
 	uint16_t left;
 };
 
-/* Bytes that a message takes in a frame. */
-static inline uint32_t weir_produce_size(uint16_t length, uint8_t key_length)
+/* Bytes of trace context that flags announce. */
+static inline uint32_t weir_produce_context(uint8_t flags)
 {
-	return ((uint32_t)sizeof(struct weir_frame_produce_message) + key_length + length + 3) &
+	return flags & WEIR_PRODUCE_CONTEXT ? (uint32_t)sizeof(struct weir_frame_context) : 0;
+}
+
+/* Bytes that a message takes in a frame. */
+static inline uint32_t weir_produce_size(uint16_t length, uint8_t key_length, uint8_t flags)
+{
+	return ((uint32_t)sizeof(struct weir_frame_produce_message) + weir_produce_context(flags) +
+		       key_length + length + 3) &
 	       ~UINT32_C(3);
 }
 
@@ -128,8 +138,11 @@ static inline bool weir_produce_next(
 	item->counter = cursor->counter + weir_be16(message->counter_delta);
 	item->length = weir_be16(message->length);
 	item->key_length = message->key_length;
-	item->key = cursor->next + sizeof(*message);
+	item->context = message->flags & WEIR_PRODUCE_CONTEXT
+				? (const void *)(cursor->next + sizeof(*message))
+				: NULL;
+	item->key = cursor->next + sizeof(*message) + weir_produce_context(message->flags);
 	item->payload = item->key + item->key_length;
-	cursor->next += weir_produce_size(item->length, item->key_length);
+	cursor->next += weir_produce_size(item->length, item->key_length, message->flags);
 	return true;
 }

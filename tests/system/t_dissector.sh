@@ -51,16 +51,16 @@ values() {
 
 session=0xa1b2c3d4e5f60003
 
-same "every packet is dissected" "1 2 3 4 6 7 8 9 10 11,5 12 13 8 14 17 18 19 15 20 21 22 3,23 99 " \
+same "every packet is dissected" "1 2 3 4 6 7 8 9 10 11,5 12 13 8 14 17 18 19 15 20 21 22 3,23 20 8 99 " \
 	"$(show "$tmp/frames.pcap" -T fields -e weir.type | tr '\n' ' ' | sed 's/  *$/ /')"
-same "another port is recognised by the magic" 24 \
+same "another port is recognised by the magic" 26 \
 	"$(show "$tmp/other.pcap" -Y weir -T fields -e frame.number | wc -l)"
 same "the columns name the frames" "PAUSE, LEAVE" \
 	"$(show "$tmp/frames.pcap" -Y weir.pause.counter -T fields -e _ws.col.Info)"
-values "only the packet that was cut is malformed" weir.malformed 24 frame.number
+values "only the packet that was cut is malformed" weir.malformed 26 frame.number
 values "nothing else fails in the dissector" '(_ws.malformed || _ws.lua.error) && !weir.malformed' \
 	"" frame.number
-values "an unknown frame is named so" weir.unknown "23 99" frame.number weir.type
+values "an unknown frame is named so" weir.unknown "25 99" frame.number weir.type
 values hello "weir.type == 1" "0x1122334455667788 billing c1 1400 0x00000003" \
 	weir.hello.nonce weir.hello.group weir.hello.name weir.hello.max_datagram weir.hello.options
 values cookie "weir.type == 2" "0x1122334455667788 $(seq -f %.0f 192 223 | xargs printf '%02x')" \
@@ -74,11 +74,11 @@ values subscribe "weir.type == 6" "$session 1 0 netflow" \
 	weir.session weir.subscribe.counter weir.subscribe.start weir.subscribe.name
 values subscribed "weir.type == 7" "7 16 netflow" \
 	weir.subscribed.stream weir.subscribed.partitions weir.subscribed.name
-values data "weir.data.seq == 1000" "3 7 5 2 4 990 10 640 1000,1002 2055,4739" \
+values data "weir.data.covered == 4" "3 7 5 2 4 990 10 640 1000,1002 2055,4739" \
 	weir.slot weir.data.stream weir.data.partition weir.data.epoch weir.data.covered \
 	weir.data.lane_first weir.data.lane_messages weir.data.lane_bytes weir.message.seq \
 	weir.message.source_port
-values "messages of data" "weir.message.payload == 61:62:63" \
+values "messages of data" "weir.data.covered == 4" \
 	"192.0.2.1 2001:db8::1 616263,68656c6c6f" \
 	weir.message.ipv4 weir.message.ipv6 weir.message.payload
 values heartbeat "weir.heartbeat.starved == 1" "1004 990 12 648" \
@@ -111,10 +111,18 @@ values seek "weir.seek.start == 2" "2 7 5 900" \
 values load "weir.type == 15" "6 ::ffff:192.0.2.7 9995 65536 212992 166 3 1790000000001000000" \
 	weir.load.counter weir.load.address weir.load.port weir.load.queue_bytes \
 	weir.load.limit_bytes weir.load.capacity_messages weir.load.drops weir.load.echo_ns
-values produce "weir.type == 20" "23 5 1 50000 1790000000000000000 5,7 6b31 616263,68656c6c6f" \
+values produce "weir.type == 20 && !weir.message.trace_id" "23 5 1 50000 1790000000000000000 5,7 6b31 616263,68656c6c6f" \
 	weir.produce.epoch weir.produce.counter weir.produce.tier weir.produce.time_left_us \
 	weir.produce.clock_ns weir.produce.message.counter weir.produce.message.key \
 	weir.produce.message.payload
+values "a trace context to the gateway" "weir.type == 20 && weir.message.trace_id" \
+	"5 101112131415161718191a1b1c1d1e1f 7070707070707070 0x01 6b31 616263" \
+	weir.produce.message.counter weir.message.trace_id weir.message.span_id \
+	weir.message.trace_flags weir.produce.message.key weir.produce.message.payload
+values "a trace context from the gateway" "weir.type == 8 && weir.message.trace_id" \
+	"1000 192.0.2.1 101112131415161718191a1b1c1d1e1f 7171717171717171 0x01 616263" \
+	weir.message.seq weir.message.ipv4 weir.message.trace_id weir.message.span_id \
+	weir.message.trace_flags weir.message.payload
 values "produce ack" "weir.type == 21" "23 5 0x0001 9 6 8" \
 	weir.produce_ack.epoch weir.produce_ack.next weir.produce_ack.flags \
 	weir.produce_ack.newest weir.produce_ack.range.first weir.produce_ack.range.end

@@ -4,7 +4,8 @@
 #
 # Messages are followed from receive to acknowledgement: which they are is as asked, each stage is
 # a span with the gate that held it, an operator sees a waterfall and a collector gets OTLP. While
-# nothing is asked for, nothing is traced.
+# nothing is asked for, nothing is traced. A producer's trace goes on in the gateway's spans, and at
+# its consumers.
 
 # shellcheck source=tests/system/_init.sh
 . "$(dirname "$0")/_init.sh"
@@ -47,6 +48,8 @@ host exporter 1
 kernel_port gw0 2
 host limited 3
 host slow 4
+host maker 5
+host told 6
 cat >"$tmp/weir.json" <<END
 {"workers": {"cpus": [0, 1]}, "control": {"socket": "$socket"},
 "memory": {"hugepages": false, "buffers": 32768},
@@ -54,12 +57,15 @@ cat >"$tmp/weir.json" <<END
 "ports": [{"name": "lan", "driver": "af_packet", "interface": "gw0"}],
 "streams": [
 	{"name": "flows", "match": {"udp_port": 4739}, "key": "ipfix", "partitions": 16},
-	{"name": "other", "match": {"udp_port": 4740}, "key": "ipfix", "partitions": 4}],
+	{"name": "other", "match": {"udp_port": 4740}, "key": "ipfix", "partitions": 4},
+	{"name": "orders", "match": {"udp_port": 4741}, "key": "source", "partitions": 4,
+		"producers": {"max": 2}}],
 "groups": [
 	{"name": "rated", "streams": ["flows", "other"], "consumers": [
 		{"name": "limited", "address": "10.0.0.3", "port": 9995,
 			"rate": {"packets_per_s": 4000, "burst_packets": 50}}]},
-	{"name": "pulled", "class": "native", "streams": ["flows"]}]}
+	{"name": "pulled", "class": "native", "streams": ["flows"]},
+	{"name": "traced", "class": "native", "streams": ["orders"]}]}
 END
 weir_start "$tmp/weir.json"
 receiver_start limited limited --listen 10.0.0.3:9995
@@ -146,6 +152,34 @@ jq '.groups |= map(select(.name != "rated"))' "$tmp/weir.json" >"$tmp/without.js
 ctl config apply "$tmp/without.json" >/dev/null
 wait_for "ctl trace show | jq -e 'any(.spans[]; .reason == \"removed\")'"
 wait_for "[ -n \"\$(spans '.\"weir.reason\" == \"removed\" and .status.code == 2')\" ]"
+
+# A producer's trace: the gateway's spans are of it, below the producer's; the consumer's is below
+# the gateway's. One that is not sampled is carried as it is, and a flood of them is followed in part.
+trace=4bf92f3577b34da6a3ce929d0e0e4736
+receiver_start told told --native 10.0.0.2:4150 --group traced --name told
+wait_for "ctl consumer show told | jq -e '.partitions == 4'"
+produce() { # TRACEPARENT [OPTION...]
+	in_ns maker weirload produce --to 10.0.0.2:4150 --stream orders --name maker \
+		--traceparent "$@" >"$tmp/produced.json" || fail "produce"
+}
+produce "00-$trace-00f067aa0ba902b7-01" --count 1
+wait_for "[ -n \"\$(spans '.traceId == \"$trace\" and .name == \"acknowledge\"')\" ]"
+assert_eq "$(spans ".traceId == \"$trace\" and .name == \"message\"" | jq -r .parentSpanId)" \
+	00f067aa0ba902b7 "the producer's span before the gateway's"
+span=$(spans ".traceId == \"$trace\" and .name == \"message\"" | jq -r .spanId)
+assert_eq "$(spans ".traceId == \"$trace\" and .name != \"message\"" | jq -r .parentSpanId | sort -u)" \
+	"$span" "the gateway's own spans"
+assert_json "$(ctl trace show)" ".id == \"$trace\" and .parent == \"00f067aa0ba902b7\"" "trace show"
+produce "00-$trace-00f067aa0ba902b7-01" --count 400 --rate 0
+produce "00-$trace-b7ad6b7169203331-00" --count 200 --rate 0 --trace-every 2
+wait_for "ctl group list | jq -e 'all(.groups[]; .held == 0)'"
+wait_for "ctl trace list | jq -e '.counters | .open == 0 and .finished == .begun'"
+receiver_stop told
+assert_json "$tmp/told.json" ".received == 601 and .lost == 0 and .native.contexts == 501 and
+	.native.traceparent == \"00-$trace-b7ad6b7169203331-00\"" "what its consumer was told"
+# As many as the budget has, at most; the counter is of all traces.
+assert_num "$(ctl trace list | jq .counters.begun)" -gt $((begun + 3)) "some are followed"
+assert_num "$(ctl trace list | jq .counters.begun)" -lt $((begun + 403)) "not all are"
 
 # A collector that is gone is said once, and holds up nothing.
 jq '.trace.collector = "http://127.0.0.1:4319/v1/traces" | .trace.sample = 2' "$tmp/weir.json" \

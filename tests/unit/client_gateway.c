@@ -328,10 +328,14 @@ void gateway_data_raw(struct gateway *gateway, uint16_t partition, const struct 
 	if (!weir_data_begin(&data, &writer, &wire, seq))
 		abort();
 	for (uint16_t i = 0; i < count; i++) {
+		const struct weir_frame_context context = {
+			.trace_id = {1}, .span_id = {(uint8_t)(seq + i), 1}, .flags = 3};
 		const struct weir_data_item item = {.seq = seq + i,
 			.ingest_ns = gateway->now_ns,
 			.time_left_us = gateway->time_left_us,
-			.length = gateway->payload};
+			.context = &context,
+			.length = gateway->payload,
+			.flags = gateway->with_contexts ? WEIR_MESSAGE_CONTEXT : 0};
 		uint8_t *payload = weir_data_add(&data, &item);
 
 		if (payload == NULL)

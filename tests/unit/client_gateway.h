@@ -83,6 +83,7 @@ struct gateway {
 	uint32_t grant;              /* options given with WELCOME, if asked for */
 	uint32_t time_left_us;       /* in the DATA frames */
 	uint8_t flags;               /* of the DATA frames */
+	bool with_contexts;          /* of traces; the span's first byte is the sequence's last */
 	struct gateway_heard heard[GATEWAY_LANES];
 	/* Of this session: what has been sent. */
 	struct gateway_lane lanes[GATEWAY_LANES];

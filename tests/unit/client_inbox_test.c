@@ -30,14 +30,17 @@ static void test_a_window_always_fits_and_keeps_its_order(void)
 		CU_ASSERT_EQUAL_FATAL(weir_inbox_open(&inbox, window, bytes, LONGEST), 0);
 		for (unsigned int step = 0; step < 20000; step++) {
 			uint16_t length = (uint16_t)(next_random(&random) % (LONGEST + 1));
+			bool has_trace = window % 2 == 0 || next_random(&random) % 4 == 0;
 			const struct weir_inbox_entry *oldest;
 			struct weir_inbox_entry *entry;
 
 			if (pushed - popped < window && used + length <= bytes) {
-				entry = weir_inbox_push(&inbox, length);
+				entry = weir_inbox_push(&inbox, length, has_trace);
 				CU_ASSERT_PTR_NOT_NULL_FATAL(entry);
+				CU_ASSERT_EQUAL(entry->has_trace, has_trace);
 				entry->seq = pushed;
-				memset(entry->data, (int)pushed, length);
+				memset(entry->data, (int)pushed,
+					weir_inbox_data(length, has_trace));
 				pushed++;
 				used += length;
 				continue;
@@ -62,13 +65,13 @@ static void test_what_does_not_fit_is_refused_and_harms_nothing(void)
 	uint64_t count = 0;
 
 	CU_ASSERT_EQUAL_FATAL(weir_inbox_open(&inbox, 4, 5600, LONGEST), 0);
-	while (weir_inbox_push(&inbox, LONGEST) != NULL && count < 1000)
+	while (weir_inbox_push(&inbox, LONGEST, false) != NULL && count < 1000)
 		count++;
 	CU_ASSERT(count >= 4 && count < 10);
 	for (; count > 0; count--)
 		weir_inbox_pop(&inbox);
 	CU_ASSERT_PTR_NULL(weir_inbox_peek(&inbox));
-	CU_ASSERT_PTR_NOT_NULL(weir_inbox_push(&inbox, LONGEST));
+	CU_ASSERT_PTR_NOT_NULL(weir_inbox_push(&inbox, LONGEST, false));
 	weir_inbox_close(&inbox);
 }
 

@@ -27,6 +27,7 @@ TEXT = re.sub(r"/\*.*?\*/", "", pathlib.Path(HEADER).read_text(), flags=re.S)
 # field is taken from `reserved`, with the same alignment.
 SIZES = {
     "weir_consumer_options": 152,
+    "weir_trace_context": 32,
     "weir_message": 96,
     "weir_event": 176,
     "weir_consumer_stats": 384,
@@ -36,6 +37,7 @@ SIZES = {
 
 STRUCTURES = {
     "weir_consumer_options": _abi.ConsumerOptions,
+    "weir_trace_context": _abi.TraceContextData,
     "weir_message": _abi.MessageData,
     "weir_event": _abi.EventData,
     "weir_consumer_stats": _abi.ConsumerStats,

@@ -44,6 +44,10 @@ static void take_produce(struct gateway *gateway, const struct weir_frame_produc
 		gateway->twice += gateway->has[item.counter];
 		gateway->has[item.counter] = true;
 		gateway->latest = item.counter;
+		if (item.context != NULL) {
+			gateway->contexts++;
+			gateway->span = item.context->span_id[0];
+		}
 		if (item.length != 0)
 			gateway->first_byte[item.counter] = item.payload[0];
 		if (item.counter > gateway->newest)
@@ -152,6 +156,7 @@ void welcome(struct gateway *gateway)
 	frame->max_datagram = weir_be16(gateway->max_datagram);
 	frame->nonce = weir_be64(gateway->nonce);
 	frame->session = weir_be64(gateway->session);
+	frame->options = weir_be32(gateway->options);
 	frame->heartbeat_ms = weir_be32(HEART);
 	frame->liveness_ms = weir_be32(LIVE);
 	deliver(gateway, &writer);

@@ -38,6 +38,9 @@ struct gateway {
 	uint64_t oldest;
 	uint64_t limit;
 	uint16_t max_datagram;
+	uint32_t options;      /* given with WELCOME */
+	unsigned int contexts; /* messages that came with one */
+	uint8_t span;          /* first byte of the newest of them */
 	uint32_t pace_counter;
 	uint16_t reason;
 	uint32_t time_left_us; /* of the newest frame */

@@ -395,6 +395,55 @@ static void test_lies(void)
 	finish(gateway);
 }
 
+/* `length` bytes, with a context of this first byte in its span; 0: without. */
+static int send_traced(struct gateway *gateway, uint16_t length, uint8_t span)
+{
+	static const uint8_t data[WEIR_DATAGRAM_MAX] = {0x5a};
+	struct weir_trace_context context = {.trace_id = {1}, .span_id = {span}, .flags = 1};
+	const struct weir_produced message = {
+		.data = data, .length = length, .context = span != 0 ? &context : NULL};
+	int result = weir_producer_session_send(gateway->client, &message, gateway->now_ns, NULL);
+
+	weir_producer_session_flush(gateway->client, gateway->now_ns);
+	return result;
+}
+
+static void test_trace_context_goes_with_its_message(void)
+{
+	uint32_t longest = WEIR_PRODUCER_DATAGRAM - 88;
+	struct gateway *gateway = join_known(&defaults);
+
+	/* Nothing was granted: it goes without. */
+	CU_ASSERT_EQUAL(send_traced(gateway, 100, 9), WEIR_SENT);
+	CU_ASSERT_EQUAL(gateway->contexts, 0);
+	CU_ASSERT_EQUAL(gateway->first_byte[gateway->latest], 0x5a);
+	answer(gateway, 0);
+	/* In the next session what waits has it, too. */
+	gateway->lose = 1;
+	CU_ASSERT_EQUAL(send_traced(gateway, 100, 10), WEIR_SENT);
+	gateway->options = WEIR_OPTION_TRACE;
+	end_session(gateway);
+	pass(gateway, 200000);
+	welcome(gateway);
+	answer(gateway, 0);
+	CU_ASSERT_EQUAL(gateway->contexts, 1);
+	CU_ASSERT_EQUAL(gateway->span, 10);
+	CU_ASSERT_EQUAL(gateway->first_byte[gateway->latest], 0x5a);
+	CU_ASSERT_EQUAL(send_traced(gateway, 100, 0), WEIR_SENT);
+	CU_ASSERT_EQUAL(gateway->contexts, 1);
+	/* What it would make too long goes without. */
+	CU_ASSERT_EQUAL(send_traced(gateway, (uint16_t)longest, 11), WEIR_SENT);
+	CU_ASSERT_EQUAL(gateway->contexts, 1);
+	CU_ASSERT_EQUAL(send_traced(gateway, (uint16_t)(longest - 28), 12), WEIR_SENT);
+	CU_ASSERT_EQUAL(gateway->contexts, 2);
+	CU_ASSERT_EQUAL(gateway->span, 12);
+	CU_ASSERT_EQUAL(send_traced(gateway, (uint16_t)(longest + 1), 13), -EMSGSIZE);
+	answer(gateway, 0);
+	CU_ASSERT_EQUAL(stats_of(gateway).outstanding, 0);
+	CU_ASSERT_EQUAL(stats_of(gateway).too_big, 0);
+	finish(gateway);
+}
+
 int main(void)
 {
 	CU_TestInfo tests[] = {
@@ -416,6 +465,7 @@ int main(void)
 		{"what never fits is refused", test_too_long_is_refused},
 		{"silence is broken, and noticed", test_silence_is_broken_and_noticed},
 		{"whatever is lost, all gets there", test_losses_at_random},
+		{"a trace context goes with its message", test_trace_context_goes_with_its_message},
 		{"lies make it send nothing unsound", test_lies},
 		CU_TEST_INFO_NULL,
 	};

@@ -66,6 +66,37 @@ static void test_the_credit_of_a_missing_message_is_freed_when_it_comes(void)
 	gateway_close(&gateway);
 }
 
+/* Kept above a gap or not, a message has its own trace context; one without has none. */
+static void test_a_trace_context_comes_with_its_message(void)
+{
+	struct weir_message message;
+	struct gateway gateway;
+
+	gateway_open_reliable(&gateway, (struct weir_consumer_options){0});
+	CU_ASSERT_TRUE(gateway.options & WEIR_OPTION_TRACE);
+	gateway.with_contexts = true;
+	gateway_data(&gateway, 0, 2, false);
+	gateway_data(&gateway, 0, 2, true);
+	gateway_data(&gateway, 0, 2, false);
+	gateway_again(&gateway, 0, 2, 2);
+	gateway.with_contexts = false;
+	gateway_data(&gateway, 0, 1, false);
+	for (uint8_t i = 0; i < 6; i++) {
+		CU_ASSERT_EQUAL_FATAL(
+			weir_session_next(gateway.client, &message, gateway.now_ns), 1);
+		CU_ASSERT_EQUAL(message.sequence, i);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(message.trace);
+		CU_ASSERT_EQUAL(message.trace->trace_id[0], 1);
+		CU_ASSERT_EQUAL(message.trace->span_id[0], i);
+		CU_ASSERT_EQUAL(message.trace->flags, 3);
+		CU_ASSERT_EQUAL(message.trace->reserved[0], 0);
+		CU_ASSERT_EQUAL(message.data[message.length - 1], i);
+	}
+	CU_ASSERT_EQUAL_FATAL(weir_session_next(gateway.client, &message, gateway.now_ns), 1);
+	CU_ASSERT_PTR_NULL(message.trace);
+	gateway_close(&gateway);
+}
+
 static void test_what_came_before_is_dropped_and_acknowledged_again(void)
 {
 	struct gateway gateway;
@@ -327,6 +358,8 @@ static void test_a_session_without_repair_says_nothing_of_it(void)
 int main(void)
 {
 	CU_TestInfo tests[] = {
+		{"a trace context comes with its message",
+			test_a_trace_context_comes_with_its_message},
 		{"what is lost is asked for at once and comes in order",
 			test_what_is_lost_is_asked_for_at_once_and_comes_in_order},
 		{"the credit of a missing message is freed when it comes",

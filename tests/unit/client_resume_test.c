@@ -317,7 +317,7 @@ static void test_who_wants_no_repair_does_not_ask_for_it(void)
 	struct gateway gateway;
 
 	gateway_open_reliable(&gateway, (struct weir_consumer_options){.unreliable = true});
-	CU_ASSERT_EQUAL(gateway.options, WEIR_OPTION_BATCH);
+	CU_ASSERT_EQUAL(gateway.options, WEIR_OPTION_BATCH | WEIR_OPTION_TRACE);
 	CU_ASSERT_FALSE(gateway_stats(&gateway).is_reliable);
 	gateway_data(&gateway, 0, 1, true);
 	gateway_data(&gateway, 0, 2, false);

@@ -86,6 +86,7 @@ static void test_sections_left_out_have_defaults(void)
 	CU_ASSERT_EQUAL(config->capture.bytes, 104857600);
 	CU_ASSERT_FALSE(config->chaos.allow);
 	CU_ASSERT_TRUE(config->trace.sample == 0 && config->trace.keep == 256);
+	CU_ASSERT_EQUAL(config->trace.contexts_per_s, 100);
 	CU_ASSERT_EQUAL(config->trace.collector.address.family, 0);
 	CU_ASSERT_EQUAL(config->stream_count, 0);
 	CU_ASSERT_EQUAL(config->group_count, 0);

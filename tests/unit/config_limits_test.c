@@ -107,6 +107,7 @@ static const struct edge {
 	{WITH("'capture':{'bytes':%lld}"), "$.capture.bytes", 65536, 1099511627776},
 	{WITH("'trace':{'sample':%lld}"), "$.trace.sample", 0, 1000000000},
 	{WITH("'trace':{'keep':%lld}"), "$.trace.keep", 16, 4096},
+	{WITH("'trace':{'contexts_per_s':%lld}"), "$.trace.contexts_per_s", 0, 1000},
 	{WITH("'alerts':{'deviation':%lld}"), "$.alerts.deviation", 2, 100},
 	{WITH("'elastic':{'least':%lld}"), "$.elastic.least", 1, 64},
 	{WITH("'elastic':{'park_percent':1,'wake_percent':%lld}"), "$.elastic.wake_percent", 2,

@@ -44,6 +44,7 @@ void client_join(struct client *client, struct plane *plane, const struct client
 		.max_datagram = 1400,
 		.wants_source = true,
 		.wants_batches = !options->single,
+		.wants_contexts = options->wants_contexts,
 		.is_reliable = options->is_reliable,
 		.may_seek = options->may_seek,
 		.may_assign = options->may_assign,

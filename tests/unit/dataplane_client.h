@@ -58,6 +58,7 @@ struct client_options {
 	bool is_reliable;
 	bool may_seek;
 	bool may_assign;
+	bool wants_contexts;
 	bool single;   /* one message a datagram */
 	uint8_t start; /* enum weir_start + 1; 0: where the group stands */
 	uint64_t start_value;

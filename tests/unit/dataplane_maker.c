@@ -27,6 +27,7 @@ struct maker maker_join(struct plane *plane, const char *name, uint64_t random)
 		.local = maker_own,
 		.local_port = 4150,
 		.max_datagram = 1400,
+		.has_contexts = true,
 		.route = &route,
 		.random = random};
 	struct maker maker = {.plane = plane, .epoch = 7, .port = 5001, .tier = 1};
@@ -50,7 +51,8 @@ void maker_produce_every(
 	struct maker *maker, uint64_t first, uint16_t count, uint16_t step, const char *key)
 {
 	uint8_t key_length = key != NULL ? (uint8_t)strlen(key) : 0;
-	uint32_t size = weir_produce_size(4, key_length);
+	uint8_t flags = maker->context != NULL ? WEIR_PRODUCE_CONTEXT : 0;
+	uint32_t size = weir_produce_size(4, key_length, flags);
 	uint8_t payload[1472];
 	struct frame_spec spec = {.version = 4,
 		.source = {4, {10, 0, 0, 77}},
@@ -78,10 +80,15 @@ void maker_produce_every(
 
 		message->length = weir_be16(4);
 		message->key_length = key_length;
+		message->flags = flags;
 		message->counter_delta = weir_be16((uint16_t)(i * step));
+		at += sizeof(*message);
+		if (maker->context != NULL)
+			memcpy(at, maker->context, sizeof(*maker->context));
+		at += weir_produce_context(flags);
 		if (key != NULL)
-			memcpy(at + sizeof(*message), key, key_length);
-		memcpy(at + sizeof(*message) + key_length, &number, 4);
+			memcpy(at, key, key_length);
+		memcpy(at + key_length, &number, 4);
 	}
 	spec.payload_length = (uint16_t)writer.length;
 	plane_receive(maker->plane, &spec);

@@ -15,6 +15,7 @@ struct maker {
 	uint8_t tier;
 	uint32_t time_left_us;
 	uint16_t port;
+	const struct weir_frame_context *context; /* with each message; NULL: none */
 	/* PRODUCE_ACK, PACE */
 	uint32_t answers;
 	uint32_t told_epoch;

@@ -34,6 +34,7 @@ int main(void)
 		{"hot keys and partitions", NULL, NULL, NULL, NULL, dataplane_hot_tests},
 		{"captures", NULL, NULL, NULL, NULL, dataplane_capture_tests},
 		{"injected faults", NULL, NULL, NULL, NULL, dataplane_chaos_tests},
+		{"trace contexts", NULL, NULL, NULL, NULL, dataplane_context_tests},
 		{"traces", NULL, NULL, NULL, NULL, dataplane_trace_tests},
 		{"taking over", NULL, NULL, NULL, NULL, dataplane_estate_tests},
 		{"templates", NULL, NULL, NULL, NULL, dataplane_templates_tests},

@@ -31,6 +31,7 @@ extern CU_TestInfo dataplane_transit_tests[];
 extern CU_TestInfo dataplane_hot_tests[];
 extern CU_TestInfo dataplane_capture_tests[];
 extern CU_TestInfo dataplane_chaos_tests[];
+extern CU_TestInfo dataplane_context_tests[];
 extern CU_TestInfo dataplane_trace_tests[];
 extern CU_TestInfo dataplane_estate_tests[];
 extern CU_TestInfo dataplane_templates_tests[];

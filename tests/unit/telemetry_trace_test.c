@@ -291,6 +291,28 @@ static void no_more_lanes_are_followed_than_there_is_room_for(void)
 	weir_traces_destroy(traces);
 }
 
+/* What a producer says of it goes before what we make up. */
+static void a_producers_trace_is_the_messages(void)
+{
+	struct weir_traces *traces = open_traces(16);
+	struct weir_trace_event event = event_of(WEIR_TRACE_APPENDED, 9, 300);
+	const struct weir_trace *trace;
+
+	add(traces, event_of(WEIR_TRACE_REFUSED, 8, 10));
+	CU_ASSERT_EQUAL(weir_traces_find(traces, 0)->identity.parent, 0);
+	event.has_context = true;
+	event.context = (struct weir_message_context){
+		.wire = {.trace_id = {[0] = 0x12, [15] = 0x34}, .span_id = {0x20, [7] = 1}},
+		.parent = {[0] = 0x80, [7] = 7}};
+	add(traces, event);
+	trace = weir_traces_find(traces, 0);
+	CU_ASSERT_EQUAL(trace->identity.trace[0], UINT64_C(0x1200000000000000));
+	CU_ASSERT_EQUAL(trace->identity.trace[1], 0x34);
+	CU_ASSERT_EQUAL(trace->identity.span, UINT64_C(0x2000000000000001));
+	CU_ASSERT_EQUAL(trace->identity.parent, UINT64_C(0x8000000000000007));
+	weir_traces_destroy(traces);
+}
+
 int main(void)
 {
 	CU_TestInfo tests[] = {
@@ -302,6 +324,7 @@ int main(void)
 		{"the oldest makes way and is counted", the_oldest_makes_way_and_is_counted},
 		{"no more lanes are followed than there is room for",
 			no_more_lanes_are_followed_than_there_is_room_for},
+		{"a producer's trace is the message's", a_producers_trace_is_the_messages},
 		CU_TEST_INFO_NULL,
 	};
 	CU_SuiteInfo suites[] = {{"traces", NULL, NULL, NULL, NULL, tests}, CU_SUITE_INFO_NULL};

@@ -75,9 +75,12 @@ static const struct wire_frame_fault faults[] = {
 	{"produce", 34, 3, WEIR_REASON_FRAME_MALFORMED},    /* tier */
 	{"produce", 34, 2, WEIR_REASON_NONE},
 	{"produce", 56, 0xff, WEIR_REASON_FRAME_MALFORMED}, /* payload beyond the frame */
-	{"produce", 59, 1, WEIR_REASON_FRAME_MALFORMED},    /* flags */
-	{"produce", 61, 1, WEIR_REASON_FRAME_MALFORMED},    /* the first is not the counter's */
-	{"produce", 73, 9, WEIR_REASON_FRAME_MALFORMED},    /* payload one byte too long */
+	{"produce", 59, 2, WEIR_REASON_FRAME_MALFORMED},    /* flags */
+	{"produce", 59, 1, WEIR_REASON_FRAME_MALFORMED},    /* a context that is not there */
+	{"produce-context", 59, 0, WEIR_REASON_FRAME_MALFORMED},
+	{"produce-context", 59, 3, WEIR_REASON_FRAME_MALFORMED},
+	{"produce", 61, 1, WEIR_REASON_FRAME_MALFORMED}, /* the first is not the counter's */
+	{"produce", 73, 9, WEIR_REASON_FRAME_MALFORMED}, /* payload one byte too long */
 	{"produce", 73, 8, WEIR_REASON_NONE},
 	{"produce", 74, 4, WEIR_REASON_FRAME_MALFORMED}, /* a key likewise */
 	{"produce", 75, 0x80, WEIR_REASON_FRAME_MALFORMED},

@@ -288,7 +288,7 @@ static void produced_set(struct weir_frame_produce *produce, uint32_t offset, co
 
 static void build_produce(struct weir_writer *writer)
 {
-	const uint32_t first = weir_produce_size(3, 2), second = weir_produce_size(5, 0);
+	const uint32_t first = weir_produce_size(3, 2, 0), second = weir_produce_size(5, 0, 0);
 	struct weir_frame_produce *produce = weir_writer_add(
 		writer, WEIR_FRAME_PRODUCE, 0, (uint32_t)sizeof(*produce) + first + second);
 
@@ -328,6 +328,55 @@ static void build_pace(struct weir_writer *writer)
 	pace->retry_ms = weir_be32(10);
 }
 
+static struct weir_frame_context sample_context(uint8_t span)
+{
+	struct weir_frame_context context = {.flags = WEIR_CONTEXT_SAMPLED};
+
+	for (uint8_t i = 0; i < 16; i++)
+		context.trace_id[i] = (uint8_t)(0x10 + i);
+	memset(context.span_id, span, sizeof(context.span_id));
+	return context;
+}
+
+static void build_produce_context(struct weir_writer *writer)
+{
+	const struct weir_frame_context context = sample_context(0x70);
+	struct weir_frame_produce *produce = weir_writer_add(writer, WEIR_FRAME_PRODUCE, 0,
+		(uint32_t)sizeof(*produce) + weir_produce_size(3, 2, WEIR_PRODUCE_CONTEXT));
+	struct weir_frame_produce_message *message = (void *)produce->messages;
+
+	produce->producer_epoch = weir_be32(23);
+	produce->counter = weir_be64(5);
+	produce->count = weir_be16(1);
+	produce->tier = 1;
+	produce->clock_ns = weir_be64(SAMPLE_TIME_NS);
+	message->length = weir_be16(3);
+	message->key_length = 2;
+	message->flags = WEIR_PRODUCE_CONTEXT;
+	memcpy(message + 1, &context, sizeof(context));
+	memcpy((uint8_t *)(message + 1) + sizeof(context), "k1abc", 5);
+}
+
+static void build_data_context(struct weir_writer *writer)
+{
+	static const uint8_t ipv4[4] = {192, 0, 2, 1};
+	const struct weir_frame_context context = sample_context(0x71);
+	const struct weir_data_lane lane = {7, 5, 2, 990, 10, 640};
+	const struct weir_data_item item = {.seq = 1000,
+		.ingest_ns = SAMPLE_TIME_NS,
+		.source = ipv4,
+		.context = &context,
+		.length = 3,
+		.source_port = 5001,
+		.flags = WEIR_MESSAGE_ADDRESS | WEIR_MESSAGE_CONTEXT};
+	struct weir_data_writer data;
+
+	if (!weir_data_begin(&data, writer, &lane, 1000))
+		return;
+	memcpy(weir_data_add(&data, &item), "abc", 3);
+	weir_data_end(&data, 1001, 0);
+}
+
 /* The tag is no real one: the codec does not know the key. */
 static void build_key(struct weir_writer *writer)
 {
@@ -365,6 +414,8 @@ const struct wire_frame_sample wire_frame_samples[WIRE_FRAME_SAMPLES] = {
 	{"produce-ack", WEIR_END_CLIENT, SAMPLE_SESSION, build_produce_ack},
 	{"pace", WEIR_END_CLIENT, SAMPLE_SESSION, build_pace},
 	{"key", WEIR_END_CLIENT, 0, build_key},
+	{"produce-context", WEIR_END_GATEWAY, SAMPLE_SESSION, build_produce_context},
+	{"data-context", WEIR_END_CLIENT, SAMPLE_SESSION, build_data_context},
 };
 
 const struct wire_frame_sample *wire_frame_sample_named(const char *name)

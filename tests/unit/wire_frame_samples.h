@@ -24,7 +24,7 @@ struct wire_frame_sample {
 	void (*build)(struct weir_writer *writer);
 };
 
-#define WIRE_FRAME_SAMPLES 22
+#define WIRE_FRAME_SAMPLES 24
 
 extern const struct wire_frame_sample wire_frame_samples[WIRE_FRAME_SAMPLES];
 

@@ -218,6 +218,10 @@ static const struct wire_frame_fault faults[] = {
 	{"data", 80, 0xff, WEIR_REASON_FRAME_MALFORMED},      /* payload beyond the frame */
 	{"data", 83, 2, WEIR_REASON_FRAME_MALFORMED},         /* sequences that do not rise */
 	{"data", 90, 2, WEIR_REASON_FRAME_MALFORMED},         /* kind of address without one */
+	{"data-context", 90, 0x11 | 2,
+		WEIR_REASON_FRAME_MALFORMED},                 /* no room for so long an address */
+	{"data-context", 90, 1, WEIR_REASON_FRAME_MALFORMED}, /* bytes that are no context */
+	{"data", 90, 0x11, WEIR_REASON_FRAME_MALFORMED},      /* no room for a context */
 	{"heartbeat", 21, 2, WEIR_REASON_FRAME_MALFORMED},    /* a lane that is not there */
 	{"heartbeat", 62, 4, WEIR_REASON_FRAME_MALFORMED},    /* begins after its next sequence */
 	{"heartbeat", 64, 0x40, WEIR_REASON_FRAME_MALFORMED},
@@ -257,6 +261,44 @@ static void test_the_wrong_end_takes_nothing(void)
 				data, length),
 			WEIR_REASON_FRAME_TYPE);
 	}
+}
+
+/* Zeros of `length` bytes at `offset` of a sample. */
+static enum weir_reason open_cleared(const char *name, size_t offset, size_t length)
+{
+	const struct wire_frame_sample *sample = wire_frame_sample_named(name);
+	struct weir_frame_cursor cursor;
+	uint8_t data[SAMPLE_SIZE];
+	size_t size = wire_frame_sample_build(sample, data);
+
+	memset(data + offset, 0, length);
+	return weir_datagram_open(&cursor, sample->end, data, size);
+}
+
+static void test_a_trace_context_comes_back_and_names_a_trace_and_a_span(void)
+{
+	uint8_t data[SAMPLE_SIZE];
+	size_t length = wire_frame_sample_build(wire_frame_sample_named("data-context"), data);
+	struct weir_data_cursor messages;
+	struct weir_frame_cursor cursor;
+	struct weir_data_item item = {0};
+
+	CU_ASSERT_EQUAL_FATAL(weir_datagram_open(&cursor, WEIR_END_CLIENT, data, length), 0);
+	weir_data_open(&messages, (const void *)weir_frame_next(&cursor));
+	CU_ASSERT_TRUE_FATAL(weir_data_next(&messages, &item));
+	CU_ASSERT_PTR_NOT_NULL_FATAL(item.context);
+	CU_ASSERT_EQUAL(item.context->trace_id[15], 0x1f);
+	CU_ASSERT_EQUAL(item.context->span_id[0], 0x71);
+	CU_ASSERT_EQUAL(item.context->flags, WEIR_CONTEXT_SAMPLED);
+	CU_ASSERT_EQUAL(item.source[3], 1);
+	CU_ASSERT_EQUAL(memcmp(item.payload, "abc", 3), 0);
+	/* Identities of zeros are none, whoever sends them; flags and reserved bytes may be. */
+	CU_ASSERT_EQUAL(open_cleared("data-context", 96, 16), WEIR_REASON_FRAME_MALFORMED);
+	CU_ASSERT_EQUAL(open_cleared("data-context", 112, 8), WEIR_REASON_FRAME_MALFORMED);
+	CU_ASSERT_EQUAL(open_cleared("data-context", 120, 4), WEIR_REASON_NONE);
+	CU_ASSERT_EQUAL(open_cleared("produce-context", 64, 16), WEIR_REASON_FRAME_MALFORMED);
+	CU_ASSERT_EQUAL(open_cleared("produce-context", 80, 8), WEIR_REASON_FRAME_MALFORMED);
+	CU_ASSERT_EQUAL(open_cleared("produce-context", 88, 4), WEIR_REASON_NONE);
 }
 
 static void test_an_unknown_frame_is_skipped_only_when_it_may_be(void)
@@ -404,6 +446,8 @@ int main(void)
 		{"garbage is never read outside", test_garbage_is_never_read_outside},
 		{"every fault has its reason", test_every_fault_has_its_reason},
 		{"the wrong end takes nothing", test_the_wrong_end_takes_nothing},
+		{"a trace context comes back, and names a trace and a span",
+			test_a_trace_context_comes_back_and_names_a_trace_and_a_span},
 		{"unknown frames are skipped only when they may be",
 			test_an_unknown_frame_is_skipped_only_when_it_may_be},
 		{"a frame is filled to the brim and never over it",

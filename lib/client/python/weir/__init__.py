@@ -16,12 +16,14 @@ Producer belongs to one thread at a time. weir.h says what the library does; thi
 
 from ._abi import library_version
 from ._handle import State
-from .consumer import Consumer, Event, EventKind, From, Gone, Message, consumer_log
+from .consumer import (
+    Consumer, Event, EventKind, From, Gone, Message, TraceContext, consumer_log,
+)
 from .errors import CallFailed, Held, LibraryMissing, NotAcknowledged, WeirError
 from .producer import HeldBy, Producer, Tier
 
 __all__ = [
     "CallFailed", "Consumer", "Event", "EventKind", "From", "Gone", "Held", "HeldBy",
-    "LibraryMissing", "Message", "NotAcknowledged", "Producer", "State", "Tier", "WeirError",
-    "consumer_log", "library_version",
+    "LibraryMissing", "Message", "NotAcknowledged", "Producer", "State", "Tier", "TraceContext",
+    "WeirError", "consumer_log", "library_version",
 ]

@@ -42,6 +42,17 @@ class ConsumerOptions(Structure):
     ]
 
 
+class TraceContextData(Structure):
+    """struct weir_trace_context"""
+
+    _fields_ = [
+        ("trace_id", c_uint8 * 16),
+        ("span_id", c_uint8 * 8),
+        ("flags", c_uint8),
+        ("reserved", c_uint8 * 7),
+    ]
+
+
 class MessageData(Structure):
     """struct weir_message"""
 
@@ -55,7 +66,8 @@ class MessageData(Structure):
         *_fields(c_uint8, "flags tos"),
         ("time_left_us", c_uint32),
         *_fields(c_uint64, "sequence missed ingest_ns"),
-        ("reserved", c_uint64 * 2),
+        ("trace", POINTER(TraceContextData)),
+        ("reserved", c_uint64 * 1),
     ]
 
 
@@ -140,6 +152,7 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "weir_producer_process": (c_int, [_HANDLE]),
     "weir_producer_send": (c_int, [_HANDLE, c_char_p, c_uint8, c_int, c_uint32, c_char_p,
                                    c_uint16, POINTER(c_int)]),
+    "weir_producer_set_trace": (c_int, [_HANDLE, POINTER(TraceContextData)]),
     "weir_producer_flush": (c_int, [_HANDLE]),
     "weir_producer_stats": (None, [_HANDLE, POINTER(ProducerStats)]),
     "weir_producer_close": (None, [_HANDLE]),

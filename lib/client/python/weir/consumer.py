@@ -53,6 +53,14 @@ class Gone(enum.IntEnum):
     FAILOVER = 9
 
 
+class TraceContext(NamedTuple):
+    """Which trace a message belongs to, and the span that it comes from."""
+
+    trace_id: bytes  # 16
+    span_id: bytes  # 8
+    flags: int = 1  # sampled
+
+
 class Message(NamedTuple):
     """One datagram as a producer sent it, and its place in the stream."""
 
@@ -67,6 +75,7 @@ class Message(NamedTuple):
     tos: int
     flags: int
     source: tuple[str, int] | None  # address and port, with want_source
+    trace: TraceContext | None = None
 
     @property
     def is_redelivered(self) -> bool:
@@ -91,6 +100,13 @@ class Event(NamedTuple):
     first: int  # sequence
     count: int
     reason: int  # Gone, or one of a later library
+
+
+def _trace_made(pointer: ctypes._Pointer[_abi.TraceContextData]) -> TraceContext | None:
+    if not pointer:
+        return None
+    context = pointer.contents
+    return TraceContext(bytes(context.trace_id), bytes(context.span_id), context.flags)
 
 
 def consumer_log(event: Event) -> None:
@@ -238,7 +254,8 @@ class Consumer(Handle):
         return Message(
             self._name_of(message.stream), ctypes.string_at(message.data, length),
             message.partition, message.sequence, message.epoch, message.missed,
-            message.ingest_ns, message.time_left_us, message.tos, message.flags, source)
+            message.ingest_ns, message.time_left_us, message.tos, message.flags, source,
+            _trace_made(message.trace))
 
     def _event_made(self, event: _abi.EventData) -> Event:
         text = event.text.decode(errors="replace")

@@ -10,6 +10,7 @@ from typing import Any
 
 from . import _abi
 from ._handle import Handle, until_of
+from .consumer import TraceContext
 from .errors import Held, NotAcknowledged
 
 
@@ -65,14 +66,16 @@ class Producer(Handle):
             max_datagram=_abi.number(max_datagram, 16, "max_datagram"), tier=tier))
         self._send_function = self._function("send")
         self._close_timeout = close_timeout
+        self._has_trace = False  # of the next message, set and perhaps not taken
 
     def try_send(self, data: bytes, key: bytes = b"", *, tier: Tier = Tier.DEFAULT,
-                 deadline_ms: int = 0) -> HeldBy:
+                 deadline_ms: int = 0, trace: TraceContext | None = None) -> HeldBy:
         """Take a message, or say what holds it back; does not wait. What was taken leaves with
         flush() or process(), or when a datagram is full."""
         _abi.number(len(data), 16, "length of data")
         _abi.number(len(key), 8, "length of key")
         _abi.number(deadline_ms, 32, "deadline_ms")
+        self._set_trace(trace)
         held_by = ctypes.c_int()
         result = _abi.check(
             self._send_function(self._live(), key, len(key), tier, deadline_ms, data, len(data),
@@ -80,14 +83,15 @@ class Producer(Handle):
         return HeldBy.NOTHING if result == _abi.SENT else _reason(held_by.value)
 
     def send(self, data: bytes, key: bytes = b"", *, tier: Tier = Tier.DEFAULT,
-             deadline_ms: int = 0, timeout: float | None = None, more: bool = False) -> None:
+             deadline_ms: int = 0, timeout: float | None = None, more: bool = False,
+             trace: TraceContext | None = None) -> None:
         """Send a message, waiting until it is taken; Held is raised after so many seconds.
         Messages of one key stay in order; without a key it is the stream's own. With `more`
         another one follows at once, and may share the datagram."""
         until = until_of(timeout)
         while True:
             self._process_if_due()
-            reason = self.try_send(data, key, tier=tier, deadline_ms=deadline_ms)
+            reason = self.try_send(data, key, tier=tier, deadline_ms=deadline_ms, trace=trace)
             if reason == HeldBy.NOTHING:
                 break
             self._push()
@@ -131,6 +135,19 @@ class Producer(Handle):
                 self.flush(self._close_timeout)
         finally:
             self.close()
+
+    def _set_trace(self, trace: TraceContext | None) -> None:
+        context = None
+        if trace is not None:
+            if len(trace.trace_id) != 16 or len(trace.span_id) != 8:
+                raise ValueError("a trace context of other lengths than 16 and 8")
+            context = ctypes.byref(_abi.TraceContextData(
+                (ctypes.c_uint8 * 16)(*trace.trace_id), (ctypes.c_uint8 * 8)(*trace.span_id),
+                _abi.number(trace.flags, 8, "flags of a trace context")))
+        elif not self._has_trace:
+            return
+        _abi.check(self._function("set_trace")(self._live(), context), "set_trace")
+        self._has_trace = trace is not None
 
     def _push(self) -> None:
         _abi.check(self._function("flush")(self._live()), "flush")
