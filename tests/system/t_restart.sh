@@ -210,6 +210,22 @@ wait_for "[ \$(group .delivered) = 1000 ]"
 receiver_stop steadfast
 assert_json "$tmp/steadfast.json" ".received == 1800 and .duplicates == 0 and $consistent"
 
+# Started with another number of partitions: what was held is told all the same.
+join moved --late
+load --rate 4000 --count 400
+wait_for "[ \$(group .delivered) = 1400 ]"
+ctl consumer pause c >/dev/null
+load --rate 4000 --count 100
+assert_eq "$(group .held)" 100 "messages held"
+weir_stop
+jq ".streams[0].partitions = 4" "$tmp/weir.json" >"$tmp/next.json"
+weir_start "$tmp/next.json"
+wait_for "ctl consumer show c | jq -e '.state == \"reachable\" and .partitions == 4'"
+load --rate 4000 --count 200
+wait_for "[ \$(group .delivered) = 200 ]"
+receiver_stop moved
+assert_num "$(grep -c '^gap: .*, restart$' "$tmp/moved.log")" -gt 0 "gaps told"
+assert_json "$tmp/moved.json" ".received == 600 and .duplicates == 0 and $numbered"
 weir_stop
 
 # A newer version's file is left alone: the gateway does not start, and says why.
