@@ -15,9 +15,11 @@
 
 rate=20000
 seconds=4
+ring=4096
 if [ "${HANDOVER_FULL:-}" = 1 ]; then
 	rate=200000
 	seconds=30
+	ring=16384 # holds what comes until a dead consumer is missed, for the busiest partition too
 fi
 lan
 host exporter 1
@@ -30,7 +32,7 @@ cat >"$tmp/weir.json" <<-END
 	"memory": {"hugepages": false, "buffers": 262144},
 	"ports": [{"name": "lan", "driver": "af_packet", "interface": "gw0", "descriptors": 8192}],
 	"streams": [{"name": "flows", "match": {"udp_port": 4739}, "key": "ipfix", "partitions": 64,
-			"buffers": 131072, "ring": {"messages": 4096, "age_ms": 60000}},
+			"buffers": 131072, "ring": {"messages": $ring, "age_ms": 60000}},
 		{"name": "still", "match": {"udp_port": 4740}, "key": "ipfix", "partitions": 4,
 			"buffers": 32768, "ring": {"messages": 4096, "age_ms": 60000}},
 		{"name": "none", "match": {"udp_port": 4741}, "partitions": 1, "buffers": 64}],
