@@ -22,7 +22,7 @@ struct quartet {
 	uint8_t *frames[WEIR_FOUR];
 	struct weir_four headers;
 	uint64_t hashes[WEIR_FOUR];
-	uint32_t has_sets; /* not 0: an IPFIX or NetFlow v9 message among them may have some */
+	bool has_sets; /* an IPFIX or NetFlow v9 message among them may have some */
 };
 
 /*
@@ -42,34 +42,37 @@ static __rte_always_inline bool are_sound(
 	*lengths = (weir_words){
 		packets[0]->pkt_len, packets[1]->pkt_len, packets[2]->pkt_len, packets[3]->pkt_len};
 	return (flags & suspicious) == 0 && segments == 1 &&
-	       weir_four_is_zero(weir_four_less(*lengths, WEIR_FOUR_BYTES - (weir_words){0}));
+	       weir_four_is_zero(weir_four_less(*lengths, weir_four_all(WEIR_FOUR_BYTES)));
 }
 
 /* As weir_key_ipfix of IPFIX; false: not all of them have such a key. */
 static __rte_always_inline bool hash_ipfix(struct quartet *four)
 {
-	four->has_sets = 0;
-#pragma GCC unroll 4
-	for (uint32_t i = 0; i < WEIR_FOUR; i++) {
-		const uint8_t *frame = four->frames[i];
-		const uint8_t *header = frame + WEIR_PLAIN_PAYLOAD;
-		uint32_t length = weir_load16be(header + 2);
-		uint32_t payload_length = four->headers.payload_length[i];
+	const uint32_t *lengths = four->headers.payload_length;
+	weir_words payload = {lengths[0], lengths[1], lengths[2], lengths[3]};
+	weir_words header[4], length;
 
-		if (payload_length < WEIR_IPFIX_SIZE || weir_load16be(header) != 10 ||
-			length < WEIR_IPFIX_SIZE || length > payload_length)
-			return false;
-		four->has_sets |= (length - WEIR_IPFIX_SIZE) / WEIR_TEMPLATE_SET_HEADER;
-		four->hashes[i] = weir_key_hash_address(
-			frame + WEIR_ETHER_SIZE + 12, 0, weir_load32be(header + 12));
-	}
+	if (unlikely(!weir_four_is_zero(weir_four_less(payload, weir_four_all(WEIR_IPFIX_SIZE)))))
+		return false;
+	weir_four_load((const uint8_t *const *)four->frames, WEIR_PLAIN_PAYLOAD, header);
+	header[0] = weir_four_swap(header[0]);
+	length = header[0] >> 16;
+	if (unlikely(!weir_four_is_zero(((header[0] & 0xffff) ^ 10) |
+					weir_four_less(payload, length) |
+					weir_four_less(length, weir_four_all(WEIR_IPFIX_SIZE)))))
+		return false;
+	four->has_sets = !weir_four_is_zero((length - WEIR_IPFIX_SIZE) / WEIR_TEMPLATE_SET_HEADER);
+#pragma GCC unroll 4
+	for (uint32_t i = 0; i < WEIR_FOUR; i++)
+		four->hashes[i] = weir_key_hash_address(four->frames[i] + WEIR_ETHER_SIZE + 12, 0,
+			weir_load32be(four->frames[i] + WEIR_PLAIN_PAYLOAD + 12));
 	return true;
 }
 
 /* False: not all of them have a key. */
 static __rte_noinline bool hash_any(const struct weir_key_spec *key, struct quartet *four)
 {
-	four->has_sets = 1;
+	four->has_sets = true;
 	for (uint32_t i = 0; i < WEIR_FOUR; i++) {
 		const uint8_t *frame = four->frames[i];
 		struct weir_packet headers = weir_four_headers(&four->headers, i, frame);
@@ -128,7 +131,7 @@ static __rte_always_inline bool take(
 	if (intake->is_shed ||
 		!(stream->key.kind == WEIR_KEY_IPFIX ? hash_ipfix(four)
 						     : hash_any(&stream->key, four)) ||
-		(stream->template_bytes != 0 && four->has_sets != 0 && have_templates(four)))
+		(stream->template_bytes != 0 && four->has_sets && have_templates(four)))
 		return false;
 	sample(worker, stream, intake->local, four);
 	weir_intake_take(

@@ -64,6 +64,11 @@ WEIR_INLINE void weir_four_store(uint32_t *to, weir_words words)
 	__builtin_memcpy(to, &words, sizeof(words));
 }
 
+WEIR_INLINE weir_words weir_four_all(uint32_t value)
+{
+	return (weir_words){value, value, value, value};
+}
+
 /* Not 0 in the lanes where a is less, both being below 2^31. */
 WEIR_INLINE weir_words weir_four_less(weir_words a, weir_words b)
 {

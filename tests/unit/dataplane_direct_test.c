@@ -17,6 +17,8 @@
 #define SAMPLED                                                                                    \
 	"[{'name':'g','streams':'s','sample':2,'consumers':[" CONSUMER("c", "198.51.100.9") "]}]"
 
+#define LENGTHS 64 /* of payloads, from 4 bytes on */
+
 static struct weir_partition *partition_of(struct plane *plane)
 {
 	return &plane->dataplane->published->streams[0].stream->partitions[0];
@@ -31,7 +33,7 @@ static uint32_t waiting(struct plane *plane)
 static void receive(struct plane *plane, uint32_t first, uint32_t count, uint32_t without_headroom)
 {
 	struct rte_mbuf *packets[WEIR_BURST];
-	uint8_t payload[WEIR_BURST + 4];
+	uint8_t payload[LENGTHS + 4];
 
 	memset(payload, 0x5a, sizeof(payload));
 	for (uint32_t i = 0; i < count; i++) {
@@ -46,7 +48,7 @@ static void receive(struct plane *plane, uint32_t first, uint32_t count, uint32_
 			.source_port = (uint16_t)(2000 + number),
 			.destination_port = 4739,
 			.payload = payload,
-			.payload_length = (uint16_t)(4 + number % WEIR_BURST)};
+			.payload_length = (uint16_t)(4 + number % LENGTHS)};
 
 		memcpy(payload, &number, sizeof(number));
 		packets[i] = plane_packet(plane, &spec);
