@@ -40,17 +40,6 @@ static void duty(struct weir_worker *worker, uint64_t cycles)
 		stats->long_loops++;
 }
 
-/* As many as there are, up to a burst: some drivers give 64 at a time and no more. */
-static uint16_t take_burst(const struct weir_rx_queue *rx, struct rte_mbuf **packets)
-{
-	uint16_t count = rx->port->ops->rx(rx->queue, packets, WEIR_BURST);
-
-	if (count >= WEIR_BURST / 2 && count < WEIR_BURST)
-		count += rx->port->ops->rx(
-			rx->queue, packets + count, (uint16_t)(WEIR_BURST - count));
-	return count;
-}
-
 static uint32_t receive(struct weir_worker *worker)
 {
 	uint32_t total = 0, most = 0;
@@ -59,7 +48,7 @@ static uint32_t receive(struct weir_worker *worker)
 	for (uint32_t i = 0; i < worker->rx_count; i++) {
 		const struct weir_rx_queue *rx = worker->rx[i];
 		struct rte_mbuf *packets[WEIR_BURST];
-		uint16_t count = take_burst(rx, packets);
+		uint16_t count = rx->port->ops->rx(rx->queue, packets, WEIR_BURST);
 
 		if (count == 0)
 			continue;

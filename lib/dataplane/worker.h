@@ -24,8 +24,8 @@
  * them. Private to lib/dataplane. Everything here is the worker's alone unless it says otherwise.
  */
 
-#define WEIR_BURST        128 /* packets at a time from a queue */
-#define WEIR_TX_SIZE      512 /* packets that wait for one port */
+#define WEIR_BURST        64  /* packets a receive call */
+#define WEIR_TX_SIZE      256 /* packets that wait for one port */
 #define WEIR_MESH_SIZE    4096
 #define WEIR_CONTROL_SIZE 1024
 #define WEIR_WAKE_SIZE    1024

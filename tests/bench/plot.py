@@ -46,6 +46,7 @@ def draw(title, axis, points):
 
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
              f'font-family="sans-serif" font-size="12" role="img">',
+             "<!-- SPDX-License-Identifier: BSD-3-Clause -->",
              f"<title>{title}</title>",
              f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
              text(LEFT, 20, "start", title),
