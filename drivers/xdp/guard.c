@@ -58,6 +58,7 @@ int weir_guard_open(struct weir_guard *guard, struct weir_xdp_queue_state *state
 	pthread_mutexattr_init(&attributes);
 	pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
 	pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+	state->is_moving = 0;
 	memset(&state->owner, 0, WEIR_XDP_LINE);
 	result = pthread_mutex_init(owner_of(state), &attributes);
 	pthread_mutexattr_destroy(&attributes);
@@ -118,19 +119,24 @@ static void disarm(struct weir_guard *guard, uint64_t now)
 		guard->next_beat = now;
 }
 
-bool weir_guard_leave(struct weir_guard *guard, uint64_t now)
+static void say_alive(struct weir_xdp_queue_state *state)
+{
+	atomic_store_explicit(
+		(_Atomic uint64_t *)&state->heartbeat_ns, monotonic_ns(), memory_order_relaxed);
+}
+
+void weir_guard_leave(struct weir_guard *guard, uint64_t now)
 {
 	struct weir_xdp_queue_state *state = guard->state;
 
-	disarm(guard, now);
-	if (state->armed != 0)
-		return false;
-	guard->disarm_by = 0;
-	if (guard->is_owner)
-		(void)pthread_mutex_unlock(owner_of(state));
-	guard->is_owner = false;
 	guard->next_beat = now;
-	return true;
+	if (!guard->is_owner)
+		return;
+	guard->is_owner = false;
+	say_alive(state);
+	/* The program looks at the owner first: it must not find none without this. */
+	atomic_store((_Atomic uint32_t *)&state->is_moving, 1);
+	(void)pthread_mutex_unlock(owner_of(state));
 }
 
 void weir_guard_beat_now(struct weir_guard *guard, uint64_t now, bool is_empty)
@@ -142,9 +148,9 @@ void weir_guard_beat_now(struct weir_guard *guard, uint64_t now, bool is_empty)
 	if (unlikely(!guard->is_owner)) {
 		(void)pthread_mutex_lock(owner_of(state));
 		guard->is_owner = true;
+		atomic_store((_Atomic uint32_t *)&state->is_moving, 0);
 	}
-	atomic_store_explicit(
-		(_Atomic uint64_t *)&state->heartbeat_ns, monotonic_ns(), memory_order_relaxed);
+	say_alive(state);
 	if (!wants_armed) {
 		disarm(guard, now);
 		return;

@@ -40,10 +40,10 @@ int weir_guard_open(struct weir_guard *guard, struct weir_xdp_queue_state *state
 void weir_guard_beat_now(struct weir_guard *guard, uint64_t now, bool is_empty);
 
 /*
- * Worker: another thread is to poll the queue, and arms it again; until then the program delivers.
- * False: not at this moment.
+ * Worker: another thread is to poll the queue. It stays armed, and what comes meanwhile waits in
+ * the socket; if nobody takes the queue the heartbeat grows old.
  */
-bool weir_guard_leave(struct weir_guard *guard, uint64_t now);
+void weir_guard_leave(struct weir_guard *guard, uint64_t now);
 
 /* Worker: it is time to. */
 static inline bool weir_guard_is_due(const struct weir_guard *guard)

@@ -111,7 +111,7 @@ void weir_pinned_read(const struct weir_xdp_queue_state *state, struct weir_fail
 	memset(queue, 0, sizeof(*queue));
 	queue->is_armed = armed != 0;
 	queue->is_tripped = armed != 0 && now->tripped == armed;
-	queue->has_worker = (now->owner & WEIR_XDP_OWNER_MASK) != 0;
+	queue->has_worker = (now->owner & WEIR_XDP_OWNER_MASK) != 0 || now->is_moving != 0;
 	queue->reason = reason < WEIR_XDP_TRIPS ? reasons[reason] : NULL;
 	queue->heartbeat_age_ns = since(now_ns, now->heartbeat_ns);
 	queue->tripped_at_ns = now->tripped_ns;

@@ -57,11 +57,11 @@ static int arm_wait(void *handle, bool on)
 	return 0;
 }
 
-static bool leave(void *handle)
+static void leave(void *handle)
 {
 	struct weir_xdp_queue *queue = handle;
 
-	return weir_guard_leave(&queue->guard, rte_rdtsc());
+	weir_guard_leave(&queue->guard, rte_rdtsc());
 }
 
 static uint64_t not_sent(const struct device *device, int *newest)

@@ -49,9 +49,8 @@ struct weir_port_ops {
 	/* File descriptor that becomes readable with packets, after `arm`; -ENOTSUP without. */
 	int (*rx_fd)(void *queue);
 	int (*rx_arm)(void *queue, bool on);
-	/* Another thread is to poll the queue; false: ask again, something is on its way into it.
-	   NULL: it does not matter. */
-	bool (*rx_leave)(void *queue);
+	/* Another thread is to poll the queue from now on; NULL: it does not matter. */
+	void (*rx_leave)(void *queue);
 	/* Control thread only. */
 	void (*counters)(void *driver, struct weir_port_counters *counters);
 	bool (*link)(void *driver);

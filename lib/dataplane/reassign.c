@@ -53,16 +53,13 @@ static void remove_queue(struct weir_worker *worker, const struct weir_rx_queue 
 	__atomic_store_n(&worker->rx_count, kept, __ATOMIC_RELAXED);
 }
 
-/* Nothing is taken from it any more; false: what was on its way into it has not come yet. */
-static bool leave_queue(struct weir_worker *worker, struct weir_rx_queue *queue)
+/* Nothing is taken from it any more. */
+static void leave_queue(struct weir_worker *worker, struct weir_rx_queue *queue)
 {
-	const struct weir_port_ops *ops = queue->port->ops;
-
-	if (ops->rx_leave != NULL && !ops->rx_leave(queue->queue))
-		return false;
+	if (queue->port->ops->rx_leave != NULL)
+		queue->port->ops->rx_leave(queue->queue);
 	queue->tenure.is_leaving = true;
 	remove_queue(worker, queue);
-	return true;
 }
 
 static bool leave_queues(struct weir_worker *worker)
@@ -73,9 +70,11 @@ static bool leave_queues(struct weir_worker *worker)
 	for (uint32_t i = 0; i < dataplane->rx_count; i++) {
 		struct weir_rx_queue *queue = &dataplane->rx[i];
 
-		if (weir_tenure_is_used(&queue->tenure, worker->id) &&
-			weir_tenure_wanted(&queue->tenure) != worker->id)
-			any |= leave_queue(worker, queue);
+		if (!weir_tenure_is_used(&queue->tenure, worker->id) ||
+			weir_tenure_wanted(&queue->tenure) == worker->id)
+			continue;
+		leave_queue(worker, queue);
+		any = true;
 	}
 	return any;
 }

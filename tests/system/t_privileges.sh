@@ -85,7 +85,9 @@ as() {
 	setpriv --reuid "$1" --regid "$2" --clear-groups "${@:3}"
 }
 
-kept=$(bits net_bind_service net_admin net_raw ipc_lock)
+caps=(net_bind_service net_admin net_raw ipc_lock)
+! on_xdp || caps+=(bpf perfmon)
+kept=$(bits "${caps[@]}")
 weir_start "$tmp/weir.json"
 confined
 forwards

@@ -3,8 +3,9 @@
 #
 # What the program of an XDP port takes of a native group's stream is told to its consumers as gaps,
 # one number for each message, when the gateway has the port again: after the port was taken from it,
-# after a stall, and after an orderly end and a start. What waited in its socket meanwhile they get;
-# a blind group of the same stream gets all but that, in order.
+# after a stall, after an orderly end and a start, and after a death. What waited in its socket
+# meanwhile they get, but for a death, after which numbers go on far above and the jump is told too; a
+# blind group of the same stream gets all but that, in order.
 
 # shellcheck source=tests/system/_init.sh
 . "$(dirname "$0")/_init.sh"
@@ -22,7 +23,8 @@ cat >"$tmp/weir.json" <<-END
 	"memory": {"hugepages": false, "buffers": 32768},
 	"state": {"file": "$tmp/state/positions"},
 	"ports": [{"name": "lan", "driver": "xdp", "interface": "gw0"}],
-	"streams": [{"name": "flows", "match": {"udp_port": 4739}, "key": "ipfix", "partitions": 8}],
+	"streams": [{"name": "flows", "match": {"udp_port": 4739}, "key": "ipfix", "partitions": 8,
+		"ring": {"messages": 16384}}],
 	"groups": [{"name": "g", "class": "native", "streams": ["flows"]},
 		{"name": "b", "streams": ["flows"], "consumers": [
 			{"name": "c4", "address": "10.0.0.4", "port": 4739}]}]}
@@ -62,22 +64,38 @@ receiver_start blind collector --listen 10.0.0.4:4739
 ready
 load 1000
 
+# The queue's worker leaves under load, and comes back: what comes meanwhile waits in the socket.
+send exporter --to 10.0.0.2:4739 --keys 40 --count 5000 --rate 10000 --size 100 \
+	--json "$tmp/moved.json" &
+moving=$!
+for cpus in '[1]' '[0, 1]'; do
+	jq ".workers.cpus = $cpus" "$tmp/weir.json" >"$tmp/next.json"
+	ctl config apply "$tmp/next.json" >/dev/null
+	wait_for "ctl worker list | jq -e '([.workers[].cpu] | sort) == $cpus and
+		([.workers[].receive_queues] | add) == 1'"
+done
+wait $moving
+sent=$((sent + 5000))
+trips=$(ctl failover show | jq '[.ports[].queues[].trips] | add')
+[ "$trips" -gt 0 ] || assert_eq "$(missed)" 0 "what the program had of a queue that moved"
+base=$(missed)
+
 # The operator takes the port from the gateway, and gives it back.
 ctl failover trip >/dev/null
 wait_for "state_is kernel"
 load 1000
-assert_eq "$(missed)" 0 "told before the gateway has the port"
+assert_eq "$(missed)" "$base" "told before the gateway has the port"
 ctl failover arm >/dev/null
-wait_for "state_is gateway && [ \$(missed) = 1000 ]"
+wait_for "state_is gateway && [ \$(missed) = $((base + 1000)) ]"
 load 1000
-wait_for "[ \$(gaps) = 1000 ]"
+wait_for "[ \$(gaps) = $((base + 1000)) ]"
 assert_law
 
 # A stall: what is in the socket when the program takes over comes late, and is not lost.
 kill -STOP "$gateway_pid"
 load 2000
 kill -CONT "$gateway_pid"
-wait_for "state_is gateway && [ \$(missed) -gt 1000 ]"
+wait_for "state_is gateway && [ \$(missed) -gt $((base + 1000)) ]"
 load 1000
 assert_law
 stale=$(ctl group list | jq '[.groups[] | select(.name == "b") | .dropped.failover // 0] | add')
@@ -88,12 +106,23 @@ load 1000
 weir_start "$tmp/weir.json"
 ready
 wait_for "[ \$(missed) = 1000 ]"
+settled() {
+	wait_for "ctl group list | jq -e '[.groups[] | .held] | add == 0'"
+	assert_law
+}
 load 1000
-wait_for "ctl group list | jq -e '[.groups[] | .held] | add == 0'"
-assert_law
+settled
+
+# A death while nothing is under way: all that is missing is what the program had.
+gateway_kill
+load 1000
+weir_start "$tmp/weir.json"
+ready
+wait_for "[ \$(missed) = 1000 ]"
+load 1000
+settled
 receiver_stop native
 receiver_stop blind
-weir_stop
 
 # Every message has come, or its number was told.
 echo "sent $sent, received $(receiver_get native .received), told $(gaps), stale $stale"
@@ -101,3 +130,36 @@ assert_json "$tmp/native.json" '.duplicates == 0 and .reordered == 0'
 assert_eq $(($(receiver_get native .received) + $(gaps))) $sent "received and told"
 assert_json "$tmp/blind.json" '.duplicates == 0 and .reordered == 0'
 assert_eq $(($(receiver_get blind .received) + stale)) $sent "sent by the gateway or the program"
+
+# A death in the middle: what the gateway and its socket had is missing too, and no number in silence.
+receiver_start native consumer --native 10.0.0.2:4150 --group g --name c --places
+receiver_start blind collector --listen 10.0.0.4:4739
+wait_for "ctl consumer list | jq -e '.consumers | length == 2 and all(.state == \"reachable\")'"
+in_ns_start exporter weirload send --to 10.0.0.2:4739 --keys 40 --size 100 --rate 2000 --seconds 60 \
+	--json "$tmp/sent.json"
+sending=$!
+wait_for "ctl consumer list | jq -e 'all(.consumers[]; .delivered > 0)'"
+in_kernel() {
+	weirctl --socket "$socket" -j failover show | jq '.ports[0].queues[0].in_kernel'
+}
+before=$(in_kernel)
+gateway_kill
+wait_for "[ \$(in_kernel) -gt $((before + 100)) ]"
+weir_start "$tmp/weir.json"
+ready
+wait_for "ctl group list | jq -e '.groups[] | select(.name == \"g\").delivered > 0'"
+kill -TERM $sending
+wait $sending
+settled
+receiver_stop native
+receiver_stop blind
+weir_stop
+sent=$(jq .sent "$tmp/sent.json")
+lost=$((sent - $(receiver_get native .received) - $(gaps)))
+echo "sent $sent, received $(receiver_get native .received), told $(gaps), lost $lost"
+assert_json "$tmp/native.json" '.duplicates == 0 and .reordered == 0 and .places.silent == 0 and
+	.native.sessions == 2'
+grep -q '^gap: .*, restart$' "$tmp/native.log" || fail "the jump was not told"
+assert_num "$(gaps)" -gt 0 "numbers of what the program had"
+assert_num "$lost" -ge 0 "numbers told, but not of a message"
+assert_json "$tmp/blind.json" '.duplicates == 0 and .reordered == 0'

@@ -175,9 +175,57 @@ static void test_the_end_of_the_workers_thread_is_in_the_state(void)
 	weir_guard_close(&guard);
 }
 
+static void *next_worker(void *context)
+{
+	(void)context;
+	beat(true);
+	CU_ASSERT_NOT_EQUAL(state.owner & WEIR_XDP_OWNER_MASK, 0);
+	CU_ASSERT_EQUAL(state.is_moving, 0);
+	return NULL;
+}
+
+static void test_a_queue_stays_armed_on_its_way_to_another_worker(void)
+{
+	uint32_t armed;
+	pthread_t thread;
+
+	open_guard();
+	arm();
+	armed = state.armed;
+	state.redirected += 3;
+	state.heartbeat_ns = 0;
+	weir_guard_leave(&guard, rte_rdtsc());
+	CU_ASSERT_EQUAL(state.armed, armed);
+	CU_ASSERT_EQUAL(state.owner & WEIR_XDP_OWNER_MASK, 0);
+	CU_ASSERT_EQUAL(state.is_moving, 1);
+	CU_ASSERT_NOT_EQUAL(state.heartbeat_ns, 0);
+	CU_ASSERT_TRUE(weir_guard_is_due(&guard));
+	CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, next_worker, NULL), 0);
+	pthread_join(thread, NULL);
+	CU_ASSERT_EQUAL(state.armed, armed);
+	/* It has ended, as far as the program can see. */
+	CU_ASSERT_EQUAL(state.owner & WEIR_XDP_OWNER_MASK, 0);
+	CU_ASSERT_EQUAL(state.is_moving, 0);
+	weir_guard_close(&guard);
+}
+
+/* It was never polled. */
+static void test_a_queue_without_an_owner_does_not_move(void)
+{
+	open_guard();
+	weir_guard_leave(&guard, rte_rdtsc());
+	CU_ASSERT_EQUAL(state.is_moving, 0);
+	CU_ASSERT_EQUAL(state.armed, 0);
+	weir_guard_close(&guard);
+}
+
 int main(void)
 {
 	CU_TestInfo tests[] = {
+		{"a queue stays armed on its way to another worker",
+			test_a_queue_stays_armed_on_its_way_to_another_worker},
+		{"a queue without an owner does not move",
+			test_a_queue_without_an_owner_does_not_move},
 		{"the end of the worker's thread is in the state",
 			test_the_end_of_the_workers_thread_is_in_the_state},
 		{"nothing is armed before it is asked for",

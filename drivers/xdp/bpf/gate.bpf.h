@@ -19,6 +19,17 @@ static __always_inline void weir_gate_trip(
 	state->tripped = armed;
 }
 
+static __always_inline int weir_gate_has_owner(volatile struct weir_xdp_queue_state *state)
+{
+	return (state->owner & WEIR_XDP_OWNER_MASK) != 0;
+}
+
+/* Looked at twice: a worker that takes the queue over is the owner before it has stopped moving. */
+static __always_inline int weir_gate_is_dead(volatile struct weir_xdp_queue_state *state)
+{
+	return !weir_gate_has_owner(state) && state->is_moving == 0 && !weir_gate_has_owner(state);
+}
+
 /* True: hand the packet to the socket. */
 static __always_inline int weir_gate_admits(volatile struct weir_xdp_queue_state *state,
 	volatile const struct weir_xdp_settings *settings)
@@ -28,7 +39,7 @@ static __always_inline int weir_gate_admits(volatile struct weir_xdp_queue_state
 
 	if (armed == 0 || armed == state->tripped)
 		return 0;
-	if ((state->owner & WEIR_XDP_OWNER_MASK) == 0)
+	if (weir_gate_is_dead(state))
 		reason = WEIR_XDP_TRIP_OWNER;
 	else if (settings->gate != 0 &&
 		 (__s64)(state->redirected - state->consumed) >= (__s64)settings->gate)

@@ -34,10 +34,10 @@ enum weir_xdp_trip {
  */
 struct weir_xdp_queue_state {
 	/* The worker, or the control thread while no worker runs. */
-	__u64 heartbeat_ns; /* CLOCK_MONOTONIC; compare as a signed difference */
-	__u64 consumed;     /* packets taken from the socket, or known to be lost in front of it */
-	__u32 armed;        /* 0: disarmed */
-	__u32 reserved;
+	__u64 heartbeat_ns;  /* CLOCK_MONOTONIC; compare as a signed difference */
+	__u64 consumed;      /* packets taken from the socket, or known to be lost in front of it */
+	__u32 armed;         /* 0: disarmed */
+	__u32 is_moving;     /* between two workers' threads: it has no owner, and waits for one */
 	__u64 handover_lost; /* packets that were in the socket when the program took over */
 	__u8 worker_pad[WEIR_XDP_LINE - 32];
 	/* The program, for each packet. One CPU at a time has the queue. */

@@ -24,6 +24,25 @@ with_driver() {
 	done
 }
 
+# on_xdp: the ports of this test are of driver xdp, instead of af_packet
+on_xdp() {
+	[ "${WEIR_TEST_DRIVER:-}" = xdp ]
+}
+
+# What an af_packet port makes for itself an xdp port finds: as many queues as it is to use.
+with_queues() {
+	local device count
+	on_xdp && [ -f "$1" ] || return 0
+	while read -r device count; do
+		[ -d "/sys/class/net/$device/queues" ] || continue
+		[ "$(find "/sys/class/net/$device/queues/" -name 'rx-*' | wc -l)" -ne "$count" ] ||
+			continue
+		in_ns switch ethtool -L "gw-$device" tx "$count" rx "$count"
+		ethtool -L "$device" rx "$count" tx "$count"
+	done < <(jq -r '.ports[]? | select(.driver == "xdp" and (.queues | type) != "string") |
+		"\(.interface) \(.queues // 1)"' "$1" 2>/dev/null)
+}
+
 # weirctl on this test's gateway, JSON out.
 ctl() {
 	with_driver "$@"
@@ -35,6 +54,7 @@ weir_start() {
 	local config=$1 start=${EPOCHREALTIME/./}
 	shift
 	with_driver "$config"
+	with_queues "$config"
 	[ -z "$gateway_pid" ] || fail "the gateway is running already"
 	weir --config "$config" "$@" >>"$gateway_log" 2>&1 &
 	gateway_pid=$!
