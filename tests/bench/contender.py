@@ -79,7 +79,7 @@ class Contender:
                     if file.read().startswith("rte-worker"):
                         self.workers.append(f"{tasks}/{task}/schedstat")
             return self.workers != [] and self.sent() > 0
-        except (Failed, OSError, ValueError, subprocess.SubprocessError):
+        except (Failed, KeyError, OSError, ValueError, subprocess.SubprocessError):
             return False
 
     def sample(self):
