@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# light
 #
 # With two workers each message finds the worker that owns its partition, and each frame the worker
 # that has a transmit queue: nothing lost, order per key kept, whatever queues the ports have.

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# light
 # time limit: 180
 #
 # Producers by the stream protocol: what they send comes once and in order per key, whatever the

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# light
 # time limit: 180
 #
 # The quickstart accounts for every flow record, says so, and leaves nothing behind: neither when

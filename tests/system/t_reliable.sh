@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# light
 # time limit: 240
 #
 # An acknowledged consumer behind a bad wire gets every message that the gateway took, once and in

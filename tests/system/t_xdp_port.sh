@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# light
 #
 # A port of driver xdp: the streams' packets and the stream protocol reach the gateway, everything
 # else the kernel, with no twin; packets in several frames, IPv6 and VLAN pass; the preflight says
