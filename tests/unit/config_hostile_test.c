@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/sanitizer.h"
 #include "config/config.h"
 #include "config_document.h"
 
@@ -14,8 +13,6 @@
  */
 
 /* xorshift64: the same texts in every run. */
-#define ROUNDS (WEIR_HAS_SANITIZER ? 5000u : 20000u)
-
 static uint64_t draw(uint64_t *state)
 {
 	*state ^= *state << 13;
@@ -78,13 +75,13 @@ static void test_flipped_bytes_are_answered(void)
 	char *copy = malloc(length);
 
 	CU_ASSERT_PTR_NOT_NULL_FATAL(copy);
-	for (unsigned int i = 0; i < ROUNDS; i++) {
+	for (unsigned int i = 0; i < 20000; i++) {
 		memcpy(copy, text, length);
 		for (uint64_t flips = draw(&state) % 4 + 1; flips > 0; flips--)
 			copy[draw(&state) % length] ^= (char)(1u << draw(&state) % 8);
 		refused += !answer(copy, length);
 	}
-	CU_ASSERT(refused > ROUNDS / 2);
+	CU_ASSERT(refused > 10000);
 	free(copy);
 	free(text);
 }
@@ -98,7 +95,7 @@ static void test_swapped_pieces_are_answered(void)
 	char *copy = malloc(length * 2);
 
 	CU_ASSERT_PTR_NOT_NULL_FATAL(copy);
-	for (unsigned int i = 0; i < ROUNDS / 4; i++) {
+	for (unsigned int i = 0; i < 5000; i++) {
 		size_t from = draw(&state) % length, to = draw(&state) % length;
 		size_t size = draw(&state) % 64;
 

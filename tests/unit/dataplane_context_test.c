@@ -103,13 +103,16 @@ struct scene {
 	struct client client;
 };
 
-static void begin(struct scene *scene, const struct client_options *options, uint32_t per_s)
+/* Its messages have the context. */
+static void begin(struct scene *scene, const struct client_options *options, uint32_t per_s,
+	const struct weir_frame_context *context)
 {
 	scene->plane = plane_open(STREAM, BOTH);
 	plane_reach_all(scene->plane);
 	client_join(&scene->client, scene->plane, options);
 	client_grant_all(&scene->client);
 	scene->maker = maker_join(scene->plane, "maker", 0x1234567890abcdef);
+	scene->maker.context = context;
 	take_sent(scene->plane);
 	CU_ASSERT_EQUAL_FATAL(weir_trace_prepare(scene->plane->dataplane), 0);
 	weir_trace_follow(scene->plane->dataplane, per_s);
@@ -123,8 +126,7 @@ static void test_followed(void)
 	struct scene scene;
 	struct sent sent;
 
-	begin(&scene, &telling, 10);
-	scene.maker.context = &context;
+	begin(&scene, &telling, 10, &context);
 	maker_produce(&scene.maker, 1, 1);
 	sent = take_sent(scene.plane);
 	CU_ASSERT_EQUAL(sent.messages, 1);
@@ -149,8 +151,7 @@ static void test_unsampled(void)
 	struct scene scene;
 	struct sent sent;
 
-	begin(&scene, &telling, 10);
-	scene.maker.context = &context;
+	begin(&scene, &telling, 10, &context);
 	maker_produce(&scene.maker, 1, 3);
 	scene.maker.context = NULL;
 	maker_produce(&scene.maker, 4, 3);
@@ -171,8 +172,7 @@ static void test_flood(void)
 	struct scene scene;
 	struct sent sent;
 
-	begin(&scene, &telling, 4);
-	scene.maker.context = &context;
+	begin(&scene, &telling, 4, &context);
 	maker_produce(&scene.maker, 1, 10);
 	sent = take_sent(scene.plane);
 	CU_ASSERT_EQUAL(sent.contexts, 10);
@@ -201,16 +201,14 @@ static void test_options(void)
 	struct scene scene;
 	struct sent sent;
 
-	begin(&scene, &plain, 10);
-	scene.maker.context = &context;
+	begin(&scene, &plain, 10, &context);
 	maker_produce(&scene.maker, 1, 2);
 	sent = take_sent(scene.plane);
 	CU_ASSERT_EQUAL(sent.messages, 2);
 	CU_ASSERT_EQUAL(sent.contexts, 0);
 	CU_ASSERT_EQUAL(take_events(scene.plane, WEIR_TRACE_APPENDED, &event), 2);
 	plane_close(scene.plane);
-	begin(&scene, &telling, 10);
-	scene.maker.context = &context;
+	begin(&scene, &telling, 10, &context);
 	scene.maker.producer->has_contexts = false;
 	maker_produce(&scene.maker, 1, 2);
 	sent = take_sent(scene.plane);
@@ -226,8 +224,7 @@ static void test_sent_again(void)
 	struct scene scene;
 	struct sent sent, again;
 
-	begin(&scene, &telling, 10);
-	scene.maker.context = &context;
+	begin(&scene, &telling, 10, &context);
 	maker_produce(&scene.maker, 1, 3);
 	sent = take_sent(scene.plane);
 	scene.client.lanes[0].epoch = sent.epoch;
@@ -250,8 +247,7 @@ static void test_take_over(void)
 	struct scene scene;
 	struct sent sent, after;
 
-	begin(&scene, &telling, 10);
-	scene.maker.context = &context;
+	begin(&scene, &telling, 10, &context);
 	maker_produce(&scene.maker, 1, 2);
 	sent = take_sent(scene.plane);
 	CU_ASSERT_EQUAL_FATAL(weir_estate_write(scene.plane->dataplane, NULL, 0, 1, fd), 0);

@@ -12,9 +12,9 @@
 
 #define MEMBERS    256
 #define PARTITIONS 4096
-#define HISTORIES  (WEIR_HAS_SANITIZER ? 1000u : 3000u) /* random ones */
-#define CHANGES    20                                   /* of membership, in each */
-#define LIMIT_MS   5                                    /* to plan everything at full size */
+#define HISTORIES  3000 /* random ones */
+#define CHANGES    20   /* of membership, in each */
+#define LIMIT_MS   5    /* to plan everything at full size */
 
 /* A group as its gateway keeps it: owners are names, which stay when members come and go. */
 struct group {
