@@ -11,12 +11,14 @@
 lan
 host exporter 1
 kernel_port gw0 2
+keeps_order gw0
 host c1 3
 host c2 4
 cat >"$tmp/weir.json" <<EOF
 {"workers": {"cpus": [0, 1]}, "control": {"socket": "$socket"},
 "memory": {"hugepages": false, "buffers": 131072},
-"ports": [{"name": "lan", "driver": "af_packet", "interface": "gw0", "queues": 2}],
+"ports": [{"name": "lan", "driver": "af_packet", "interface": "gw0", "queues": 2,
+	"descriptors": 8192}],
 "streams": [{"name": "flows", "match": {"udp_port": 4739}, "key": "ipfix", "partitions": 32,
 	"ring": {"messages": 16384, "age_ms": 60000}}],
 "groups": [

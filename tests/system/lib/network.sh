@@ -177,6 +177,15 @@ kernel_port() {
 	ip -6 address add "fd00::$2/64" dev "$1" nodad
 }
 
+# keeps_order DEV: the switch takes what this interface sends in the order in which it was sent,
+# as a wire does. A veth has a queue for each CPU instead: what one worker sent before a partition
+# moved to another may be overtaken there when the CPUs are not equally busy.
+keeps_order() {
+	# shellcheck disable=SC2016 # the shell in the switch's namespace expands it
+	in_ns switch unshare --mount sh -c 'mount -t sysfs sysfs /sys &&
+		echo 1 >"/sys/class/net/gw-$0/queues/rx-0/rps_cpus"' "$1"
+}
+
 # Room for 2 MiB pages: hugepages COUNT. Fails when the machine does not give them; the
 # gateway then runs with "hugepages": false. They are given back when the test ends.
 hugepages() {
