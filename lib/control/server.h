@@ -11,14 +11,15 @@
  * checked: whatever it is, it gets a JSON-RPC answer, and the others are served as before.
  *
  * A client that is idle may stay for ever. One that sends a line longer than the limit gets an
- * error and is closed; one that lets its answers pile up is dropped. A last line without newline
- * counts when the client shuts down its sending side.
+ * error and is closed. Of one that sends many, a few are carried out in a round of the loop, and
+ * none while an answer waits to be read. A last line without newline counts when the client shuts
+ * down its sending side.
  */
 
 #define WEIR_SERVER_CLIENTS_MAX 32
 #define WEIR_SERVER_MESSAGE_MAX (4 * 1048576U)  /* bytes, without the newline */
 #define WEIR_SERVER_EVENTS_MAX  262144          /* bytes that wait, beyond which events are lost */
-#define WEIR_SERVER_OUTPUT_MAX  (16 * 1048576U) /* bytes that wait for a client to read */
+#define WEIR_SERVER_OUTPUT_MAX  (16 * 1048576U) /* bytes that wait for a client to read: beyond it is dropped */
 
 struct weir_server;
 

@@ -10,6 +10,7 @@
 #include "control/server_private.h"
 
 #define READ_SIZE 65536
+#define TURN_NS   (2 * WEIR_MS_NS)
 
 static void drop(struct weir_server_client *client, const char *why)
 {
@@ -90,8 +91,18 @@ static void refuse_long_line(struct weir_server_client *client)
 		send_answer(client, answer, length);
 }
 
+/* Whether its next request is carried out now; else in a later round of the loop: one that asks
+ * and asks does not keep the others waiting, and answers that it does not read do not pile up. */
+static bool has_turn(const struct weir_server_client *client, uint64_t end_ns)
+{
+	return client->output.length == 0 && weir_loop_clock_ns() < end_ns;
+}
+
 static void serve_input(struct weir_server_client *client)
 {
+	uint64_t end_ns = weir_loop_clock_ns() + TURN_NS;
+
+	client->is_waiting = false;
 	while (client->state == WEIR_CLIENT_OPEN && client->input.length > client->scanned) {
 		const char *line = weir_buffer_front(&client->input);
 		const char *newline = memchr(
@@ -109,6 +120,10 @@ static void serve_input(struct weir_server_client *client)
 		serve_line(client, line, length);
 		weir_buffer_consume(&client->input, length + 1);
 		client->scanned = 0;
+		if (client->input.length > 0 && !has_turn(client, end_ns)) {
+			client->is_waiting = true;
+			return;
+		}
 	}
 }
 
@@ -140,23 +155,33 @@ static void receive(struct weir_server_client *client)
 	}
 }
 
+/* One that can take an answer, and has a request waiting, is served in the next round. */
 static uint32_t wanted_events(const struct weir_server_client *client)
 {
-	uint32_t events = client->state == WEIR_CLIENT_OPEN ? EPOLLIN : 0;
+	if (client->output.length > 0 || client->is_waiting)
+		return EPOLLOUT;
+	return client->state == WEIR_CLIENT_OPEN ? EPOLLIN : 0;
+}
 
-	return client->output.length > 0 ? events | EPOLLOUT : events;
+static void serve(struct weir_server_client *client, uint32_t events)
+{
+	if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
+		flush_output(client);
+	if (client->state == WEIR_CLIENT_OPEN && client->is_waiting) {
+		if (client->output.length == 0)
+			serve_input(client);
+	} else if (client->state == WEIR_CLIENT_OPEN && (events & (EPOLLIN | EPOLLHUP | EPOLLERR))) {
+		receive(client);
+	} else if (events & (EPOLLHUP | EPOLLERR)) {
+		client->state = WEIR_CLIENT_DEAD; /* closing, and nobody is there to read */
+	}
 }
 
 static void on_client(void *context, int fd, uint32_t events)
 {
 	struct weir_server_client *client = context;
 
-	if (events & EPOLLOUT)
-		flush_output(client);
-	if (client->state == WEIR_CLIENT_OPEN && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
-		receive(client);
-	else if (events & (EPOLLHUP | EPOLLERR))
-		client->state = WEIR_CLIENT_DEAD; /* closing, and nobody is there to read */
+	serve(client, events);
 	if (client->state == WEIR_CLIENT_CLOSING && client->output.length == 0)
 		client->state = WEIR_CLIENT_DEAD;
 	if (client->state != WEIR_CLIENT_DEAD && wanted_events(client) != client->events) {

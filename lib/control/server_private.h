@@ -30,7 +30,8 @@ struct weir_server_client {
 	enum weir_server_client_state state;
 	int fd;
 	struct weir_buffer input;
-	size_t scanned; /* bytes of `input` known to hold no newline */
+	size_t scanned;  /* bytes of `input` known to hold no newline */
+	bool is_waiting; /* `input` holds more that is for a later round */
 	struct weir_buffer output;
 	uint32_t events; /* what the loop watches now */
 	bool is_subscribed;

@@ -4,6 +4,7 @@
 #include <CUnit/Basic.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@ static struct weir_loop *loop;
 static struct weir_rpc *rpc;
 static struct weir_server *server;
 static pthread_t thread;
+static atomic_int big_calls;
 
 static int on_big(void *context, const json_t *params, json_t **result, struct weir_error *error)
 {
@@ -30,6 +32,7 @@ static int on_big(void *context, const json_t *params, json_t **result, struct w
 	(void)context;
 	(void)params;
 	(void)error;
+	big_calls++;
 	memset(text, 'b', sizeof(text) - 1);
 	*result = json_string(text);
 	return 0;
@@ -228,4 +231,9 @@ int fixture_run(const char *name, void *tests)
 	CU_basic_set_mode(CU_BRM_NORMAL);
 	CU_basic_run_tests();
 	return CU_get_number_of_failures() != 0 || CU_get_error() != CUE_SUCCESS;
+}
+
+int calls_of_big(void)
+{
+	return big_calls;
 }

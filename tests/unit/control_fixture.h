@@ -31,3 +31,5 @@ json_int_t code_of(const json_t *answer);
 void expect_served(int fd);
 /* How many clients the server has. Also a barrier: what it could see before, it has served. */
 json_int_t count_clients(int fd);
+/* How often "test_big" was carried out; its answer is a mebibyte. */
+int calls_of_big(void);
