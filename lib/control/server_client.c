@@ -170,7 +170,8 @@ static void serve(struct weir_server_client *client, uint32_t events)
 	if (client->state == WEIR_CLIENT_OPEN && client->is_waiting) {
 		if (client->output.length == 0)
 			serve_input(client);
-	} else if (client->state == WEIR_CLIENT_OPEN && (events & (EPOLLIN | EPOLLHUP | EPOLLERR))) {
+	} else if (client->state == WEIR_CLIENT_OPEN &&
+		   (events & (EPOLLIN | EPOLLHUP | EPOLLERR))) {
 		receive(client);
 	} else if (events & (EPOLLHUP | EPOLLERR)) {
 		client->state = WEIR_CLIENT_DEAD; /* closing, and nobody is there to read */

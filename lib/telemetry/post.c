@@ -16,7 +16,8 @@
 
 #include "base/log.h"
 
-#define STATUS_LENGTH 12 /* "HTTP/1.1 200" */
+#define STATUS_LENGTH 12    /* "HTTP/1.1 200" */
+#define REST_MAX      65536 /* bytes behind it that are read */
 
 struct weir_post {
 	struct weir_config_collector collector;
@@ -122,6 +123,23 @@ static int read_status(const struct weir_post *post, int fd)
 	return status;
 }
 
+/* What else it answers, so that its end of the connection is not reset. */
+static void read_rest(const struct weir_post *post, int fd)
+{
+	char rest[4096];
+	size_t length = 0;
+
+	while (length < REST_MAX) {
+		ssize_t got = recv(fd, rest, sizeof(rest), 0);
+
+		if (got > 0)
+			length += (size_t)got;
+		else if (got == 0 || (errno != EAGAIN && errno != EINTR) ||
+			 await(post, fd, POLLIN) < 0)
+			return;
+	}
+}
+
 /* 0, a status that is none of success, or -errno. */
 static int send_document(const struct weir_post *post, const char *document)
 {
@@ -142,6 +160,8 @@ static int send_document(const struct weir_post *post, const char *document)
 		result = send_all(post, fd, document, length);
 	if (result == 0)
 		result = read_status(post, fd);
+	if (result > 0)
+		read_rest(post, fd);
 	close(fd);
 	return result >= 200 && result < 300 ? 0 : result;
 }

@@ -74,3 +74,17 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
+
+# Shortly before the time limit (WEIR_TEST_LIMIT, seconds): what is running, and where the test is.
+on_limit() {
+	sleep $((WEIR_TEST_LIMIT - 3))
+	echo "--- what runs shortly before the time limit:" >&2
+	ps -eo pid,ppid,etimes,stat,wchan:20,args >&2
+	kill -ALRM $$
+	pkill -TERM -P $$ # whatever the test waits for
+}
+if [ -n "${WEIR_TEST_LIMIT:-}" ]; then
+	trap 'fail "the time limit of $WEIR_TEST_LIMIT s is reached"' ALRM
+	on_limit &
+	disown
+fi

@@ -33,6 +33,17 @@ round_trip() {
 		awk -F/ '/^(rtt|round-trip)/ {printf "%d\n", $5 * 1000}'
 }
 
+# round_trip_within LOW HIGH WHAT: the best of five at most; a busy CPU only adds to it
+round_trip_within() {
+	local delay
+	for _ in 1 2 3 4 5; do
+		delay=$(round_trip)
+		assert_num "$delay" -ge "$1" "$3"
+		[ "$delay" -gt "$2" ] || return 0
+	done
+	fail "$3: $delay us is more than $2"
+}
+
 # Nothing asked: 100,000 packets/s without loss, in order. (An address resolution goes ahead.)
 round_trip >/dev/null
 load clean 100k 150000
@@ -96,14 +107,10 @@ done
 # A delay is in the round trip once for each way; jitter adds half of itself in the mean, and
 # neither takes packets out of order.
 link_start far --delay 5ms
-delay=$(round_trip)
-assert_num "$delay" -ge 10000 "round trip with twice 5 ms"
-assert_num "$delay" -le 11500 "round trip with twice 5 ms"
+round_trip_within 10000 11500 "round trip with twice 5 ms"
 assert_json "$(link_counters far)" '.ab.delayed >= 100 and .ba.delayed >= 100'
 relink --delay-ab 2ms --jitter-ab 4ms
-delay=$(round_trip)
-assert_num "$delay" -ge 3000 "round trip with 2 to 6 ms"
-assert_num "$delay" -le 5500 "round trip with 2 to 6 ms"
+round_trip_within 3000 5500 "round trip with 2 to 6 ms"
 load jitter 20k 20000
 assert_json "$tmp/jitter.json" '.received == 20000 and .lost == 0 and .reordered == 0'
 

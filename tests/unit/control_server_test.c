@@ -127,7 +127,7 @@ static void a_client_that_does_not_read_is_not_served_further_and_all_others_are
 	expect_served(fd);
 	for (int i = 0; i < 12; i++)
 		CU_ASSERT(send_bytes(fd, request, sizeof(request) - 1));
-	CU_ASSERT_EQUAL(count_clients(other), 2); /* by now the server has seen the first */
+	CU_ASSERT_EQUAL(count_clients(other), 2);    /* by now the server has seen the first */
 	CU_ASSERT_EQUAL(calls_of_big() - before, 1); /* more than the socket takes */
 	for (int i = 0; i < 12; i++) {
 		json_t *answer = read_answer(fd);
