@@ -17,9 +17,10 @@
  */
 
 #define WEIR_SERVER_CLIENTS_MAX 32
-#define WEIR_SERVER_MESSAGE_MAX (4 * 1048576U)  /* bytes, without the newline */
-#define WEIR_SERVER_EVENTS_MAX  262144          /* bytes that wait, beyond which events are lost */
-#define WEIR_SERVER_OUTPUT_MAX  (16 * 1048576U) /* bytes that wait for a client to read: beyond it is dropped */
+#define WEIR_SERVER_MESSAGE_MAX (4 * 1048576U) /* bytes, without the newline */
+#define WEIR_SERVER_EVENTS_MAX  262144         /* bytes that wait, beyond which events are lost */
+#define WEIR_SERVER_OUTPUT_MAX                                                                     \
+	(16 * 1048576U) /* bytes that wait for a client to read: beyond it is dropped */
 
 struct weir_server;
 
