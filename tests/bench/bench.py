@@ -4,8 +4,8 @@
 Packets per second of the gateway's whole blind path on one worker, beside a peer: testpmd on the
 same devices, or the gateway in a plainer shape; and on a wire, what a port of driver xdp receives
 (receive.py), three copies of each datagram without loss (replicate.py), messages into an application
-(native.py) and the time that datagrams take (latency.py); what it takes (footprint.py); and the XDP
-program (program.py).
+(native.py) and the time that datagrams take (latency.py); what it takes (footprint.py); the XDP program
+(program.py); and the instructions of the data plane (instructions.py), which no machine changes.
 Runs alternate in pairs; the result is the median of the pairs' ratios. Packets are counted per
 second of the worker's CPU time, which other programs on the machine change least; the rates per
 second of the clock are printed beside.
@@ -19,6 +19,7 @@ import platform
 import sys
 
 import footprint
+import instructions
 import latency
 import native
 import plot
@@ -32,6 +33,7 @@ from result import NOISY, of_pairs
 
 WIRE = receive.CASES | replicate.CASES | latency.CASES | footprint.CASES | {"xdp_program_ns": program.program} | {
     f"native_{size}": functools.partial(native.native, size) for size in native.COUNTS}
+INSTRUCTIONS = "instructions"
 UNIT = "packets/s of CPU time"
 PEER = "dpdk-testpmd --forward-mode=5tswap"
 
@@ -114,7 +116,7 @@ def parse():
     parser.add_argument("--pairs", type=int)
     parser.add_argument("--seconds", type=float)
     parser.add_argument("--case", action="append",
-                        choices=[case.name for case in CASES] + list(WIRE))
+                        choices=[case.name for case in CASES] + list(WIRE) + [INSTRUCTIONS])
     parser.add_argument("--directory", required=True, help="for files while it runs")
     parser.add_argument("--json", help="file for the results")
     parser.add_argument("--plots", help="folder for curves, as SVG")
@@ -129,6 +131,7 @@ def parse():
                        and (case.quick or not arguments.quick or arguments.case)]
     arguments.wire = [name for name in WIRE
                       if name in (arguments.case or ([] if arguments.quick else WIRE))]
+    arguments.instructions = INSTRUCTIONS in (arguments.case or [INSTRUCTIONS])
     return arguments
 
 
@@ -138,13 +141,16 @@ def main():
     if len(os.sched_getaffinity(0)) < 2:
         print("bench: two CPUs are needed", file=sys.stderr)
         return 1
-    slower = []
+    slower, longer = [], []
     try:
         results = [run(case, arguments) for case in arguments.cases]
         results += [WIRE[name](arguments) for name in arguments.wire]
         if arguments.quick:
             results, slower = compare(results, before, lambda name: run(
                 next(case for case in CASES if case.name == name), arguments))
+        if arguments.instructions:
+            counted, longer = instructions.instructions(arguments)
+            results += counted
     except Failed as failure:
         print(f"bench: {failure}", file=sys.stderr)
         return 1
@@ -159,7 +165,9 @@ def main():
         plot.write(results, arguments.plots)
     if arguments.json:
         write(arguments.json, results, arguments, before)
-    return 1 if slower else 0
+    for line in longer:
+        print(f"bench: {line}", file=sys.stderr)
+    return 1 if slower or longer else 0
 
 
 if __name__ == "__main__":

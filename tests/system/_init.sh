@@ -41,6 +41,7 @@ tmp=$(mktemp -d "${TMPDIR:-/tmp}/weir-test.XXXXXX")
 export socket=$tmp/weir.sock
 PATH=$weir_build/app/weir:$weir_build/app/weirctl:$weir_build/app/weirload:$PATH
 PATH=$weir_build/app/weir-agent:$weir_build/drivers/xdp:$weir_build/lib/client:$PATH
+PATH=$weir_build/lib/dataplane:$PATH
 ip link set lo up
 
 # shellcheck source=tests/system/lib/assert.sh

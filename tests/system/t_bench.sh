@@ -28,3 +28,16 @@ for size in 64 512 1400; do
 	assert_eq "$(tshark -r "$tmp/$size-1000.pcap" -T fields -e cflow.od_id 2>/dev/null | sort -u |
 		wc -l)" 1000 "keys"
 done
+
+# The data plane executes what is committed for a message, and the bench fails when that rises.
+/usr/bin/python3 "$weir_root/tests/bench/bench.py" --case instructions --directory "$tmp" \
+	--json "$tmp/instructions.json" >"$tmp/shown"
+assert_json "$tmp/instructions.json" '[.results[].name] == ["instructions_forward",
+	"instructions_groups_4", "instructions_native"] and all(.results[]; .ours > 0)'
+(cd "$weir_root/tests/bench" && /usr/bin/python3 -B - <<END_PYTHON)
+from instructions import judge
+committed = {"compiler": "cc 1", "forward": 100, "native": 200}
+assert judge("cc 1", {"forward": 105, "native": 190}, committed) == []
+assert "instructions_native" in judge("cc 1", {"forward": 90, "native": 211}, committed)[0]
+assert judge("cc 2", {"forward": 300, "native": 300}, committed) == []
+END_PYTHON
