@@ -53,6 +53,30 @@ static json_t *present_shed(const uint32_t shed[WEIR_TIERS])
 		weir_tier_name(WEIR_TIER_BULK), (int)(shed[WEIR_TIER_BULK] * 100 / WEIR_SHED_ALL));
 }
 
+/* By stage, in a build with meson's option `cycles`; otherwise NULL. */
+static json_t *present_cycles(const struct weir_worker_report *worker)
+{
+#ifdef WEIR_CYCLES
+	static const char *const names[] = {
+#define X(id, name) name,
+		WEIR_CYCLES_STAGES(X)
+#undef X
+	};
+	json_t *stages = json_object();
+
+	for (int i = 0; i < WEIR_CYCLES_COUNT; i++)
+		json_object_set_new(stages, names[i],
+			json_integer((json_int_t)weir_cycles_net(&worker->cycles, i)));
+	return json_pack("{s:I, s:I, s:I, s:o}", "packets",
+		weir_present_count(worker->cycles.all.packets), "interrupted",
+		weir_present_count(worker->cycles.interrupted), "lap",
+		weir_present_count(worker->cycles.lap_cycles), "stages", stages);
+#else
+	(void)worker;
+	return NULL;
+#endif
+}
+
 static void add_worker(void *context, const struct weir_worker_report *worker)
 {
 	struct weir_present_rows *rows = context;
@@ -63,7 +87,7 @@ static void add_worker(void *context, const struct weir_worker_report *worker)
 
 	weir_present_add(rows,
 		json_pack("{s:i, s:i, s:s, s:o, s:i, s:f, s:I, s:I, s:f, s:f, s:I, s:I, s:I, s:I, "
-			  "s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o}",
+			  "s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:o*}",
 			"worker", worker->id, "cpu", worker->cpu, "state", worker_state(worker),
 			"parked_by", weir_present_text(parked_by(rows->gateway, worker)),
 			"partitions", (int)worker->partitions, "load_percent", worker->load_percent,
@@ -78,8 +102,8 @@ static void add_worker(void *context, const struct weir_worker_report *worker)
 			weir_present_count(worker->waiting), "mesh_full",
 			weir_present_count(stats->mesh_full), "stray",
 			weir_present_count(stats->stray), "may_sleep", worker->may_sleep,
-			"shed_percent", present_shed(worker->shed), "histogram",
-			histogram(worker)));
+			"shed_percent", present_shed(worker->shed), "histogram", histogram(worker),
+			"cycles", present_cycles(worker)));
 }
 
 json_t *weir_present_workers(struct weir_gateway *gateway)

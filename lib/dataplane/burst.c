@@ -118,6 +118,7 @@ static __rte_noinline void to_ring(struct weir_worker *worker, struct weir_intak
 {
 	struct weir_packet headers = weir_four_headers(&four->headers, lane, four->frames[lane]);
 
+	WEIR_CYCLES_IS_RING(worker);
 	weir_classify_ring(worker, intake, four->packets[lane], &headers, partition);
 }
 
@@ -128,6 +129,7 @@ static __rte_always_inline bool take(
 	const struct weir_stream *stream = intake->view->stream;
 	const uint32_t *lengths = four->headers.payload_length;
 
+	WEIR_CYCLES_LAP(worker, MATCH);
 	if (intake->is_shed ||
 		!(stream->key.kind == WEIR_KEY_IPFIX ? hash_ipfix(four)
 						     : hash_any(&stream->key, four)) ||
@@ -136,6 +138,7 @@ static __rte_always_inline bool take(
 	sample(worker, stream, intake->local, four);
 	weir_intake_take(
 		intake, WEIR_FOUR, (uint64_t)lengths[0] + lengths[1] + lengths[2] + lengths[3]);
+	WEIR_CYCLES_LAP(worker, KEY);
 #pragma GCC unroll 1
 	for (uint32_t i = 0; i < WEIR_FOUR; i++) {
 		uint16_t index = weir_key_partition(four->hashes[i], stream->partition_count);
@@ -146,6 +149,7 @@ static __rte_always_inline bool take(
 				four->headers.ip_sum[i], four->headers.udp_sum[i]))
 			to_ring(worker, intake, four, i, index);
 	}
+	WEIR_CYCLES_LAP(worker, REWRITE);
 	return true;
 }
 
@@ -165,6 +169,7 @@ static uint32_t take_each(struct weir_worker *worker, struct weir_intake *intake
 		headers = weir_four_headers(&four->headers, i, four->frames[i]);
 		matched += weir_classify_parsed(worker, intake, port, four->packets[i], &headers);
 	}
+	WEIR_CYCLES_LAP(worker, SINGLE);
 	return matched;
 }
 
@@ -192,6 +197,7 @@ static __rte_always_inline uint32_t classify(struct weir_worker *worker, struct 
 			lengths[i] = 0;
 	}
 	*bytes += lengths;
+	WEIR_CYCLES_LAP(worker, PARSE);
 	if (likely(is_same) &&
 		likely(weir_intake_find(worker, intake, four.headers.destination_port[0])) &&
 		likely(take(worker, intake, &four)))
@@ -238,4 +244,5 @@ void weir_classify(struct weir_worker *worker, struct weir_port *port, struct rt
 	weir_latency_note(worker, 0, WEIR_LATENCY_RING, worker->now, matched);
 	stats->received += count;
 	stats->received_bytes += (uint64_t)bytes[0] + bytes[1] + bytes[2] + bytes[3];
+	WEIR_CYCLES_LAP(worker, SETTLE);
 }

@@ -61,8 +61,11 @@ static __rte_always_inline const struct weir_route *weir_direct_pass(struct weir
 	struct weir_tx *tx;
 	uint32_t place;
 
-	if (unlikely(direct->burst != worker->direct.number))
+	if (unlikely(direct->burst != worker->direct.number)) {
+		WEIR_CYCLES_LAP(worker, REWRITE);
 		weir_direct_look(worker, partition);
+		WEIR_CYCLES_LAP(worker, GATE);
+	}
 	if (unlikely(bytes >= direct->payload_bound ||
 		     packet->data_off + payload_offset < WEIR_ROUTE_HEADER))
 		return NULL;

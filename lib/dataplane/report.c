@@ -296,6 +296,9 @@ static void fill_worker(const struct weir_dataplane *dataplane, const struct wei
 	report->busy_us = report->stats.busy_cycles / worker->cycles_per_us;
 	report->asleep_us = report->stats.asleep_cycles / worker->cycles_per_us;
 	report->longest_loop_us = report->stats.longest_loop / worker->cycles_per_us;
+#ifdef WEIR_CYCLES
+	report->cycles = worker->cycles;
+#endif
 }
 
 void weir_workers_report(

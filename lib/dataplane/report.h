@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "dataplane/cycles.h"
 #include "dataplane/dataplane.h"
 #include "dataplane/latency.h"
 #include "dataplane/port.h"
@@ -134,6 +135,9 @@ struct weir_worker_report {
 	uint32_t waiting;          /* outlets on the timer wheel */
 	uint32_t shed[WEIR_TIERS]; /* share that is dropped, of WEIR_SHED_ALL */
 	struct weir_worker_stats stats;
+#ifdef WEIR_CYCLES
+	struct weir_cycles cycles;
+#endif
 };
 
 struct weir_pool_report {

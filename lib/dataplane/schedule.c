@@ -377,6 +377,7 @@ static uint32_t queue_turn(
 
 	if (weir_gate_enter(worker, outlet, &route) != WEIR_GATE_OPEN)
 		return 0;
+	WEIR_CYCLES_LAP(worker, GATE);
 	queue->deficit += quantum;
 	while (queue->is_active && queue->deficit > 0 && taken < most) {
 		struct weir_lane *lane = weir_list_entry(queue->lanes.next, struct weir_lane, link);
@@ -406,6 +407,7 @@ static uint32_t queue_turn(
 		weir_list_remove(&queue->link);
 		activate(worker, queue);
 	}
+	WEIR_CYCLES_LAP(worker, SEND);
 	return taken;
 }
 

@@ -42,7 +42,9 @@ void weir_tx_flush(struct weir_worker *worker, struct weir_tx *tx)
 		bytes += tx->packets[i]->pkt_len;
 	if (weir_captures(worker, WEIR_CAPTURE_TX))
 		weir_capture_tx_begin(worker, tx);
+	WEIR_CYCLES_LAP(worker, SEND);
 	sent = transmit(tx);
+	WEIR_CYCLES_LAP(worker, TX);
 	if (weir_captures(worker, WEIR_CAPTURE_TX))
 		weir_capture_tx_end(worker, sent);
 	if (unlikely(sent != tx->count)) {

@@ -50,6 +50,7 @@ static uint32_t receive(struct weir_worker *worker)
 		struct rte_mbuf *packets[WEIR_BURST];
 		uint16_t count = rx->port->ops->rx(rx->queue, packets, WEIR_BURST);
 
+		WEIR_CYCLES_LAP(worker, RECEIVE);
 		if (count == 0)
 			continue;
 		if (weir_captures(worker, WEIR_CAPTURE_RX | WEIR_CAPTURE_DROP))
@@ -64,6 +65,7 @@ static uint32_t receive(struct weir_worker *worker)
 		most = RTE_MAX(most, (uint32_t)count);
 	}
 	weir_shed_note(&worker->shed, most);
+	WEIR_CYCLES_RECEIVED(worker, total);
 	return total;
 }
 
@@ -150,12 +152,14 @@ static uint32_t loop_once(struct weir_worker *worker)
 		work += weir_chaos_turn(worker);
 	if (unlikely(worker->is_reassigning))
 		weir_reassign_step(worker);
+	WEIR_CYCLES_LAP(worker, LOOP);
 	if (likely(!worker->is_draining))
 		work += receive(worker);
 	if (worker->dataplane->worker_count > 1) {
 		weir_mesh_flush(worker);
 		work += weir_mesh_poll(worker);
 		work += weir_tx_poll_handoffs(worker);
+		WEIR_CYCLES_LAP(worker, MESH);
 	}
 	work += weir_wakes_poll(worker);
 	work += send_for_control(worker);
@@ -168,6 +172,7 @@ static uint32_t loop_once(struct weir_worker *worker)
 	if (unlikely(worker->has_succession))
 		weir_succession_run(worker);
 	work += weir_produce_flush(worker);
+	WEIR_CYCLES_LAP(worker, LOOP);
 	work += weir_schedule(worker);
 	weir_tx_flush_all(worker);
 	if (unlikely(worker->transit_phase != WEIR_TRANSIT_NONE)) {
@@ -280,13 +285,16 @@ int weir_worker_main(void *argument)
 	rte_rcu_qsbr_thread_register(qsbr, worker->id);
 	rte_rcu_qsbr_thread_online(qsbr, worker->id);
 	renew_wall_clock(worker);
+	WEIR_CYCLES_BEGIN(worker);
 	atomic_store(&worker->is_running, true);
 	while (likely(!atomic_load_explicit(&worker->stop, memory_order_relaxed))) {
 		uint32_t work;
 
 		look_at_clock(worker);
+		WEIR_CYCLES_LOOP_BEGIN(worker);
 		atomic_store_explicit(&worker->heartbeat, worker->now, memory_order_relaxed);
 		work = loop_once(worker);
+		WEIR_CYCLES_LOOP_END(worker, work);
 		worker->stats.loops++;
 		rte_rcu_qsbr_quiescent(qsbr, worker->id);
 		if (work != 0) {

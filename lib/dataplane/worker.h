@@ -9,6 +9,7 @@
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 
+#include "dataplane/cycles.h"
 #include "dataplane/dataplane.h"
 #include "dataplane/latency.h"
 #include "dataplane/missed.h"
@@ -188,6 +189,9 @@ struct weir_worker {
 	double busy_rate; /* cycles a second */
 	uint64_t busy_seen;
 	struct weir_trace_worker trace;
+#ifdef WEIR_CYCLES
+	struct weir_cycles cycles;
+#endif
 } __rte_cache_aligned;
 
 /* Past the stream's deadline, its own, or the ring's age limit. */

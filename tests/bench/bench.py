@@ -5,7 +5,8 @@ Packets per second of the gateway's whole blind path on one worker, beside a pee
 same devices, or the gateway in a plainer shape; and on a wire, what a port of driver xdp receives
 (receive.py), three copies of each datagram without loss (replicate.py), messages into an application
 (native.py) and the time that datagrams take (latency.py); what it takes (footprint.py); the XDP program
-(program.py); and the instructions of the data plane (instructions.py), which no machine changes.
+(program.py); the instructions of the data plane (instructions.py), which no machine changes, and its
+cycles by stage (cycles.py).
 Runs alternate in pairs; the result is the median of the pairs' ratios. Packets are counted per
 second of the worker's CPU time, which other programs on the machine change least; the rates per
 second of the clock are printed beside.
@@ -18,6 +19,7 @@ import os
 import platform
 import sys
 
+import cycles
 import footprint
 import instructions
 import latency
@@ -34,6 +36,7 @@ from result import NOISY, of_pairs
 WIRE = receive.CASES | replicate.CASES | latency.CASES | footprint.CASES | {"xdp_program_ns": program.program} | {
     f"native_{size}": functools.partial(native.native, size) for size in native.COUNTS}
 INSTRUCTIONS = "instructions"
+CYCLES = "cycles"  # needs a build of its own: only when asked for
 UNIT = "packets/s of CPU time"
 PEER = "dpdk-testpmd --forward-mode=5tswap"
 
@@ -102,9 +105,9 @@ def delays(results):
     return rows
 
 
-def write(path, results, arguments, before):
+def write(path, results, by_stage, arguments, before):
     with open(path, "w", encoding="utf-8") as file:
-        json.dump({"results": results, "pairs": arguments.pairs, "seconds": arguments.seconds,
+        json.dump({"results": results, "cycles": by_stage, "pairs": arguments.pairs, "seconds": arguments.seconds,
                    "hugepages": arguments.hugepages, "machine": before}, file, indent=2)
         file.write("\n")
 
@@ -116,7 +119,7 @@ def parse():
     parser.add_argument("--pairs", type=int)
     parser.add_argument("--seconds", type=float)
     parser.add_argument("--case", action="append",
-                        choices=[case.name for case in CASES] + list(WIRE) + [INSTRUCTIONS])
+                        choices=[case.name for case in CASES] + list(WIRE) + [INSTRUCTIONS, CYCLES])
     parser.add_argument("--directory", required=True, help="for files while it runs")
     parser.add_argument("--json", help="file for the results")
     parser.add_argument("--plots", help="folder for curves, as SVG")
@@ -131,6 +134,7 @@ def parse():
                        and (case.quick or not arguments.quick or arguments.case)]
     arguments.wire = [name for name in WIRE
                       if name in (arguments.case or ([] if arguments.quick else WIRE))]
+    arguments.cycles = CYCLES in (arguments.case or [])
     arguments.instructions = INSTRUCTIONS in (arguments.case or [INSTRUCTIONS])
     return arguments
 
@@ -151,10 +155,11 @@ def main():
         if arguments.instructions:
             counted, longer = instructions.instructions(arguments)
             results += counted
+        by_stage = cycles.cycles(arguments) if arguments.cycles else []
     except Failed as failure:
         print(f"bench: {failure}", file=sys.stderr)
         return 1
-    print(table(results))
+    print("\n".join([table(results)] + cycles.table(by_stage)).lstrip("\n"))
     noisy = [one["name"] for one in results if one["noisy"]]
     if noisy:
         print(f"\nThe machine was not quiet: ratios of {', '.join(noisy)} differ by more than "
@@ -164,7 +169,7 @@ def main():
     if arguments.plots:
         plot.write(results, arguments.plots)
     if arguments.json:
-        write(arguments.json, results, arguments, before)
+        write(arguments.json, results, by_stage, arguments, before)
     for line in longer:
         print(f"bench: {line}", file=sys.stderr)
     return 1 if slower or longer else 0

@@ -109,6 +109,8 @@ def group(name, stream, first, count):
 class Gateway(Contender):
     """Weir with one stream that comes in, for as many groups of one blind consumer as asked for."""
 
+    program = "weir"
+
     def __init__(self, capture, shape, run):
         self.socket = f"{run.directory}/weir.sock"
         config = f"{run.directory}/weir.json"
@@ -132,7 +134,7 @@ class Gateway(Contender):
                 "streams": streams,
                 "groups": groups,
             }, file)
-        super().__init__(["weir", "--config", config], f"{run.directory}/weir.log")
+        super().__init__([self.program, "--config", config], f"{run.directory}/weir.log")
 
     def sent(self):
         command = ["weirctl", "--socket", self.socket, "-j", "port", "list"]

@@ -6,11 +6,13 @@
 # shellcheck source=tests/system/_init.sh
 . "$(dirname "$0")/../system/_init.sh"
 
-# What keys_1m and native_N keep in buffers takes much.
+# What keys_1m, cycles and native_N keep in buffers takes much.
 need=512
 case " $* " in
 *" keys_1m "* | *" native_"*) need=1800 ;;
-*" --quick "* | *" --case "*) ;;
+*" --quick "*) ;;
+*" cycles "*) need=1800 ;;
+*" --case "*) ;;
 *) need=1800 ;;
 esac
 pages=--hugepages
