@@ -25,10 +25,23 @@ static json_t *present_templates(const struct weir_stream_report *stream)
 		weir_present_count(counts->malformed));
 }
 
+static json_t *present_options(const struct weir_stream_report *stream)
+{
+	const struct weir_template_counts *counts = &stream->stats.templates;
+
+	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "known",
+		weir_present_count(stream->option_records), "learned",
+		weir_present_count(counts->records_learned), "changed",
+		weir_present_count(counts->records_changed), "refreshed",
+		weir_present_count(counts->records_refreshed), "refused",
+		weir_present_count(counts->records_refused));
+}
+
 static json_t *present_replayed(const struct weir_group_stats *stats)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "templates",
-		weir_present_count(stats->template_replayed), "messages",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "templates",
+		weir_present_count(stats->template_replayed), "options",
+		weir_present_count(stats->options_replayed), "messages",
 		weir_present_count(stats->template_messages), "datagrams",
 		weir_present_count(stats->template_datagrams), "bytes",
 		weir_present_count(stats->template_bytes), "unsent",
@@ -40,7 +53,7 @@ static json_t *present_stream(const struct weir_stream_report *stream)
 	const struct weir_stream_stats *stats = &stream->stats;
 
 	return json_pack("{s:s, s:s, s:s, s:s, s:b, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
-			 "s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}",
+			 "s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}",
 		"name", stream->name, "tier", weir_tier_name(stream->tier), "path",
 		weir_path_name(stream->in_kernel ? WEIR_PATH_KERNEL : WEIR_PATH_GATEWAY), "key",
 		weir_key_kind_name(stream->key), "draining", stream->is_draining, "partitions",
@@ -57,7 +70,8 @@ static json_t *present_stream(const struct weir_stream_report *stream)
 		weir_present_count(stream->ring_messages), "ring_bytes",
 		weir_present_count(stream->ring_bytes), "age_ms",
 		weir_present_count(stream->age_ms), "templates", present_templates(stream),
-		"dropped", weir_present_dropped(stats->dropped));
+		"options", present_options(stream), "dropped",
+		weir_present_dropped(stats->dropped));
 }
 
 static void add_stream(void *context, const struct weir_stream_report *stream)

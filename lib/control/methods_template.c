@@ -5,7 +5,7 @@
 #include "control/present.h"
 #include "dataplane/templates_visit.h"
 
-/* The templates that are kept for consumers. */
+/* The templates and records of options data that are kept for consumers. */
 
 #define LIST_DEFAULT 100
 #define LIST_MOST    10000
@@ -18,6 +18,10 @@ struct listing {
 	uint64_t limit;
 	uint64_t matching;
 };
+
+static const char *const kinds[] = {[WEIR_TEMPLATE_PLAIN] = "template",
+	[WEIR_TEMPLATE_OPTIONS] = "options",
+	[WEIR_TEMPLATE_OPTION_RECORD] = "record"};
 
 static void add(void *context, const struct weir_template_seen *seen)
 {
@@ -38,8 +42,8 @@ static void add(void *context, const struct weir_template_seen *seen)
 			weir_address_format(&address, text, sizeof(text)), "port",
 			seen->exporter->port, "version", seen->exporter->version, "domain",
 			weir_present_count(seen->exporter->domain), "id", seen->id, "kind",
-			seen->is_options ? "options" : "template", "fields", seen->fields, "bytes",
-			seen->length, "age_ms", weir_present_count(seen->age_ms)));
+			kinds[seen->kind], "fields", seen->fields, "bytes", seen->length, "age_ms",
+			weir_present_count(seen->age_ms)));
 }
 
 static int read_exporter(const json_t *params, struct listing *listing, struct weir_error *error)
@@ -92,7 +96,7 @@ static const struct weir_rpc_param params[] = {
 	{.name = "limit",
 		.type = WEIR_RPC_INTEGER,
 		.maximum = LIST_MOST,
-		.help = "templates shown at most; 100 when not given"},
+		.help = "shown at most; 100 when not given"},
 	{.name = "offset",
 		.type = WEIR_RPC_INTEGER,
 		.maximum = INT64_MAX,
@@ -102,8 +106,8 @@ static const struct weir_rpc_param params[] = {
 
 static const struct weir_rpc_method methods[] = {
 	{"template_list",
-		"show the templates kept for consumers: whose, which, and when they were last "
-		"heard",
+		"show the templates, and the records of options data, kept for consumers: whose, "
+		"which, and when they were last heard",
 		WEIR_RPC_READ, params, "matching, templates", on_list},
 };
 

@@ -2,6 +2,7 @@
 #include "dataplane/classify.h"
 #include "dataplane/direct.h"
 #include "dataplane/hot.h"
+#include "dataplane/templates.h"
 
 #include <rte_prefetch.h>
 
@@ -84,13 +85,16 @@ static __rte_noinline bool hash_any(const struct weir_key_spec *key, struct quar
 	return true;
 }
 
-static __rte_noinline bool have_templates(const struct quartet *four)
+static __rte_noinline bool have_templates(
+	const struct weir_stream *stream, const struct quartet *four)
 {
 	bool found = false;
 
 	for (uint32_t i = 0; i < WEIR_FOUR; i++)
-		found |= weir_template_is_present(
-			four->frames[i] + WEIR_PLAIN_PAYLOAD, four->headers.payload_length[i]);
+		found |= weir_templates_are_in(stream,
+			weir_key_partition(four->hashes[i], stream->partition_count),
+			four->hashes[i], four->frames[i] + WEIR_PLAIN_PAYLOAD,
+			four->headers.payload_length[i]);
 	return found;
 }
 
@@ -133,7 +137,7 @@ static __rte_always_inline bool take(
 	if (intake->is_shed ||
 		!(stream->key.kind == WEIR_KEY_IPFIX ? hash_ipfix(four)
 						     : hash_any(&stream->key, four)) ||
-		(stream->template_bytes != 0 && four->has_sets && have_templates(four)))
+		(stream->template_bytes != 0 && four->has_sets && have_templates(stream, four)))
 		return false;
 	sample(worker, stream, intake->local, four);
 	weir_intake_take(

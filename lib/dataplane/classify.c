@@ -196,6 +196,7 @@ static __rte_always_inline void to_stream(struct weir_worker *worker, struct wei
 	enum weir_reason reason;
 	uint64_t hash = 0;
 	uint8_t flags = 0;
+	uint16_t index;
 
 	if (unlikely(intake->is_shed) && weir_shed_drops(&worker->shed, view->tier)) {
 		stream_drop(worker, stream, packet, WEIR_REASON_SHED);
@@ -208,16 +209,20 @@ static __rte_always_inline void to_stream(struct weir_worker *worker, struct wei
 		stream_drop(worker, stream, packet, reason);
 		return;
 	}
-	if (stream->template_bytes != 0 &&
-		unlikely(weir_template_is_present(payload, headers->payload_length)))
+	index = weir_key_partition(hash, stream->partition_count);
+	if (stream->template_bytes != 0 && unlikely(weir_templates_are_in(stream, index, hash,
+						   payload, headers->payload_length))) {
 		flags = WEIR_SLOT_TEMPLATES;
+		if (weir_stream_owner(stream, index) != worker->id)
+			weir_template_mark_message(weir_templates_of(stream, index), hash, payload,
+				headers->payload_length);
+	}
 	if (unlikely(--local->sample_left == 0)) {
 		struct weir_packet copy = *headers; /* so that the original need not be in memory */
 
 		local->sample_left = weir_hot_sample(worker, stream, hash, frame, &copy);
 	}
-	to_partition(worker, intake, packet, headers,
-		weir_key_partition(hash, stream->partition_count), flags, may_pass);
+	to_partition(worker, intake, packet, headers, index, flags, may_pass);
 }
 
 static bool is_own_address(const struct weir_snapshot *snapshot, const uint8_t *frame,

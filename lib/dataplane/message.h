@@ -13,11 +13,12 @@
 
 #define WEIR_SLOT_IPV6          0x01
 #define WEIR_SLOT_CHECKSUM_GOOD 0x02 /* UDP checksum verified, or none to verify */
-#define WEIR_SLOT_TEMPLATES     0x04 /* has sets with templates, in a stream that keeps them */
-#define WEIR_SLOT_STALE         0x08 /* older than what the port's program sent: see port.h */
-#define WEIR_SLOT_MISSED        0x10 /* empty: stands for one that the program took; see missed.h */
-#define WEIR_SLOT_TRACED        0x20 /* see trace.h */
-#define WEIR_SLOT_CONTEXT       0x40 /* see context.h */
+#define WEIR_SLOT_TEMPLATES                                                                        \
+	0x04 /* has templates or may have options data, in a stream that keeps them */
+#define WEIR_SLOT_STALE   0x08 /* older than what the port's program sent: see port.h */
+#define WEIR_SLOT_MISSED  0x10 /* empty: stands for one that the program took; see missed.h */
+#define WEIR_SLOT_TRACED  0x20 /* see trace.h */
+#define WEIR_SLOT_CONTEXT 0x40 /* see context.h */
 
 struct weir_message_slot {
 	struct rte_mbuf *mbuf;   /* NULL once nothing holds it any more */

@@ -55,9 +55,7 @@ static uint64_t first_sequence(const struct weir_dataplane *dataplane,
 
 static void init_templates(const struct weir_stream *stream, struct weir_partition *partition)
 {
-	size_t size = weir_templates_size(stream->template_bytes);
-
-	partition->templates = (void *)(stream->templates + partition->index * size);
+	partition->templates = weir_templates_of(stream, partition->index);
 	/* A seed that no exporter knows: it cannot choose where its entries go. */
 	weir_template_cache_init(
 		partition->templates, stream->template_bytes, rte_rand(), rte_get_tsc_hz());
@@ -108,9 +106,9 @@ struct weir_stream *weir_stream_create(const struct weir_dataplane *dataplane,
 	stream->local = allocate(dataplane->worker_count, sizeof(*stream->local));
 	stream->template_bytes = config->templates.bytes;
 	/* Pages of it are taken when they are used for the first time. */
+	stream->template_size = weir_templates_size(stream->template_bytes);
 	if (stream->template_bytes != 0)
-		stream->templates =
-			calloc(config->partitions, weir_templates_size(stream->template_bytes));
+		stream->templates = calloc(config->partitions, stream->template_size);
 	if (stream->partitions == NULL || stream->slots == NULL || stream->owners == NULL ||
 		stream->routed == NULL || stream->wanted == NULL || stream->loads == NULL ||
 		stream->hot == NULL || stream->local == NULL ||

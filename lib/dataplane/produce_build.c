@@ -2,6 +2,7 @@
 #include "dataplane/context.h"
 #include "dataplane/native_wire.h"
 #include "dataplane/produce.h"
+#include "dataplane/templates.h"
 #include "wire/key.h"
 #include "wire/template.h"
 
@@ -41,6 +42,25 @@ static enum weir_reason hash_key(const struct weir_producer_view *view,
 		&view->stream->stream->key, start, start + header + item->length, &headers, hash);
 }
 
+/* `hash` is that of the message's key, which the producer may have chosen. */
+static void look_for_templates(
+	const struct weir_stream *stream, struct weir_message_slot *slot, uint64_t hash)
+{
+	const uint8_t *payload =
+		rte_pktmbuf_mtod_offset(slot->mbuf, const uint8_t *, slot->l4_offset + 8);
+	struct weir_template_exporter exporter = weir_templates_exporter(slot);
+	uint16_t partition = weir_key_partition(hash, stream->partition_count);
+
+	if (exporter.version == 0)
+		return;
+	hash = weir_key_hash_address(exporter.address, exporter.family == 6, exporter.domain);
+	if (!weir_templates_are_in(stream, partition, hash, payload, slot->payload_length))
+		return;
+	slot->flags |= WEIR_SLOT_TEMPLATES;
+	weir_template_mark_message(
+		weir_templates_of(stream, partition), hash, payload, slot->payload_length);
+}
+
 enum weir_reason weir_produce_build(struct weir_worker *worker,
 	const struct weir_producer_view *view, const struct weir_produce_arrival *arrival,
 	struct weir_message_slot *slot, uint64_t *hash)
@@ -78,9 +98,8 @@ enum weir_reason weir_produce_build(struct weir_worker *worker,
 	slot->l4_offset = (uint16_t)(route->header_length - 8);
 	slot->l3_offset = 14;
 	slot->flags = WEIR_SLOT_CHECKSUM_GOOD | (route->ip_version == 6 ? WEIR_SLOT_IPV6 : 0);
-	if (view->stream->stream->template_bytes != 0 &&
-		weir_template_is_present(payload, item->length))
-		slot->flags |= WEIR_SLOT_TEMPLATES;
+	if (view->stream->stream->template_bytes != 0)
+		look_for_templates(view->stream->stream, slot, *hash);
 	slot->stream = view->stream->stream->slot;
 	if (unlikely(worker->trace_rules != 0))
 		weir_trace_produce(worker, view->stream->stream, slot, *hash);

@@ -18,7 +18,8 @@ struct turn {
 	uint32_t domain;
 	uint8_t version;
 	bool is_native;
-	uint32_t most; /* payload of one datagram */
+	uint32_t most;    /* payload of one datagram */
+	uint32_t pending; /* records of options data that go before the message's own */
 };
 
 /* What the lane misses at its cursor, in order; `from` 0: from the first on. */
@@ -33,35 +34,51 @@ static uint32_t length_of(const struct turn *turn, uint32_t entry)
 	return weir_template_entry_at(turn->cache, entry)->length;
 }
 
-/* As many as fit `room`; a native consumer's need not be in order. */
+static bool is_record(const struct weir_template_cache *cache, uint32_t entry)
+{
+	return weir_template_entry_at(cache, entry)->kind == WEIR_TEMPLATE_OPTION_RECORD;
+}
+
+/* As many as fit `room`; a native consumer's need not be in order, but records behind all. */
 static void pick(const struct turn *turn, uint32_t room, struct weir_replay_pick *pick)
 {
+	bool is_short = false; /* a template is left out */
+
 	pick->cache = turn->cache;
 	pick->version = turn->version;
+	pick->pending = turn->pending;
 	pick->count = 0;
 	pick->bytes = 0;
 	for (uint32_t entry = next_missing(turn, 0); entry != 0 && pick->count < WEIR_REPLAY_MOST;
 		entry = next_missing(turn, entry)) {
 		uint32_t length = length_of(turn, entry);
 
+		if (is_short && is_record(turn->cache, entry))
+			return;
 		if (pick->bytes + length <= room) {
 			pick->entries[pick->count++] = entry;
 			pick->bytes += length;
 		} else if (!turn->is_native) {
 			return;
+		} else {
+			is_short |= !is_record(turn->cache, entry);
 		}
 	}
 }
 
-static uint32_t count_missing(const struct turn *turn, uint32_t *bytes)
+/* Also of those that will be sent how many are data records. */
+static uint32_t count_missing(struct turn *turn, uint32_t *bytes)
 {
+	uint32_t room = turn->most - weir_template_header(turn->version);
 	uint32_t count = 0;
 
 	*bytes = 0;
+	turn->pending = 0;
 	for (uint32_t entry = next_missing(turn, 0); entry != 0;
 		entry = next_missing(turn, entry)) {
 		*bytes += length_of(turn, entry);
 		count++;
+		turn->pending += is_record(turn->cache, entry) && length_of(turn, entry) <= room;
 	}
 	return count;
 }
@@ -98,9 +115,13 @@ static void note_sent(const struct turn *turn, const struct weir_replay_pick *pi
 {
 	struct weir_group_stats *stats = turn->lane->stats;
 
-	for (uint32_t i = 0; i < pick->count; i++)
+	for (uint32_t i = 0; i < pick->count; i++) {
+		bool is_options_data = is_record(turn->cache, pick->entries[i]);
+
 		weir_template_set_had(turn->cache, pick->entries[i], turn->lane->template_lane);
-	stats->template_replayed += pick->count;
+		stats->options_replayed += is_options_data;
+		stats->template_replayed += !is_options_data;
+	}
 	stats->template_bytes += pick->bytes;
 }
 
@@ -298,7 +319,7 @@ bool weir_replay_again(struct weir_worker *worker, struct weir_outlet *outlet,
 				  ? weir_template_find(picked.cache, &exporter)
 				  : 0;
 	struct weir_message_slot stand_in;
-	bool is_sent;
+	bool is_short = false, is_sent;
 
 	/* It had no more room than this. All that held then and fits: a superset does no harm. */
 	for (uint32_t entry = domain != 0 ? weir_template_after(picked.cache, domain, 0, seq, 0)
@@ -307,8 +328,13 @@ bool weir_replay_again(struct weir_worker *worker, struct weir_outlet *outlet,
 		entry = weir_template_after(picked.cache, domain, entry, seq, 0)) {
 		uint32_t length = weir_template_entry_at(picked.cache, entry)->length;
 
-		if (picked.bytes + length > room)
+		if (is_short && is_record(picked.cache, entry))
+			break;
+		if (picked.bytes + length > room) {
+			is_short |= !is_record(picked.cache, entry);
 			continue;
+		}
+		picked.pending += is_record(picked.cache, entry);
 		picked.entries[picked.count++] = entry;
 		picked.bytes += length;
 	}

@@ -4,13 +4,15 @@
 #include "dataplane/worker.h"
 
 /*
- * Templates for a consumer that has not had them, before the message that may need them.
+ * Templates, and records of options data behind them, for a consumer that has not had them, before
+ * the message that may need them.
  *
  * Where they fit into the message's datagram they go in front of its sets: so no collector sees a
  * datagram or a sequence number more, and nothing comes between the two. Where they don't, they
  * get datagrams of their own, to blind consumers: of the message's exporter, domain and export
- * time. An IPFIX sequence number counts data records, so they have the message's (RFC 7011 3.1);
- * one of NetFlow v9 counts packets, so they have those before it, which the consumer was not sent
+ * time. An IPFIX sequence number counts data records (RFC 7011 3.1), so what goes has the message's
+ * less the records of options data that have still to go before the message's own; one of NetFlow
+ * v9 counts packets, so they have those before it, which the consumer was not sent
  * (RFC 3954 5.1). To a native consumer only what fits goes; the rest goes with the next message.
  *
  * They are charged to rates, credit and windows as what they are, and counted beside the law.
@@ -32,7 +34,7 @@ bool weir_replay_again(struct weir_worker *worker, struct weir_outlet *outlet,
 	const struct weir_route *route, const struct weir_lane *lane, uint64_t seq,
 	const struct weir_message_slot *slot);
 
-/* Templates for one datagram. */
+/* Templates and records for one datagram. */
 #define WEIR_REPLAY_MOST 256
 
 struct weir_replay_pick {
@@ -40,12 +42,13 @@ struct weir_replay_pick {
 	uint8_t version;
 	uint32_t count;
 	uint32_t bytes;
+	uint32_t pending; /* records of options data in it, and to come, before the message's own */
 	uint32_t entries[WEIR_REPLAY_MOST];
 };
 
 /*
  * replay_packet.c: what stands for `slot` when it is sent, with a buffer of its own, which the
- * caller frees: the message with the templates in front of its sets, or they alone, as if from
+ * caller frees: the message with what was picked in front of its sets, or that alone, as if from
  * the same exporter, `before` packets earlier. False without a buffer.
  */
 bool weir_replay_with(struct weir_worker *worker, const struct weir_message_slot *slot,

@@ -6,8 +6,12 @@
 
 #include "dataplane/native_wire.h"
 
-#define AT_COUNT    2  /* NetFlow v9: records; IPFIX: length of the message */
-#define AT_SEQUENCE 12 /* NetFlow v9 */
+#define AT_COUNT 2 /* NetFlow v9: records; IPFIX: length of the message */
+
+static uint32_t sequence_at(uint8_t version)
+{
+	return version == WEIR_TEMPLATE_IPFIX ? 8 : 12;
+}
 
 /* The frame up to the message's sets, in a buffer with room for `payload_length`. */
 static bool begin(struct weir_worker *worker, const struct weir_message_slot *slot, uint32_t header,
@@ -34,7 +38,7 @@ static bool begin(struct weir_worker *worker, const struct weir_message_slot *sl
 	return true;
 }
 
-static void write_templates(const struct weir_replay_pick *pick, uint8_t *at)
+static void write_sets(const struct weir_replay_pick *pick, uint8_t *at)
 {
 	for (uint32_t i = 0; i < pick->count; i++) {
 		weir_template_write(pick->cache, pick->entries[i], at);
@@ -53,6 +57,15 @@ static uint16_t swap(uint32_t value)
 	return rte_cpu_to_be_16((uint16_t)value);
 }
 
+/* A sequence number becomes lower; what that does to a sum. */
+static uint64_t count_back(uint8_t *at, uint32_t by)
+{
+	uint16_t high = weir_load16(at), low = weir_load16(at + 2);
+
+	weir_store32(at, rte_cpu_to_be_32(weir_load32be(at) - by));
+	return change16(high, weir_load16(at)) + change16(low, weir_load16(at + 2));
+}
+
 bool weir_replay_with(struct weir_worker *worker, const struct weir_message_slot *slot,
 	const struct weir_replay_pick *pick, struct weir_message_slot *stand_in)
 {
@@ -63,21 +76,23 @@ bool weir_replay_with(struct weir_worker *worker, const struct weir_message_slot
 	uint32_t added = pick->version == WEIR_TEMPLATE_IPFIX ? pick->bytes : pick->count;
 	uint16_t before, after, checksum;
 	uint8_t *payload;
-	uint64_t sum;
+	uint64_t sum = 0;
 
 	if (!begin(worker, slot, header, length, stand_in))
 		return false;
 	payload = rte_pktmbuf_mtod_offset(stand_in->mbuf, uint8_t *, slot->l4_offset + 8);
-	write_templates(pick, payload + header);
+	write_sets(pick, payload + header);
 	rte_memcpy(payload + header + pick->bytes, from + header, slot->payload_length - header);
 	before = weir_load16(payload + AT_COUNT);
 	after = swap(weir_load16be(payload + AT_COUNT) + added);
 	weir_store16(payload + AT_COUNT, after);
+	if (pick->version == WEIR_TEMPLATE_IPFIX)
+		sum = count_back(payload + sequence_at(pick->version), pick->pending);
 	checksum = weir_load16(payload - 2);
 	if (checksum == 0)
 		return true;
 	/* Changed by what changed, so that damage stays visible; the length is summed twice. */
-	sum = (uint16_t)~checksum + change16(before, after);
+	sum += (uint16_t)~checksum + change16(before, after);
 	sum += 2 * change16(swap(slot->payload_length + 8u), swap(length + 8));
 	sum += rte_raw_cksum(payload + header, pick->bytes);
 	checksum = (uint16_t)~weir_sum_fold(sum);
@@ -114,15 +129,14 @@ bool weir_replay_alone(struct weir_worker *worker, const struct weir_message_slo
 		return false;
 	frame = rte_pktmbuf_mtod(stand_in->mbuf, uint8_t *);
 	payload = frame + slot->l4_offset + 8;
-	write_templates(pick, payload + header);
+	write_sets(pick, payload + header);
 	if (pick->version == WEIR_TEMPLATE_IPFIX) {
 		weir_store16(payload + AT_COUNT, swap(header + pick->bytes));
+		before = pick->pending;
 	} else {
-		uint32_t sequence = weir_load32be(payload + AT_SEQUENCE) - before;
-
 		weir_store16(payload + AT_COUNT, swap(pick->count));
-		weir_store32(payload + AT_SEQUENCE, rte_cpu_to_be_32(sequence));
 	}
+	count_back(payload + sequence_at(pick->version), before);
 	/* It has the identification of the message's packet: it must not be fragmented. */
 	if (!(slot->flags & WEIR_SLOT_IPV6))
 		frame[slot->l3_offset + 6] |= 0x40;

@@ -58,6 +58,7 @@ static void fill_stream(const struct weir_dataplane *dataplane,
 
 		report->templates += *(const volatile uint32_t *)&cache->entries;
 		report->templates_expired += live(&cache->expired);
+		report->option_records += *(const volatile uint32_t *)&cache->records;
 	}
 	under_way = (int64_t)(report->stats.handed - report->stats.taken_over);
 	report->under_way = under_way > 0 ? (uint64_t)under_way : 0;

@@ -49,6 +49,7 @@ struct weir_stream_report {
 	uint64_t under_way;  /* between workers; 0 when a census cut through it */
 	uint64_t templates;  /* in force; as its workers run, as the next */
 	uint64_t templates_expired;
+	uint64_t option_records; /* in force */
 };
 
 /* One group's view of one stream. */

@@ -50,6 +50,7 @@ struct weir_group_stats {
 	uint64_t delivered_bytes; /* UDP payload */
 	/* Beside the law: */
 	uint64_t template_replayed;  /* templates put before messages that may need them */
+	uint64_t options_replayed;   /* records of options data, likewise */
 	uint64_t template_messages;  /* messages that they went in front of, in one datagram */
 	uint64_t template_datagrams; /* datagrams that they had for themselves */
 	uint64_t template_bytes;     /* UDP payload of both */

@@ -173,6 +173,7 @@ struct weir_stream {
 	uint64_t ring_bytes;
 	uint32_t template_bytes; /* of each partition; 0: none are kept */
 	uint8_t *templates;      /* of all partitions, one allocation */
+	size_t template_size;    /* memory of each partition's */
 	/* What each partition of the predecessor had as `changes` when its templates were carried
 	   over; immutable once published, NULL: that is not known */
 	uint32_t *carried;

@@ -32,7 +32,7 @@ static void see(void *context, const struct weir_template_cache *cache,
 		.exporter = &domain->exporter,
 		.id = entry->id,
 		.fields = entry->fields,
-		.is_options = entry->is_options,
+		.kind = entry->kind,
 		.heard = entry->heard,
 		.age_ms = age / (rte_get_tsc_hz() / 1000),
 		.set = set,
@@ -122,8 +122,9 @@ void weir_templates_changes(
 				&model->streams[i].object->local[id].stats.templates;
 
 			*changes += live(&counts->learned) + live(&counts->changed) +
-				    live(&counts->withdrawn);
-			*refreshes += live(&counts->refreshed);
+				    live(&counts->withdrawn) + live(&counts->records_learned) +
+				    live(&counts->records_changed);
+			*refreshes += live(&counts->refreshed) + live(&counts->records_refreshed);
 		}
 }
 

@@ -15,10 +15,10 @@ struct weir_template_seen {
 	const struct weir_template_exporter *exporter;
 	uint16_t id;
 	uint16_t fields;
-	bool is_options;
+	uint8_t kind;       /* enum weir_template_kind */
 	uint64_t heard;     /* TSC when the exporter sent it last */
 	uint64_t age_ms;    /* since then */
-	const uint8_t *set; /* it alone as a set */
+	const uint8_t *set; /* it alone as a set; records come behind their templates */
 	uint16_t length;    /* of the set */
 };
 typedef void (*weir_template_seen_visit)(void *context, const struct weir_template_seen *seen);

@@ -62,7 +62,7 @@ static bool read_netflow9(struct weir_template_record *record, uint32_t room)
 	return record->fields != 0 && record->length <= room;
 }
 
-/* Go on to the next set with templates. */
+/* Go on to the next set with templates, or one of data if that is wanted. */
 static enum weir_template_step next_set(struct weir_template_walk *walk)
 {
 	const uint8_t *at = walk->end;
@@ -77,6 +77,8 @@ static enum weir_template_step next_set(struct weir_template_walk *walk)
 		walk->is_options = id & 1;
 		if (weir_template_is_set(walk->version, id))
 			return WEIR_TEMPLATE_RECORD;
+		if (walk->wants_data && id >= WEIR_TEMPLATE_ID_LEAST)
+			return WEIR_TEMPLATE_DATA;
 		at = walk->end;
 	}
 	return WEIR_TEMPLATE_END;
@@ -86,6 +88,14 @@ static enum weir_template_step next_set(struct weir_template_walk *walk)
 static bool is_padding(const struct weir_template_walk *walk)
 {
 	return walk->end - walk->at < 4 || weir_load32be(walk->at) == 0;
+}
+
+static void take_set(struct weir_template_walk *walk, struct weir_template_record *record)
+{
+	*record = (struct weir_template_record){.bytes = walk->at,
+		.length = (uint32_t)(walk->end - walk->at),
+		.id = weir_load16be(walk->at - WEIR_TEMPLATE_SET_HEADER)};
+	walk->at = walk->end;
 }
 
 enum weir_template_step weir_template_next(
@@ -99,6 +109,8 @@ enum weir_template_step weir_template_next(
 		return WEIR_TEMPLATE_END;
 	while (step == WEIR_TEMPLATE_RECORD && is_padding(walk))
 		step = next_set(walk);
+	if (step == WEIR_TEMPLATE_DATA)
+		take_set(walk, record);
 	if (step != WEIR_TEMPLATE_RECORD)
 		return step;
 	room = (uint32_t)(walk->end - walk->at);

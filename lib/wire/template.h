@@ -8,8 +8,9 @@
 
 /*
  * Templates in IPFIX messages (RFC 7011 3) and NetFlow v9 packets (RFC 3954 5): which sets hold
- * some, and where each begins and ends. Everything is checked against the message's end; what
- * precedes a fault is good. Freestanding, see parse.h.
+ * some, and where each begins and ends; for what the data of options means see template_options.h.
+ * Everything is checked against the message's end; what precedes a fault is good. Freestanding, see
+ * parse.h.
  */
 
 #define WEIR_TEMPLATE_IPFIX    10
@@ -48,8 +49,30 @@ static inline bool weir_template_is_set(uint8_t version, uint16_t id)
 	return (id & ~1u) == (version == WEIR_TEMPLATE_IPFIX ? 2u : 0u);
 }
 
-/* Whether the message has a set with templates. Looks at the headers of sets alone. */
-static inline bool weir_template_is_present(const uint8_t *payload, uint32_t length)
+/*
+ * Marks: a filter over the sets that are of options templates of one partition's exporters, by the
+ * hash of exporter and domain and the set's id. A mark too many costs a look at the message.
+ */
+#define WEIR_TEMPLATE_MARKS 64 /* words */
+
+static inline uint32_t weir_template_mark(uint64_t hash, uint16_t id)
+{
+	return ((uint32_t)hash + id * 0x9e3779b1u) >> 20;
+}
+
+static inline bool weir_template_is_marked(const uint64_t *marks, uint64_t hash, uint16_t id)
+{
+	uint32_t mark = weir_template_mark(hash, id);
+
+	return __atomic_load_n(&marks[mark / 64], __ATOMIC_RELAXED) >> (mark % 64) & 1;
+}
+
+/*
+ * Whether the message has a set with templates, or one that is marked; `hash` is
+ * weir_key_hash_address of its exporter. Looks at the headers of sets alone.
+ */
+static inline bool weir_template_is_present(
+	const uint8_t *payload, uint32_t length, const uint64_t *marks, uint64_t hash)
 {
 	uint8_t version = weir_template_version(payload, length);
 	const uint8_t *at, *end;
@@ -59,9 +82,9 @@ static inline bool weir_template_is_present(const uint8_t *payload, uint32_t len
 	at = payload + weir_template_header(version);
 	end = payload + weir_template_end(version, payload, length);
 	while (end - at >= WEIR_TEMPLATE_SET_HEADER) {
-		uint16_t size = weir_load16be(at + 2);
+		uint16_t id = weir_load16be(at), size = weir_load16be(at + 2);
 
-		if (weir_template_is_set(version, weir_load16be(at)))
+		if (weir_template_is_set(version, id) || weir_template_is_marked(marks, hash, id))
 			return true;
 		if (size < WEIR_TEMPLATE_SET_HEADER)
 			return false;
@@ -85,6 +108,7 @@ struct weir_template_walk {
 	const uint8_t *message_end;
 	uint8_t version;
 	bool is_options;
+	bool wants_data; /* data sets as well, each as a whole */
 };
 
 static inline void weir_template_begin(
@@ -97,11 +121,13 @@ static inline void weir_template_begin(
 	walk->at = payload + weir_template_header(walk->version);
 	walk->end = walk->at;
 	walk->is_options = false;
+	walk->wants_data = false;
 }
 
 enum weir_template_step {
 	WEIR_TEMPLATE_END,
 	WEIR_TEMPLATE_RECORD,
+	WEIR_TEMPLATE_DATA,      /* the content of a data set, under its id */
 	WEIR_TEMPLATE_MALFORMED, /* what follows cannot be told apart */
 };
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "wire/template_cache.h"
 
+#include "wire/key.h"
 #include "wire/template_blocks.h"
 
-/* What the cache takes in, and what goes. */
+/* The cache's memory: what is there, and what goes. */
 
-#define DOMAIN_SHARE    4 /* a domain gets one in so many blocks */
+#define DOMAIN_SHARE    4     /* a domain gets one in so many blocks */
+#define RECORD_SHARE    3 / 4 /* of all and of a domain's, for records */
 #define BLOCKS_A_BUCKET 4
 
 static uint32_t bucket_count(uint32_t blocks)
@@ -63,9 +65,14 @@ static uint32_t blocks_for(uint32_t length)
 static void free_entry(struct weir_template_cache *cache, uint32_t number)
 {
 	struct weir_template_entry *entry = template_entry(cache, number);
-	uint32_t more = entry->more;
+	struct weir_template_domain *domain = template_domain(cache, entry->domain);
+	uint32_t more = entry->more, blocks = blocks_for(entry->length);
 
-	template_domain(cache, entry->domain)->blocks -= blocks_for(entry->length);
+	domain->blocks -= blocks;
+	if (entry->kind == WEIR_TEMPLATE_OPTION_RECORD) {
+		domain->record_blocks -= blocks;
+		cache->record_blocks -= blocks;
+	}
 	give_block(cache, number);
 	while (more != 0) {
 		const struct weir_template_more *rest = template_block(cache, more);
@@ -76,18 +83,37 @@ static void free_entry(struct weir_template_cache *cache, uint32_t number)
 	}
 }
 
-/* It is in force no longer: lanes below `seq` may still need it. */
-static void close_entry(struct weir_template_cache *cache, uint32_t number, uint64_t seq)
+static void close_records(
+	struct weir_template_cache *cache, uint32_t domain, uint16_t id, uint64_t seq)
+{
+	const struct weir_template_domain *place = template_domain(cache, domain);
+
+	for (uint32_t number = place->record_blocks != 0 ? place->first : 0; number != 0;
+		number = template_entry(cache, number)->next) {
+		const struct weir_template_entry *entry = template_entry(cache, number);
+
+		if (entry->kind == WEIR_TEMPLATE_OPTION_RECORD && entry->id == id &&
+			entry->until == UINT64_MAX)
+			template_close(cache, number, seq);
+	}
+}
+
+void template_close(struct weir_template_cache *cache, uint32_t number, uint64_t seq)
 {
 	struct weir_template_entry *entry = template_entry(cache, number);
-	uint32_t *link = template_entry_bucket(cache, entry->domain, entry->id);
+	uint32_t *link = template_entry_bucket(cache, entry->domain, entry->id, entry->key);
 
 	while (*link != number)
 		link = &template_entry(cache, *link)->chain;
 	*link = entry->chain;
 	entry->until = seq;
-	cache->entries--;
 	cache->changes++;
+	if (entry->kind == WEIR_TEMPLATE_OPTION_RECORD)
+		cache->records--;
+	else
+		cache->entries--;
+	if (entry->kind == WEIR_TEMPLATE_OPTIONS)
+		close_records(cache, entry->domain, entry->id, seq);
 }
 
 static void free_domain(struct weir_template_cache *cache, uint32_t number)
@@ -104,12 +130,39 @@ static void free_domain(struct weir_template_cache *cache, uint32_t number)
 	give_block(cache, number);
 }
 
+static void add_mark(uint64_t *marks, uint64_t hash, uint16_t id)
+{
+	uint32_t mark = weir_template_mark(hash, id);
+
+	__atomic_fetch_or(&marks[mark / 64], UINT64_C(1) << (mark % 64), __ATOMIC_RELAXED);
+}
+
+static uint64_t hash_of(const struct weir_template_exporter *exporter)
+{
+	return weir_key_hash_address(exporter->address, exporter->family == 6, exporter->domain);
+}
+
+void weir_template_mark_message(
+	struct weir_template_cache *cache, uint64_t hash, const uint8_t *payload, uint32_t length)
+{
+	struct weir_template_walk walk;
+	struct weir_template_record record;
+
+	weir_template_begin(&walk, payload, length);
+	while (weir_template_next(&walk, &record) == WEIR_TEMPLATE_RECORD)
+		if (record.is_options && record.fields != 0)
+			add_mark(cache->marks, hash, record.id);
+}
+
+/* `marks`: of what stays. */
 static void purge_domain(struct weir_template_cache *cache, uint32_t number,
-	const struct weir_template_moment *moment)
+	const struct weir_template_moment *moment, uint64_t *marks)
 {
 	struct weir_template_domain *domain = template_domain(cache, number);
+	uint64_t hash = hash_of(&domain->exporter);
 	uint32_t *link = &domain->first;
 
+	domain->last = 0;
 	while (*link != 0) {
 		uint32_t next = *link;
 		struct weir_template_entry *entry = template_entry(cache, next);
@@ -117,12 +170,16 @@ static void purge_domain(struct weir_template_cache *cache, uint32_t number,
 			      (int64_t)(moment->now - entry->heard - cache->lifetime) > 0;
 
 		if (!is_old && entry->until > moment->tail) {
+			if (entry->kind == WEIR_TEMPLATE_OPTIONS && entry->until == UINT64_MAX)
+				add_mark(marks, hash, entry->id);
+			domain->last = next;
 			link = &entry->next;
 			continue;
 		}
-		cache->expired += is_old;
+		cache->expired += is_old && entry->kind != WEIR_TEMPLATE_OPTION_RECORD;
+		/* Records that it laid out are of no use to any lane then. */
 		if (entry->until == UINT64_MAX)
-			close_entry(cache, next, moment->seq);
+			template_close(cache, next, 0);
 		*link = entry->next;
 		free_entry(cache, next);
 	}
@@ -130,14 +187,16 @@ static void purge_domain(struct weir_template_cache *cache, uint32_t number,
 		free_domain(cache, number);
 }
 
-static bool is_purge_due(
+bool template_is_purge_due(
 	const struct weir_template_cache *cache, const struct weir_template_moment *moment)
 {
 	return moment->now - cache->purged >= cache->pause;
 }
 
-static void purge(struct weir_template_cache *cache, const struct weir_template_moment *moment)
+void template_purge(struct weir_template_cache *cache, const struct weir_template_moment *moment)
 {
+	uint64_t marks[WEIR_TEMPLATE_MARKS] = {0};
+
 	cache->purged = moment->now;
 	for (uint32_t i = 0; i < cache->buckets; i++) {
 		uint32_t number = template_buckets(cache)[i];
@@ -145,19 +204,23 @@ static void purge(struct weir_template_cache *cache, const struct weir_template_
 		while (number != 0) {
 			uint32_t next = template_domain(cache, number)->chain;
 
-			purge_domain(cache, number, moment);
+			purge_domain(cache, number, moment, marks);
 			number = next;
 		}
 	}
+	/* Others read them for each message: only what changes is written. */
+	for (uint32_t i = 0; i < WEIR_TEMPLATE_MARKS; i++)
+		if (cache->marks[i] != marks[i])
+			__atomic_store_n(&cache->marks[i], marks[i], __ATOMIC_RELAXED);
 }
 
 void weir_template_purge(
 	struct weir_template_cache *cache, const struct weir_template_moment *moment)
 {
-	if (!is_purge_due(cache, moment))
+	if (!template_is_purge_due(cache, moment))
 		return;
 	template_begin_write(cache);
-	purge(cache, moment);
+	template_purge(cache, moment);
 	template_end_write(cache);
 }
 
@@ -200,22 +263,19 @@ static uint8_t *next_part(
 	return rest->bytes;
 }
 
-/* Walk the parts of a set: equal to `set`, or to be copied in one direction. */
-enum part_use { PART_COMPARE, PART_STORE, PART_LOAD };
-
-static bool use_parts(const struct weir_template_cache *cache, struct weir_template_entry *entry,
-	uint8_t *set, enum part_use use)
+bool template_use(const struct weir_template_cache *cache, struct weir_template_entry *entry,
+	uint8_t *set, enum template_use use)
 {
 	uint32_t room = entry->length < TEMPLATE_FIRST ? entry->length : (uint32_t)TEMPLATE_FIRST;
 	uint32_t more = entry->more, at = 0;
 	uint8_t *part = entry->bytes;
 
 	for (;;) {
-		if (use == PART_COMPARE && memcmp(part, set + at, room) != 0)
+		if (use == TEMPLATE_COMPARE && memcmp(part, set + at, room) != 0)
 			return false;
-		if (use == PART_STORE)
+		if (use == TEMPLATE_STORE)
 			memcpy(part, set + at, room);
-		if (use == PART_LOAD)
+		if (use == TEMPLATE_LOAD)
 			memcpy(set + at, part, room);
 		at += room;
 		if (at == entry->length)
@@ -226,49 +286,72 @@ static bool use_parts(const struct weir_template_cache *cache, struct weir_templ
 
 void weir_template_write(const struct weir_template_cache *cache, uint32_t entry, uint8_t *to)
 {
-	use_parts(cache, template_entry(cache, entry), to, PART_LOAD);
+	template_use(cache, template_entry(cache, entry), to, TEMPLATE_LOAD);
 }
 
-/* A set with one record, as it is kept and sent. */
-struct new_entry {
-	uint8_t *set;
-	uint16_t length;
-	uint16_t id;
-	uint16_t fields;
-	bool is_options;
-};
-
-static bool has_room(const struct weir_template_cache *cache, uint32_t domain, uint32_t blocks)
+static bool has_room(const struct weir_template_cache *cache, uint32_t domain, uint32_t blocks,
+	enum weir_template_kind kind)
 {
 	uint32_t has = domain != 0 ? template_domain(cache, domain)->blocks : 0;
+	uint32_t has_records = domain != 0 ? template_domain(cache, domain)->record_blocks : 0;
 
+	if (kind == WEIR_TEMPLATE_OPTION_RECORD &&
+		(cache->record_blocks + blocks > cache->blocks * RECORD_SHARE ||
+			has_records + blocks > cache->blocks / DOMAIN_SHARE * RECORD_SHARE))
+		return false;
 	return cache->used + blocks + (domain == 0) <= cache->blocks &&
 	       has + blocks <= cache->blocks / DOMAIN_SHARE;
 }
 
-/* The new entry's number, 0 without room. */
-static uint32_t add_entry(struct weir_template_cache *cache, uint32_t *domain,
-	const struct weir_template_exporter *exporter, const struct new_entry *new)
+/* Templates at the front, records at the back: so each is behind its template. */
+static void link_entry(struct weir_template_cache *cache, uint32_t number, uint32_t blocks)
+{
+	struct weir_template_entry *entry = template_entry(cache, number);
+	struct weir_template_domain *domain = template_domain(cache, entry->domain);
+	uint32_t *bucket = template_entry_bucket(cache, entry->domain, entry->id, entry->key);
+
+	entry->chain = *bucket;
+	*bucket = number;
+	domain->blocks += blocks;
+	cache->changes++;
+	if (entry->kind == WEIR_TEMPLATE_OPTION_RECORD) {
+		domain->record_blocks += blocks;
+		cache->record_blocks += blocks;
+		cache->records++;
+		*(domain->last != 0 ? &template_entry(cache, domain->last)->next : &domain->first) =
+			number;
+		domain->last = number;
+		return;
+	}
+	cache->entries++;
+	entry->next = domain->first;
+	domain->first = number;
+	if (domain->last == 0)
+		domain->last = number;
+	if (entry->kind == WEIR_TEMPLATE_OPTIONS)
+		add_mark(cache->marks, hash_of(&domain->exporter), entry->id);
+}
+
+uint32_t template_add(struct weir_template_cache *cache, uint32_t *domain,
+	const struct weir_template_exporter *exporter, const struct template_new *new)
 {
 	uint32_t blocks = blocks_for(new->length);
 	struct weir_template_entry *entry;
-	uint32_t number, *bucket;
+	uint32_t number;
 
-	if (!has_room(cache, *domain, blocks))
+	if (!has_room(cache, *domain, blocks, new->kind))
 		return 0;
 	if (*domain == 0)
 		*domain = add_domain(cache, exporter);
 	number = take_block(cache);
 	entry = template_entry(cache, number);
-	bucket = template_entry_bucket(cache, *domain, new->id);
-	*entry = (struct weir_template_entry){.chain = *bucket,
-		.next = template_domain(cache, *domain)->first,
-		.domain = *domain,
+	*entry = (struct weir_template_entry){.domain = *domain,
 		.until = UINT64_MAX,
+		.key = new->key,
 		.id = new->id,
 		.length = new->length,
 		.fields = new->fields,
-		.is_options = new->is_options};
+		.kind = (uint8_t) new->kind};
 	for (uint32_t i = 1; i < blocks; i++) {
 		uint32_t more = take_block(cache);
 		struct weir_template_more *rest = template_block(cache, more);
@@ -276,209 +359,7 @@ static uint32_t add_entry(struct weir_template_cache *cache, uint32_t *domain,
 		rest->more = entry->more;
 		entry->more = more;
 	}
-	use_parts(cache, entry, new->set, PART_STORE);
-	*bucket = number;
-	template_domain(cache, *domain)->first = number;
-	template_domain(cache, *domain)->blocks += blocks;
-	cache->entries++;
-	cache->changes++;
+	template_use(cache, entry, new->set, TEMPLATE_STORE);
+	link_entry(cache, number, blocks);
 	return number;
-}
-
-static void withdraw(struct weir_template_cache *cache, uint32_t domain,
-	const struct weir_template_record *record, uint64_t seq,
-	struct weir_template_counts *counts)
-{
-	uint32_t number = domain != 0 && record->id >= WEIR_TEMPLATE_ID_LEAST
-				  ? template_current(cache, domain, record->id)
-				  : 0;
-
-	if (number != 0) {
-		close_entry(cache, number, seq);
-		counts->withdrawn++;
-	}
-	if (domain == 0 || record->id >= WEIR_TEMPLATE_ID_LEAST)
-		return;
-	for (number = template_domain(cache, domain)->first; number != 0;
-		number = template_entry(cache, number)->next) {
-		const struct weir_template_entry *entry = template_entry(cache, number);
-
-		if (entry->until == UINT64_MAX && entry->is_options == record->is_options) {
-			close_entry(cache, number, seq);
-			counts->withdrawn++;
-		}
-	}
-}
-
-/* What the record is as a set of its own. `set` has room for the largest. */
-static void make_set(const struct weir_template_record *record, uint8_t version, uint8_t *set,
-	struct new_entry *new)
-{
-	uint32_t length = (WEIR_TEMPLATE_SET_HEADER + record->length + 3) & ~3u;
-	uint16_t id = (uint16_t)((version == WEIR_TEMPLATE_IPFIX ? 2 : 0) + record->is_options);
-
-	memset(set + length - 4, 0, 4);
-	set[0] = (uint8_t)(id >> 8);
-	set[1] = (uint8_t)id;
-	set[2] = (uint8_t)(length >> 8);
-	set[3] = (uint8_t)length;
-	memcpy(set + WEIR_TEMPLATE_SET_HEADER, record->bytes, record->length);
-	*new = (struct new_entry){.set = set,
-		.length = (uint16_t)length,
-		.id = record->id,
-		.fields = record->fields,
-		.is_options = record->is_options};
-}
-
-static void define(struct weir_template_cache *cache, uint32_t *domain,
-	const struct weir_template_exporter *exporter, const struct weir_template_record *record,
-	const struct weir_template_moment *moment, struct weir_template_counts *counts)
-{
-	uint8_t set[WEIR_TEMPLATE_LARGEST];
-	uint32_t known = *domain != 0 ? template_current(cache, *domain, record->id) : 0;
-	struct weir_template_entry *entry;
-	struct new_entry new;
-	uint32_t number;
-
-	if (record->length > WEIR_TEMPLATE_LARGEST - WEIR_TEMPLATE_SET_HEADER - 3) {
-		counts->refused++;
-		if (known != 0)
-			close_entry(cache, known, moment->seq);
-		return;
-	}
-	make_set(record, exporter->version, set, &new);
-	if (known != 0) {
-		entry = template_entry(cache, known);
-		if (entry->length == new.length && use_parts(cache, entry, set, PART_COMPARE)) {
-			entry->heard = moment->now;
-			counts->refreshed++;
-			return;
-		}
-		close_entry(cache, known, moment->seq);
-	}
-	number = add_entry(cache, domain, exporter, &new);
-	if (number == 0) {
-		counts->refused++;
-		return;
-	}
-	counts->learned += known == 0;
-	counts->changed += known != 0;
-	entry = template_entry(cache, number);
-	entry->since = moment->seq;
-	entry->heard = moment->now;
-	entry->had = UINT64_MAX;
-}
-
-void weir_template_learn(struct weir_template_cache *cache,
-	const struct weir_template_exporter *exporter, const uint8_t *payload, uint32_t length,
-	const struct weir_template_moment *moment, struct weir_template_counts *counts)
-{
-	struct weir_template_walk walk;
-	struct weir_template_record record;
-	enum weir_template_step step;
-	uint32_t domain;
-
-	template_begin_write(cache);
-	/* Now and then in any case: what has expired is not counted as there. */
-	if (is_purge_due(cache, moment))
-		purge(cache, moment);
-	domain = weir_template_find(cache, exporter);
-	weir_template_begin(&walk, payload, length);
-	while ((step = weir_template_next(&walk, &record)) == WEIR_TEMPLATE_RECORD) {
-		if (record.fields == 0)
-			withdraw(cache, domain, &record, moment->seq, counts);
-		else
-			define(cache, &domain, exporter, &record, moment, counts);
-	}
-	counts->malformed += step == WEIR_TEMPLATE_MALFORMED;
-	template_end_write(cache);
-}
-
-bool weir_template_restore(struct weir_template_cache *cache,
-	const struct weir_template_exporter *exporter, const uint8_t *set, uint16_t length,
-	uint64_t since, uint64_t heard)
-{
-	uint32_t domain = weir_template_find(cache, exporter);
-	uint8_t own[WEIR_TEMPLATE_LARGEST];
-	struct weir_template_record record = {.bytes = set + WEIR_TEMPLATE_SET_HEADER};
-	struct weir_template_walk walk = {
-		.version = exporter->version, .message_end = set + length, .at = set, .end = set};
-	struct new_entry new;
-	uint32_t number;
-
-	if (length > sizeof(own) || weir_template_next(&walk, &record) != WEIR_TEMPLATE_RECORD ||
-		record.fields == 0)
-		return false;
-	make_set(&record, exporter->version, own, &new);
-	if (domain != 0 && template_current(cache, domain, record.id) != 0)
-		return false;
-	number = add_entry(cache, &domain, exporter, &new);
-	if (number == 0)
-		return false;
-	template_entry(cache, number)->since = since;
-	template_entry(cache, number)->heard = heard;
-	return true;
-}
-
-/* The entry of `from` is of the exporter, whose block here is *domain, or 0. */
-static bool catch_up_with(struct weir_template_cache *cache, uint32_t *domain,
-	const struct weir_template_exporter *exporter, const struct weir_template_cache *from,
-	uint32_t number)
-{
-	const struct weir_template_entry *other = template_entry(from, number);
-	uint32_t known = *domain != 0 ? template_current(cache, *domain, other->id) : 0;
-	struct weir_template_entry *entry = known != 0 ? template_entry(cache, known) : NULL;
-	int64_t later = entry != NULL ? (int64_t)(other->heard - entry->heard) : 1;
-	uint8_t set[WEIR_TEMPLATE_LARGEST];
-	struct new_entry new = {.set = set,
-		.length = other->length,
-		.id = other->id,
-		.fields = other->fields,
-		.is_options = other->is_options};
-
-	if (other->until != UINT64_MAX) {
-		/* Nothing may have come in its place. */
-		if (entry != NULL && later >= 0 &&
-			template_current(from, other->domain, other->id) == 0)
-			close_entry(cache, known, 0);
-		return false;
-	}
-	if (later <= 0)
-		return false;
-	weir_template_write(from, number, set);
-	if (entry != NULL &&
-		entry->length == new.length &&use_parts(cache, entry, set, PART_COMPARE)) {
-		entry->heard = other->heard;
-		return false;
-	}
-	if (entry != NULL)
-		close_entry(cache, known, 0);
-	known = add_entry(cache, domain, exporter, &new);
-	if (known == 0)
-		return false;
-	template_entry(cache, known)->heard = other->heard;
-	return true;
-}
-
-bool weir_template_catch_up(struct weir_template_cache *cache,
-	const struct weir_template_cache *from, weir_template_choice choice, const void *context)
-{
-	bool has_new = false;
-
-	template_begin_write(cache);
-	for (uint32_t i = 0; i < from->buckets; i++)
-		for (uint32_t number = template_buckets(from)[i]; number != 0;) {
-			const struct weir_template_domain *other = template_domain(from, number);
-			uint32_t domain = weir_template_find(cache, &other->exporter);
-
-			number = other->chain;
-			if (!choice(context, &other->exporter))
-				continue;
-			for (uint32_t entry = other->first; entry != 0;
-				entry = template_entry(from, entry)->next)
-				has_new |= catch_up_with(
-					cache, &domain, &other->exporter, from, entry);
-		}
-	template_end_write(cache);
-	return has_new;
 }

@@ -9,14 +9,18 @@
 #include "wire/template.h"
 
 /*
- * The templates of the exporters of one partition, and which of its lanes' consumers have had
- * them. A definition is in force from the message that brought it, `since`, to the one that
- * replaced or withdrew it, `until`, both sequence numbers of the partition: lanes behind the head
- * get what held where they stand. Past definitions go when no lane can stand there any more.
+ * The templates of the exporters of one partition, the records of options data with them, and
+ * which of its lanes' consumers have had them. A definition is in force from the message that
+ * brought it, `since`, to the one that replaced or withdrew it, `until`, both sequence numbers of
+ * the partition: lanes behind the head get what held where they stand. Past definitions go when no
+ * lane can stand there any more.
  *
  * A lane is a bit. A new definition counts as had by all: each lane is going to meet it in its
  * message. It is missing where a message was dropped, and for a lane whose consumer is another
  * than before.
+ *
+ * A record of options data holds until one with the same key comes, see template_options.h, or its
+ * template goes. Records have no more than three quarters of what templates may have.
  *
  * One block of memory that holds no pointers, of fixed size, in pieces of WEIR_TEMPLATE_BLOCK
  * bytes. When it is full, or one domain has a quarter of it, a definition is refused, and the
@@ -40,10 +44,18 @@ struct weir_template_exporter {
 
 struct weir_template_domain {
 	struct weir_template_exporter exporter;
-	uint32_t chain;   /* next in its bucket; all links are numbers of blocks, 0: none */
-	uint32_t first;   /* entry */
-	uint32_t blocks;  /* that its entries use */
-	uint64_t missing; /* bit a lane: some entry may be missing */
+	uint32_t chain;  /* next in its bucket; all links are numbers of blocks, 0: none */
+	uint32_t first;  /* entry */
+	uint32_t last;   /* entry; records are behind all templates, in the order they came in */
+	uint32_t blocks; /* that its entries use */
+	uint32_t record_blocks; /* of them its records */
+	uint64_t missing;       /* bit a lane: some entry may be missing */
+};
+
+enum weir_template_kind {
+	WEIR_TEMPLATE_PLAIN,
+	WEIR_TEMPLATE_OPTIONS,
+	WEIR_TEMPLATE_OPTION_RECORD,
 };
 
 struct weir_template_entry {
@@ -55,10 +67,11 @@ struct weir_template_entry {
 	uint64_t until; /* UINT64_MAX: in force at the head */
 	uint64_t heard; /* when it was last sent by the exporter */
 	uint64_t had;   /* bit a lane */
+	uint64_t key;   /* of a record */
 	uint16_t id;
-	uint16_t length; /* of the set that has this template alone, a multiple of 4 */
+	uint16_t length; /* of the set that has this template or record alone, a multiple of 4 */
 	uint16_t fields;
-	uint8_t is_options;
+	uint8_t kind;    /* enum weir_template_kind */
 	uint8_t bytes[]; /* as much of the set as fits the block */
 };
 
@@ -70,14 +83,19 @@ struct weir_template_cache {
 	uint64_t pause;    /* between two searches for what can go; the owner's */
 	uint64_t lifetime; /* 0: without end; the owner's, as all below */
 	uint64_t purged;   /* time of the last search */
-	uint64_t expired;  /* entries that went for their age */
+	uint64_t expired;  /* templates that went for their age */
 	uint32_t top;      /* blocks from 1 on that were ever used */
 	uint32_t free;     /* one of those that are free again */
 	uint32_t used;
 	uint32_t domains;
-	uint32_t entries;                      /* in force */
-	uint32_t changes;                      /* definitions that came into force or went */
+	uint32_t entries;       /* templates in force */
+	uint32_t records;       /* in force */
+	uint32_t record_blocks; /* that records use */
+	uint32_t changes;       /* definitions and records that came into force or went */
 	uint32_t missing[WEIR_TEMPLATE_LANES]; /* domains with that bit */
+	/* Of options templates in force; any thread reads, and may add what the owner is to learn.
+	 */
+	uint64_t marks[WEIR_TEMPLATE_MARKS];
 };
 
 /* What became of the records of messages. */
@@ -88,6 +106,11 @@ struct weir_template_counts {
 	uint64_t withdrawn;
 	uint64_t refused;   /* no room */
 	uint64_t malformed; /* messages */
+	/* Records of options data. */
+	uint64_t records_learned;
+	uint64_t records_changed;
+	uint64_t records_refreshed;
+	uint64_t records_refused; /* no room, or not to be told apart: see template_options.h */
 };
 
 /* The message that is looked at. */
@@ -103,11 +126,17 @@ size_t weir_template_cache_size(uint32_t bytes);
 void weir_template_cache_init(
 	struct weir_template_cache *cache, uint32_t bytes, uint64_t seed, uint64_t pause);
 
-/* Take in all records of a message. */
+/* The sets of options data that the message defines are marked, for who looks before the owner. */
+void weir_template_mark_message(
+	struct weir_template_cache *cache, uint64_t hash, const uint8_t *payload, uint32_t length);
+/* Take in all templates and records of options data of a message. */
 void weir_template_learn(struct weir_template_cache *cache,
 	const struct weir_template_exporter *exporter, const uint8_t *payload, uint32_t length,
 	const struct weir_template_moment *moment, struct weir_template_counts *counts);
-/* What `set`, of one record, defines holds from `since` on, for no lane yet. False: no room. */
+/*
+ * What `set`, of one template or record, defines holds from `since` on, for no lane yet. A record
+ * after its template. False: no room.
+ */
 bool weir_template_restore(struct weir_template_cache *cache,
 	const struct weir_template_exporter *exporter, const uint8_t *set, uint16_t length,
 	uint64_t since, uint64_t heard);

@@ -67,44 +67,88 @@ static void note_past(
 	}
 }
 
-static void note(struct weir_template_cache *cache, uint32_t domain,
-	struct weir_template_walk *walk, uint64_t seq, uint8_t lane, bool has_had)
+/* What a message says of one entry, which is in force at the head. */
+struct noting {
+	struct weir_template_cache *cache;
+	uint32_t domain;
+	uint64_t seq;
+	uint64_t bit;
+	bool has_had;
+	bool is_past; /* the message had something that is not in force any more */
+};
+
+static void note_entry(struct noting *noting, uint32_t number)
 {
-	uint64_t bit = UINT64_C(1) << lane;
-	struct weir_template_record record;
-	bool is_past = false;
+	struct weir_template_entry *entry =
+		number != 0 ? template_entry(noting->cache, number) : NULL;
 
-	while (weir_template_next(walk, &record) == WEIR_TEMPLATE_RECORD) {
-		uint32_t number = template_current(cache, domain, record.id);
-		struct weir_template_entry *entry =
-			number != 0 ? template_entry(cache, number) : NULL;
+	if (entry == NULL || entry->since > noting->seq)
+		noting->is_past = true;
+	else if (noting->has_had)
+		entry->had |= noting->bit;
+	else
+		entry->had &= ~noting->bit;
+}
 
-		if (entry == NULL || entry->since > seq)
-			is_past = true;
-		else if (has_had)
-			entry->had |= bit;
-		else
-			entry->had &= ~bit;
+/* Whether a data set is one of options, or may have been. */
+static bool note_data(struct noting *noting, const struct weir_template_record *data)
+{
+	uint32_t number = template_current(noting->cache, noting->domain, data->id);
+	const uint8_t *at = data->bytes, *end = data->bytes + data->length;
+	struct weir_options_layout layout;
+	struct weir_options_record record;
+
+	if (number == 0 || template_entry(noting->cache, number)->since > noting->seq) {
+		noting->is_past = true;
+		return true;
 	}
-	if (has_had)
+	if (!template_read_layout(noting->cache, number, &layout))
+		return false;
+	while (weir_options_next(&layout, &at, end, &record))
+		note_entry(noting, template_current_record(
+					   noting->cache, noting->domain, data->id, record.key));
+	return true;
+}
+
+static void note(struct noting *noting, struct weir_template_walk *walk, uint8_t lane)
+{
+	struct weir_template_record record;
+	enum weir_template_step step;
+	bool is_concerned = false;
+
+	while ((step = weir_template_next(walk, &record)) == WEIR_TEMPLATE_RECORD ||
+		step == WEIR_TEMPLATE_DATA) {
+		if (step == WEIR_TEMPLATE_DATA) {
+			is_concerned |= note_data(noting, &record);
+			continue;
+		}
+		is_concerned = true;
+		note_entry(noting, template_current(noting->cache, noting->domain, record.id));
+	}
+	if (noting->has_had || !is_concerned)
 		return;
-	if (is_past)
-		note_past(cache, domain, bit, seq);
-	set_missing(cache, template_domain(cache, domain), lane);
+	if (noting->is_past)
+		note_past(noting->cache, noting->domain, noting->bit, noting->seq);
+	set_missing(noting->cache, template_domain(noting->cache, noting->domain), lane);
 }
 
 void weir_template_note(struct weir_template_cache *cache,
 	const struct weir_template_exporter *exporter, const uint8_t *payload, uint32_t length,
 	uint64_t seq, uint8_t lane, bool has_had)
 {
-	uint32_t domain = weir_template_find(cache, exporter);
+	struct noting noting = {.cache = cache,
+		.domain = weir_template_find(cache, exporter),
+		.seq = seq,
+		.bit = UINT64_C(1) << lane,
+		.has_had = has_had};
 	struct weir_template_walk walk;
 
-	if (domain == 0)
+	if (noting.domain == 0)
 		return;
 	template_begin_write(cache);
 	weir_template_begin(&walk, payload, length);
-	note(cache, domain, &walk, seq, lane, has_had);
+	walk.wants_data = true;
+	note(&noting, &walk, lane);
 	template_end_write(cache);
 }
 

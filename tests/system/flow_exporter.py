@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Exporters of NetFlow v9 and IPFIX that send their templates once and never again.
+"""Exporters of NetFlow v9 and IPFIX that send their templates, and how they sample, once.
 
 flow_exporter.py --to HOST:PORT [--to ...] --first MESSAGE --count MESSAGES
 
 sends messages FIRST to FIRST + COUNT - 1 of each of four domains to all given places; message 0
-is the one with the templates. So several runs make one exporter's stream. Prints how many flow
+is the one with the templates and the sampling rate, which is ten times the domain. So several runs make one exporter's stream. Prints how many flow
 records there were.
 """
 
@@ -41,23 +41,26 @@ class Domain:
         """`count` records; what a sequence number counts depends on the version."""
         if self.version == 9:
             return struct.pack("!HHIIII", 9, count, 1000000, EXPORT_TIME, message, self.number)
-        sequence = max(0, message - 1) * self.records
+        # The record of options counts, too.
+        sequence = 1 + (message - 1) * self.records if message > 0 else 0
         return struct.pack("!HHIII", 10, 16 + len(body), EXPORT_TIME, sequence, self.number)
 
     def template_message(self):
-        """All templates in a set, and an options template."""
+        """All templates in a set, an options template and the one record of it."""
         body = b""
         for index in range(self.templates):
             fields = self.fields(index)
             body += struct.pack("!HH", 256 + index, len(fields))
             body += b"".join(struct.pack("!HH", *field) for field in fields)
+        rate = struct.pack("!IIBxxx", self.number, 10 * self.number, 1)
+        rate = struct.pack("!HH", 500, 4 + len(rate)) + rate
         if self.version == 9:
             body = struct.pack("!HH", 0, 4 + len(body)) + body
-            body += struct.pack("!HHHHHHHHHxx", 1, 20, 500, 4, 4, 1, 4, 34, 4)
+            body += struct.pack("!HHHHHHHHHHHxx", 1, 24, 500, 4, 8, 1, 4, 34, 4, 35, 1)
         else:
             body = struct.pack("!HH", 2, 4 + len(body)) + body
-            body += struct.pack("!HHHHHHHHH", 3, 18, 500, 2, 1, 149, 4, 34, 4)
-        return self.header(0, body, self.templates + 1) + body
+            body += struct.pack("!HHHHHHHHHHHxx", 3, 24, 500, 3, 1, 149, 4, 34, 4, 35, 1)
+        return self.header(0, body + rate, self.templates + 2) + body + rate
 
     def record(self, index, message, number):
         values = {8: 0x0A000000 | self.number, 12: 0xC0000000 | message << 8 | number,

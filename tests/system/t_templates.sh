@@ -3,9 +3,10 @@
 # light
 #
 # A collector that takes an exporter over has its templates before the first record that needs
-# them: through twenty moves, nfcapd and nfacctd store every record that a witness gets from the
-# exporters directly, and see no sequence number missing or twice but where a move left a gap. The
-# exporters of flow_exporter.py send their templates once, and never again: not when the gateway is
+# them, and knows how it samples: through twenty moves, nfcapd and nfacctd store every record that a
+# witness gets from the exporters directly, nfacctd multiplied by the exporter's sampling rate, and
+# see no sequence number missing or twice but where a move left a gap. The exporters of
+# flow_exporter.py send their templates and rates once, and never again: not when the gateway is
 # killed or stopped and another one serves collectors that are new, nor when the stream is made
 # anew with another number of partitions.
 
@@ -14,6 +15,7 @@
 
 moves=20
 templates=26 # of all domains of flow_exporter.py, options templates among them
+options=4    # records of options data, one of each domain
 declare -A number_of=([witness]=25 [n1]=21 [n2]=22 [n3]=23 [n4]=24 [a1]=31 [a2]=32 [a3]=33 [a4]=34)
 declare -A pid_of=()
 
@@ -51,6 +53,7 @@ daemonize: false
 nfacctd_port: 9995
 nfacctd_ip: 10.0.0.${number_of[$1]}
 nfacctd_disable_checks: false
+nfacctd_renormalize: true
 plugins: print
 print_output: json
 print_output_file: $tmp/$1.flows
@@ -77,13 +80,24 @@ stored() {
 	done | sort
 }
 
+# scaled NAME: as nfacctd is to have them, by the rate of the domain, which is the last octet's
+scaled() {
+	stored "$1" | awk '{rate = 10 * substr($1, 8)
+		print $1, $2, $3, $4, $6 * rate, $7 * rate}' | sort | sha256sum
+}
+
+flows_of_nfacctd() {
+	jq -r '[.ip_src, .ip_dst, .port_src, .port_dst, .packets, .bytes] | join(" ")' \
+		"$tmp"/a?.flows | sort | sha256sum
+}
+
 # are_reachable: the gateway serves those of its configuration
 are_reachable() {
 	ctl consumer list |
 		jq -e '(.consumers | length == 2) and all(.consumers[]; .state == "reachable")'
 }
 
-# is_on_disk: the file has all templates, each with 35 bytes and the name, behind 16 and before 32
+# is_on_disk: the file has all templates and records, each with 35 bytes and the name, behind 16 and before 32
 is_on_disk() {
 	[ "$(stat -c %s "$tmp/state.templates")" = "$(ctl template list limit=100 |
 		jq '[.templates[] | .bytes + 35 + (.stream | length)] | add + 48')" ]
@@ -100,10 +114,10 @@ export_more() {
 		.received == $received and .held == 0)'"
 }
 
-# replayed COUNT: since the counters began, to the collectors of each group
+# replayed TEMPLATES RECORDS: since the counters began, to the collectors of each group
 replayed() {
-	assert_json "$(ctl group list)" "[.groups[] | select(.draining | not) |
-		.template_replayed.templates] == [$1, $1]" "templates replayed"
+	assert_json "$(ctl group list)" "[.groups[] | select(.draining | not) | .template_replayed |
+		[.templates, .options]] == [[$1, $2], [$1, $2]]" "templates and options replayed"
 }
 
 lan
@@ -118,10 +132,13 @@ write_config 1
 weir_start "$tmp/weir.json"
 wait_for are_reachable
 export_more
-replayed 0
-assert_json "$(ctl template list)" ".matching == $templates and .templates[0].stream == \"flows\""
-assert_json "$(ctl template list exporter=10.0.0.11 limit=3 offset=25)" \
-	".matching == $templates and (.templates | length == 1)"
+replayed 0 0
+assert_json "$(ctl template list)" ".matching == $((templates + options)) and
+	.templates[0].stream == \"flows\" and
+	([.templates[] | select(.kind == \"record\") | .id] == [500, 500, 500, 500])"
+assert_json "$(ctl template list exporter=10.0.0.11 limit=3 offset=$((templates + options - 1)))" \
+	".matching == $((templates + options)) and (.templates | length == 1)"
+assert_json "$(ctl stream list)" ".streams[0].options | .known == $options and .learned == $options"
 
 # Killed, and stopped in order: collectors that never heard the exporters have all from the gateway.
 wait_for is_on_disk
@@ -131,14 +148,14 @@ write_config 2
 weir_start "$tmp/weir.json"
 wait_for are_reachable
 export_more
-replayed $templates
+replayed $templates $options
 weir_stop
 received=0
 write_config 3
 weir_start "$tmp/weir.json"
 wait_for are_reachable
 export_more
-replayed $templates
+replayed $templates $options
 
 # A stream made anew, and a new collector for it.
 received=0
@@ -146,7 +163,7 @@ write_config 4 8
 ctl config apply "$tmp/weir.json" >/dev/null
 wait_for are_reachable
 export_more
-replayed $templates
+replayed $templates $options
 
 # A move each 20 messages: the partitions of all domains go to the other member.
 for ((move = 1; move <= moves; move++)); do
@@ -169,15 +186,20 @@ for name in a1 a2 a3 a4; do
 done
 assert_eq "$(stored witness | wc -l)" "$sent" "records of the witness"
 assert_eq "$(stored n1 n2 n3 n4 | sha256sum)" "$(stored witness | sha256sum)" "records of nfcapd"
+assert_eq "$(scaled witness)" "$(flows_of_nfacctd)" "records of nfacctd, by their sampling rates"
 assert_eq "$(cat "$tmp"/a?.flows | wc -l)" "$sent" "records of nfacctd"
 
-# A collector that gets four domains back misses what the other got: once for each.
-for name in n1 n2; do
-	assert_eq "$(nfdump -R "$tmp/$name" -I | awk '/^Sequence failures:/ {print $3}')" \
-		$((4 * moves / 2)) "sequence failures of $name"
-done
+# A collector that gets four domains back misses what the other got: once for each. The records of
+# options data that come with two of them are in the sequence numbers of IPFIX, but nfcapd does not
+# count such, not the exporter's own either: so it misses them as often, and n2 also where it first
+# got one in the datagram of a message with flows.
 for name in a1 a2; do
 	assert_eq "$(grep -c 'expecting flow' "$tmp/$name.log")" $((4 * moves / 2)) \
 		"sequence failures of $name"
+done
+declare -A failures=([n1]=$(((4 + 2) * moves / 2)) [n2]=$(((4 + 2) * moves / 2 + 1)))
+for name in n1 n2; do
+	assert_eq "$(nfdump -R "$tmp/$name" -I | awk '/^Sequence failures:/ {print $3}')" \
+		"${failures[$name]}" "sequence failures of $name"
 done
 weir_stop

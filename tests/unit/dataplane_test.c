@@ -38,6 +38,7 @@ int main(void)
 		{"traces", NULL, NULL, NULL, NULL, dataplane_trace_tests},
 		{"taking over", NULL, NULL, NULL, NULL, dataplane_estate_tests},
 		{"templates", NULL, NULL, NULL, NULL, dataplane_templates_tests},
+		{"options data", NULL, NULL, NULL, NULL, dataplane_options_tests},
 		CU_SUITE_INFO_NULL,
 	};
 	unsigned int failures;

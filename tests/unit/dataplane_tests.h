@@ -35,6 +35,7 @@ extern CU_TestInfo dataplane_context_tests[];
 extern CU_TestInfo dataplane_trace_tests[];
 extern CU_TestInfo dataplane_estate_tests[];
 extern CU_TestInfo dataplane_templates_tests[];
+extern CU_TestInfo dataplane_options_tests[];
 extern CU_TestInfo dataplane_staff_tests[];
 
 /* Parts of configurations that many tests use. */

@@ -6,7 +6,9 @@
 
 static bool is_present(const struct template_message *message)
 {
-	return weir_template_is_present(message->bytes, message->length);
+	static const uint64_t no_marks[WEIR_TEMPLATE_MARKS];
+
+	return weir_template_is_present(message->bytes, message->length, no_marks, 0);
 }
 
 static void test_only_template_sets_count(void)
@@ -192,13 +194,16 @@ static void test_a_set_beyond_the_message_is_a_fault(void)
 static void test_any_bytes_are_survived(void)
 {
 	struct guard guard = guard_make();
-	uint64_t state = 88172645463325252ull;
+	uint64_t state = 88172645463325252ull, marks[WEIR_TEMPLATE_MARKS];
 
+	for (uint32_t i = 0; i < WEIR_TEMPLATE_MARKS; i++)
+		marks[i] = guard_random(&state);
 	for (int round = 0; round < 200000; round++) {
 		uint32_t length = guard_random(&state) % 96;
 		uint8_t bytes[96], *data;
 		struct weir_template_walk walk;
 		struct weir_template_record record;
+		enum weir_template_step step;
 
 		for (uint32_t i = 0; i < length; i++)
 			bytes[i] = guard_random(&state) % 3 == 0 ? (uint8_t)guard_random(&state)
@@ -208,12 +213,16 @@ static void test_any_bytes_are_survived(void)
 			bytes[1] = round & 1 ? 9 : 10;
 		}
 		data = guard_place(&guard, bytes, length);
-		(void)weir_template_is_present(data, length);
+		(void)weir_template_is_present(data, length, marks, length);
 		weir_template_begin(&walk, data, length);
-		while (weir_template_next(&walk, &record) == WEIR_TEMPLATE_RECORD) {
+		walk.wants_data = round & 2;
+		while ((step = weir_template_next(&walk, &record)) == WEIR_TEMPLATE_RECORD ||
+			step == WEIR_TEMPLATE_DATA) {
 			CU_ASSERT_TRUE_FATAL(record.bytes >= data &&
 					     record.bytes + record.length <= data + length);
-			CU_ASSERT_TRUE_FATAL(record.length >= 4);
+			CU_ASSERT_TRUE_FATAL(step == WEIR_TEMPLATE_DATA
+						     ? record.id >= WEIR_TEMPLATE_ID_LEAST
+						     : record.length >= 4);
 		}
 	}
 	guard_free(&guard);
