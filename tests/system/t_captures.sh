@@ -94,6 +94,8 @@ through_gateway() {
 	assert_law
 	assert_json "$(ctl port list)" ".ports[0] | .matched == $udp and .kernel == $tcp and
 		.received == $udp + $tcp and .dropped == {}" "$name: the port's counters"
+	of_options[$name]=$(ctl stream list | jq -c \
+		'.streams[0].options | [.known, .changed + .refreshed, .refused]')
 	# What a pcap port wrote is in its file when the port was closed.
 	weir_stop
 
@@ -115,6 +117,7 @@ through_gateway() {
 	segments=$((segments + tcp))
 }
 
+declare -A of_options
 datagrams=0
 segments=0
 captures=0
@@ -127,3 +130,8 @@ assert_num $captures -ge 8 "captures"
 # Both kinds were there.
 assert_num $datagrams -gt 1000 "datagrams in all captures"
 assert_num $segments -gt 0 "TCP segments in all captures"
+# Records of options data: of interfaces, VRFs, a sampler and a clock, each sent 26 times; of one VRF
+# and one sampler, once each.
+assert_eq "${of_options[ipfix-bmp-srv6-multi.pcap]}" '[13,325,0]' "known, sent again, refused"
+assert_eq "${of_options[ipfix-huawei-vrf.pcap]}" '[1,0,0]' "known, sent again, refused"
+assert_eq "${of_options[ipfix-ipv6-cisco-sampling-option.pcap]}" '[1,0,0]' "known, sent again, refused"
