@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# measures time
 #
 # The measuring instrument itself, without a gateway: what is sent arrives once, in order, at
 # its rate; every type is what it says; what is wrong is found.
