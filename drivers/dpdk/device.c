@@ -123,9 +123,9 @@ static int put_driver(const struct weir_config *config, const struct weir_config
 	case WEIR_DRIVER_TAP:
 		return put(text, size, ",iface=%s", port->interface);
 	case WEIR_DRIVER_MEMIF:
-		if (put(text, size, ",role=%s,id=%u,socket=%s,socket-abstract=no",
-			    port->memif_server ? "server" : "client", port->memif_id,
-			    port->socket) < 0)
+		if (put(text, size, ",role=%s,id=%u,socket=%s,socket-abstract=no,rsize=%u",
+			    port->memif_server ? "server" : "client", port->memif_id, port->socket,
+			    rte_log2_u32(port->descriptors)) < 0)
 			return -ENAMETOOLONG;
 		return port->has_mac ? put(text, size, ",mac=%s",
 					       weir_mac_format(port->mac, mac, sizeof(mac)))

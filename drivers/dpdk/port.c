@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <net/if.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,11 +19,13 @@ struct queue {
 	uint16_t port;
 	uint16_t index;
 	bool has_interrupts; /* perhaps: its driver knows such a thing */
+	atomic_bool is_held; /* the device stands still */
 };
 
 struct device {
 	uint16_t id; /* ethdev's */
 	uint16_t rx_queues;
+	uint16_t tx_queues;
 	bool is_started;
 	int sockets[WEIR_PORT_MAX_QUEUES]; /* of net_af_packet */
 	unsigned int socket_count;
@@ -31,10 +34,17 @@ struct device {
 	struct queue tx[WEIR_PORT_MAX_QUEUES];
 };
 
+static bool is_held(const struct queue *queue)
+{
+	return unlikely(atomic_load_explicit(&queue->is_held, memory_order_acquire));
+}
+
 static uint16_t receive(void *handle, struct rte_mbuf **packets, uint16_t count)
 {
 	const struct queue *queue = handle;
 
+	if (is_held(queue))
+		return 0;
 	return rte_eth_rx_burst(queue->port, queue->index, packets, count);
 }
 
@@ -42,6 +52,8 @@ static uint16_t transmit(void *handle, struct rte_mbuf **packets, uint16_t count
 {
 	const struct queue *queue = handle;
 
+	if (is_held(queue))
+		return 0;
 	return rte_eth_tx_burst(queue->port, queue->index, packets, count);
 }
 
@@ -49,6 +61,8 @@ static int arm(void *handle, bool on)
 {
 	const struct queue *queue = handle;
 
+	if (is_held(queue))
+		return 0;
 	return on ? rte_eth_dev_rx_intr_enable(queue->port, queue->index)
 		  : rte_eth_dev_rx_intr_disable(queue->port, queue->index);
 }
@@ -69,6 +83,31 @@ static int wait_fd(void *handle)
 	if (armed == 0)
 		arm(handle, false);
 	return armed == 0 || armed == -ENOTSUP ? fd : -ENOTSUP;
+}
+
+static void hold(void *driver, bool on)
+{
+	struct device *device = driver;
+	bool is_held = on || !device->is_started;
+
+	for (uint16_t i = 0; i < device->rx_queues; i++)
+		atomic_store_explicit(&device->rx[i].is_held, is_held, memory_order_release);
+	for (uint16_t i = 0; i < device->tx_queues; i++)
+		atomic_store_explicit(&device->tx[i].is_held, is_held, memory_order_release);
+}
+
+/* ethdev sets its addresses and filters again. */
+static int restart(void *driver)
+{
+	struct device *device = driver;
+	int result = device->is_started ? rte_eth_dev_stop(device->id) : 0;
+
+	if (result < 0)
+		return result;
+	device->is_started = false;
+	result = rte_eth_dev_start(device->id);
+	device->is_started = result == 0;
+	return result;
 }
 
 static void counters(void *driver, struct weir_port_counters *out)
@@ -118,6 +157,8 @@ static const struct weir_port_ops ops = {
 	.tx = transmit,
 	.rx_fd = wait_fd,
 	.rx_arm = arm,
+	.hold = hold,
+	.restart = restart,
 	.counters = counters,
 	.link = link_is_up,
 	.speed = speed_mbps,
@@ -241,6 +282,13 @@ static void choose_offloads(
 		RTE_MIN(port->mtu, info->max_rx_pktlen - RTE_ETHER_HDR_LEN - RTE_ETHER_CRC_LEN);
 }
 
+/* A device of its own, which the kernel does not stand behind. */
+static bool can_restart(const struct weir_config_port *config)
+{
+	return config->driver == WEIR_DRIVER_PCI || config->driver == WEIR_DRIVER_TAP ||
+	       config->driver == WEIR_DRIVER_MEMIF;
+}
+
 static bool may_interrupt(const struct weir_config_port *config)
 {
 	return config->driver == WEIR_DRIVER_PCI || config->driver == WEIR_DRIVER_TAP ||
@@ -264,14 +312,17 @@ static int set_up_queues(struct device *device, struct weir_port *port,
 		result = rte_eth_rx_queue_setup(device->id, i, rx_size, SOCKET_ID_ANY, &rx, pool);
 		if (result < 0)
 			return result;
-		device->rx[i] = (struct queue){device->id, i, may_interrupt(config)};
+		device->rx[i].port = device->id;
+		device->rx[i].index = i;
+		device->rx[i].has_interrupts = may_interrupt(config);
 		port->rx_queue[i] = &device->rx[i];
 	}
 	for (uint16_t i = 0; i < port->tx_queues; i++) {
 		result = rte_eth_tx_queue_setup(device->id, i, tx_size, SOCKET_ID_ANY, &tx);
 		if (result < 0)
 			return result;
-		device->tx[i] = (struct queue){device->id, i, false};
+		device->tx[i].port = device->id;
+		device->tx[i].index = i;
 		port->tx_queue[i] = &device->tx[i];
 	}
 	return 0;
@@ -309,6 +360,8 @@ int weir_dpdk_port_start(struct weir_port *port, const struct weir_config_port *
 	if (config->driver == WEIR_DRIVER_AF_PACKET || config->driver == WEIR_DRIVER_AF_XDP)
 		port->tx_queues = RTE_MIN(port->tx_queues, port->rx_queues);
 	device->rx_queues = port->rx_queues;
+	device->tx_queues = port->tx_queues;
+	port->can_restart = can_restart(config);
 	choose_offloads(&info, &conf, port);
 	conf.intr_conf.rxq = may_interrupt(config);
 	result = rte_eth_dev_configure(device->id, port->rx_queues, port->tx_queues, &conf);

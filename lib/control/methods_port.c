@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <string.h>
+
 #include "base/address.h"
+#include "base/log.h"
 #include "control/present.h"
 #include "control/twins.h"
+#include "dataplane/port_restart.h"
 #include "dataplane/report.h"
 
 /* Ports, and what went between them and the kernel. */
@@ -78,10 +83,47 @@ static int on_port_list(
 		json_pack("{s:o}", "ports", weir_present_ports(context)), result, error);
 }
 
+static int on_port_restart(
+	void *context, const json_t *params, json_t **result, struct weir_error *error)
+{
+	struct weir_gateway *gateway = context;
+	const char *name = json_string_value(json_object_get(params, "name"));
+	struct weir_port *port = weir_port_named(gateway->dataplane, name);
+	int code = port != NULL ? weir_port_restart(gateway->dataplane, port) : -ENOENT;
+
+	switch (code) {
+	case 0:
+		weir_log_notice("port", "%s was restarted", name);
+		return weir_present_answer(json_pack("{s:s}", "name", name), result, error);
+	case -ENOENT:
+		return weir_error_set(
+			error, code, "$.params.name", "see port_list", "no such port");
+	case -ENOTSUP:
+		return weir_error_set(error, code, "$.params.name",
+			"take its interface down and up: ip link set DEV down",
+			"the kernel has this port's device");
+	case -EBUSY:
+		return weir_error_set(error, code, "$.params.name", "see worker_list",
+			"a worker does not come round, and may be in the port");
+	default:
+		return weir_error_set(error, code, "$.params.name", "try again, or restart",
+			"the device did not start: %s", strerror(-code));
+	}
+}
+
+static const struct weir_rpc_param restart_params[] = {
+	{.name = "name", .type = WEIR_RPC_STRING, .is_required = true, .help = "the port"},
+	{NULL},
+};
+
 static const struct weir_rpc_method methods[] = {
 	{"port_list",
 		"show the ports: link, what they received and sent, and the device's counters",
 		WEIR_RPC_READ, NULL, "ports", on_port_list},
+	{"port_restart",
+		"stop a port's device and start it again (drivers pci, tap, memif); what is to "
+		"leave waits",
+		WEIR_RPC_WRITE, restart_params, "name", on_port_restart},
 };
 
 int weir_methods_port_register(struct weir_gateway *gateway)

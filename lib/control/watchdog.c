@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "control/watchdog.h"
+#include "control/watchdog_private.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,14 +12,11 @@
 #include "control/gateway.h"
 #include "control/present.h"
 #include "control/reach.h"
+#include "dataplane/port_restart.h"
 #include "dataplane/shed.h"
 
 #define TROUBLES_MAX 1024
 #define HOUR_NS      (3600 * WEIR_S_NS)
-#define CLOCK_NS     (60 * WEIR_S_NS) /* that a step is told of */
-#define HOT          0.9              /* of the time: a worker that is busy for more */
-#define ROOM         0.6              /* one that is busy for less could take some of it */
-#define HOT_NS       (5 * WEIR_S_NS)
 
 static const char *const names[] = {
 #define X(id, name, action) name,
@@ -33,37 +30,7 @@ static const char *const actions[] = {
 #undef X
 };
 
-enum outcome { DONE, REPORTED, LIMITED, OUTCOMES };
-static const char *const outcome_names[] = {"done", "reported", "limited"};
-
-/* What is, or was, wrong with one subject. */
-struct trouble {
-	enum weir_watchdog_kind kind;
-	char subject[80];
-	char reason[96];
-	bool is_on;
-	bool was_found;    /* in this look */
-	uint64_t since_ns; /* of the last change */
-	uint64_t hour_ns;  /* when the hour of `actions` began */
-	uint32_t actions;
-};
-
-struct weir_watchdog {
-	struct weir_gateway *gateway;
-	struct trouble *list;
-	uint32_t count;
-	uint32_t keys[TROUBLES_MAX]; /* of the list: most comparisons end here */
-	uint32_t left_out;           /* of the last look: there was no room for them */
-	bool looks_again;            /* at routes, when this look is over */
-	uint64_t outcomes[WEIR_WATCHDOG_COUNT][OUTCOMES];
-	/* Of the look before, to see what grew. */
-	double port_errors[WEIR_MAX_PORTS], port_full[WEIR_MAX_PORTS], port_sent[WEIR_MAX_PORTS];
-	uint64_t hot_ns[WEIR_MAX_WORKERS]; /* since when each is busy all the time; 0: it is not */
-	bool has_before;
-	int64_t wall_offset_ns; /* wall clock minus monotonic */
-	uint64_t stepped_ns;    /* 0: not of late */
-	bool sheds;
-};
+static const char *const outcome_names[] = {"done", "reported", "limited", "failed"};
 
 int weir_watchdog_create(struct weir_gateway *gateway, struct weir_watchdog **out)
 {
@@ -74,7 +41,8 @@ int weir_watchdog_create(struct weir_gateway *gateway, struct weir_watchdog **ou
 		return -ENOMEM;
 	watchdog->gateway = gateway;
 	watchdog->list = calloc(TROUBLES_MAX, sizeof(*watchdog->list));
-	return watchdog->list == NULL ? -ENOMEM : 0;
+	watchdog->keys = calloc(TROUBLES_MAX, sizeof(*watchdog->keys));
+	return watchdog->list == NULL || watchdog->keys == NULL ? -ENOMEM : 0;
 }
 
 void weir_watchdog_destroy(struct weir_watchdog *watchdog)
@@ -82,6 +50,7 @@ void weir_watchdog_destroy(struct weir_watchdog *watchdog)
 	if (watchdog == NULL)
 		return;
 	free(watchdog->list);
+	free(watchdog->keys);
 	free(watchdog);
 }
 
@@ -95,7 +64,7 @@ static uint32_t key_of(enum weir_watchdog_kind kind, const char *subject)
 }
 
 /* One that is over makes way when the list is full. */
-static struct trouble *make(struct weir_watchdog *watchdog, uint32_t key,
+static struct weir_trouble *make(struct weir_watchdog *watchdog, uint32_t key,
 	enum weir_watchdog_kind kind, const char *subject)
 {
 	uint32_t i = 0;
@@ -108,12 +77,12 @@ static struct trouble *make(struct weir_watchdog *watchdog, uint32_t key,
 	}
 	watchdog->count = RTE_MAX(watchdog->count, i + 1);
 	watchdog->keys[i] = key;
-	watchdog->list[i] = (struct trouble){.kind = kind};
+	watchdog->list[i] = (struct weir_trouble){.kind = kind};
 	snprintf(watchdog->list[i].subject, sizeof(watchdog->list[i].subject), "%s", subject);
 	return &watchdog->list[i];
 }
 
-static struct trouble *find(
+static struct weir_trouble *find(
 	struct weir_watchdog *watchdog, enum weir_watchdog_kind kind, const char *subject)
 {
 	uint32_t key = key_of(kind, subject);
@@ -126,7 +95,7 @@ static struct trouble *find(
 }
 
 static void tell(struct weir_watchdog *watchdog, enum weir_event_kind kind,
-	const struct trouble *trouble, const char *text)
+	const struct weir_trouble *trouble, const char *text)
 {
 	weir_event_emit(watchdog->gateway, &(struct weir_event){.kind = kind,
 						   .subject = trouble->subject,
@@ -135,64 +104,83 @@ static void tell(struct weir_watchdog *watchdog, enum weir_event_kind kind,
 						   .text = text});
 }
 
-static void set_shedding(struct weir_watchdog *watchdog, bool on)
+void weir_watchdog_shed(struct weir_watchdog *watchdog, bool on)
 {
 	watchdog->sheds = on;
 	atomic_store(&watchdog->gateway->dataplane->shed_bulk, on);
 }
 
-static void carry_out(struct weir_watchdog *watchdog, enum weir_watchdog_kind kind)
+/* Its subject is "port=NAME". */
+static int restart_port(const struct weir_watchdog *watchdog, const struct weir_trouble *trouble)
 {
-	switch (kind) {
+	struct weir_dataplane *dataplane = watchdog->gateway->dataplane;
+	struct weir_port *port = weir_port_named(dataplane, strchr(trouble->subject, '=') + 1);
+
+	return port != NULL ? weir_port_restart(dataplane, port) : -ENODEV;
+}
+
+static int carry_out(struct weir_watchdog *watchdog, const struct weir_trouble *trouble)
+{
+	switch (trouble->kind) {
 	case WEIR_WATCHDOG_PORT:
 	case WEIR_WATCHDOG_NEIGHBOUR:
 		watchdog->looks_again = true;
-		break;
+		return 0;
+	case WEIR_WATCHDOG_QUEUE:
+		return restart_port(watchdog, trouble);
 	case WEIR_WATCHDOG_LOAD:
-		if (weir_workers_rebalance(watchdog->gateway->dataplane, false, NULL, NULL) < 0)
-			weir_log_warning("watchdog", "no memory to spread the partitions");
-		break;
+		return weir_workers_rebalance(watchdog->gateway->dataplane, false, NULL, NULL);
 	case WEIR_WATCHDOG_POOL:
-		set_shedding(watchdog, true);
-		break;
+		weir_watchdog_shed(watchdog, true);
+		return 0;
 	case WEIR_WATCHDOG_DISK:
 		weir_checkpoint_now(watchdog->gateway->checkpoint);
-		break;
+		return 0;
 	default:
-		break;
+		return 0;
 	}
 }
 
-static void remedy(struct weir_watchdog *watchdog, struct trouble *trouble, uint64_t now_ns)
+static enum weir_outcome act(
+	struct weir_watchdog *watchdog, struct weir_trouble *trouble, uint64_t now_ns)
 {
 	const struct weir_config_watchdog *config =
 		&weir_dataplane_config(watchdog->gateway->dataplane)->watchdog;
-	enum outcome outcome = DONE;
-	char text[64];
+	int result;
 
-	if (strcmp(actions[trouble->kind], "none") == 0)
-		return;
 	if (trouble->hour_ns == 0 || now_ns - trouble->hour_ns >= HOUR_NS) {
 		trouble->hour_ns = now_ns;
 		trouble->actions = 0;
 	}
 	if (!config->act)
-		outcome = REPORTED;
-	else if (trouble->actions >= config->per_hour)
-		outcome = LIMITED;
-	else
-		trouble->actions++;
+		return WEIR_OUTCOME_REPORTED;
+	if (trouble->actions >= config->per_hour)
+		return WEIR_OUTCOME_LIMITED;
+	trouble->actions++;
+	result = carry_out(watchdog, trouble);
+	if (result < 0)
+		weir_log_warning("watchdog", "%s for %s: %s", actions[trouble->kind],
+			trouble->subject, strerror(-result));
+	return result < 0 ? WEIR_OUTCOME_FAILED : WEIR_OUTCOME_DONE;
+}
+
+static void remedy(struct weir_watchdog *watchdog, struct weir_trouble *trouble, uint64_t now_ns)
+{
+	enum weir_outcome outcome;
+	char text[64];
+
+	if (strcmp(actions[trouble->kind], "none") == 0)
+		return;
+	outcome = act(watchdog, trouble, now_ns);
 	watchdog->outcomes[trouble->kind][outcome]++;
 	snprintf(text, sizeof(text), "%s: %s", actions[trouble->kind], outcome_names[outcome]);
 	tell(watchdog, WEIR_EVENT_REMEDY, trouble, text);
-	if (outcome == DONE)
-		carry_out(watchdog, trouble->kind);
 }
 
-static void found(struct weir_watchdog *watchdog, enum weir_watchdog_kind kind, uint64_t now_ns,
-	const char *subject, const char *reason)
+void weir_watchdog_found(struct weir_watchdog *watchdog, enum weir_watchdog_kind kind,
+	uint64_t now_ns, const char *subject, const char *reason)
 {
-	struct trouble *trouble = find(watchdog, kind, subject);
+	struct weir_trouble *trouble = find(watchdog, kind, subject);
 
 	if (trouble == NULL)
 		return;
@@ -206,181 +194,10 @@ static void found(struct weir_watchdog *watchdog, enum weir_watchdog_kind kind, 
 	remedy(watchdog, trouble, now_ns);
 }
 
-/* Visit the samples of a metric whose value is, or is not, as wanted. */
-static void find_by_value(struct weir_watchdog *watchdog, enum weir_watchdog_kind kind,
-	uint64_t now_ns, const struct weir_samples *samples, enum weir_metric metric, bool wanted,
-	const char *label, const char *reason)
-{
-	for (int32_t i = samples->first[metric]; i >= 0; i = samples->list[i].next) {
-		const char *value = weir_sample_label(samples, &samples->list[i], label);
-		char subject[80];
-
-		if ((samples->list[i].value != 0) != wanted || value == NULL)
-			continue;
-		snprintf(subject, sizeof(subject), "%s=%s", label, value);
-		found(watchdog, kind, now_ns, subject, reason);
-	}
-}
-
-static uint32_t worker_of(const struct weir_samples *samples, const struct weir_sample *sample)
-{
-	const char *label = weir_sample_label(samples, sample, "worker");
-	unsigned long id = label != NULL ? strtoul(label, NULL, 10) : 0;
-
-	return id < WEIR_MAX_WORKERS ? (uint32_t)id : 0;
-}
-
-/* One that is parked has no load, and takes none. */
-static bool has_room(const struct weir_watchdog *watchdog, const struct weir_samples *samples)
-{
-	const struct weir_moves *moves = &watchdog->gateway->dataplane->moves;
-	uint64_t closed = moves->parked | moves->reserved;
-
-	for (int32_t i = samples->first[WEIR_METRIC_ID_WORKER_DUTY]; i >= 0;
-		i = samples->list[i].next)
-		if (samples->list[i].value < ROOM &&
-			!(closed >> worker_of(samples, &samples->list[i]) & 1))
-			return true;
-	return false;
-}
-
-static void look_at_load(
-	struct weir_watchdog *watchdog, uint64_t now_ns, const struct weir_samples *samples)
-{
-	bool is_uneven = has_room(watchdog, samples);
-
-	for (int32_t i = samples->first[WEIR_METRIC_ID_WORKER_DUTY]; i >= 0;
-		i = samples->list[i].next) {
-		uint32_t id = worker_of(samples, &samples->list[i]);
-		char subject[80];
-
-		if (!is_uneven || samples->list[i].value < HOT) {
-			watchdog->hot_ns[id] = 0;
-			continue;
-		}
-		if (watchdog->hot_ns[id] == 0)
-			watchdog->hot_ns[id] = now_ns;
-		if (now_ns - watchdog->hot_ns[id] < HOT_NS)
-			continue;
-		snprintf(subject, sizeof(subject), "worker=%u", id);
-		found(watchdog, WEIR_WATCHDOG_LOAD, now_ns, subject,
-			"busy all the time, while another has room");
-	}
-}
-
-/* The figures of port number `index`: they are added in the order of the ports. */
-static double port_value(
-	const struct weir_samples *samples, enum weir_metric metric, uint32_t index)
-{
-	int32_t i = samples->first[metric];
-
-	while (i >= 0 && index-- > 0)
-		i = samples->list[i].next;
-	return i >= 0 ? samples->list[i].value : 0;
-}
-
-static void look_at_ports(
-	struct weir_watchdog *watchdog, uint64_t now_ns, const struct weir_samples *samples)
-{
-	const struct weir_dataplane *dataplane = watchdog->gateway->dataplane;
-
-	find_by_value(watchdog, WEIR_WATCHDOG_PORT, now_ns, samples, WEIR_METRIC_ID_PORT_UP, false,
-		"port", "no link");
-	for (uint32_t i = 0; i < dataplane->port_count; i++) {
-		double errors = port_value(samples, WEIR_METRIC_ID_PORT_RX_ERRORS, i) +
-				port_value(samples, WEIR_METRIC_ID_PORT_TX_ERRORS, i) +
-				port_value(samples, WEIR_METRIC_ID_PORT_NO_BUFFER, i);
-		double full = port_value(samples, WEIR_METRIC_ID_PORT_FULL, i);
-		double sent = port_value(samples, WEIR_METRIC_ID_PORT_SENT, i);
-		char subject[80];
-
-		snprintf(subject, sizeof(subject), "port=%s", dataplane->ports[i]->name);
-		if (watchdog->has_before && full > watchdog->port_full[i] &&
-			sent == watchdog->port_sent[i])
-			found(watchdog, WEIR_WATCHDOG_PORT, now_ns, subject,
-				"its queue is full, and nothing leaves");
-		else if (watchdog->has_before && errors > watchdog->port_errors[i])
-			found(watchdog, WEIR_WATCHDOG_PORT, now_ns, subject, "errors");
-		watchdog->port_errors[i] = errors;
-		watchdog->port_full[i] = full;
-		watchdog->port_sent[i] = sent;
-	}
-}
-
-static void look_at_pools(
-	struct weir_watchdog *watchdog, uint64_t now_ns, const struct weir_samples *samples)
-{
-	const struct weir_config_watchdog *config =
-		&weir_dataplane_config(watchdog->gateway->dataplane)->watchdog;
-	uint32_t percent = config->pool_percent;
-	int32_t size = samples->first[WEIR_METRIC_ID_POOL_SIZE];
-	bool is_short = false;
-
-	for (int32_t i = samples->first[WEIR_METRIC_ID_POOL_FREE]; i >= 0 && size >= 0;
-		i = samples->list[i].next, size = samples->list[size].next) {
-		const char *pool = weir_sample_label(samples, &samples->list[i], "pool");
-		double share = 100 * samples->list[i].value / samples->list[size].value;
-		char subject[80], reason[64];
-
-		is_short |= share < 2 * percent;
-		if (share >= percent || pool == NULL)
-			continue;
-		snprintf(subject, sizeof(subject), "pool=%s", pool);
-		snprintf(reason, sizeof(reason), "%.0f %% of its buffers are free", share);
-		found(watchdog, WEIR_WATCHDOG_POOL, now_ns, subject, reason);
-	}
-	if (watchdog->sheds && (!is_short || !config->act))
-		set_shedding(watchdog, false);
-}
-
-static void look_at_disk(
-	struct weir_watchdog *watchdog, uint64_t now_ns, const struct weir_samples *samples)
-{
-	const struct weir_config *config = weir_dataplane_config(watchdog->gateway->dataplane);
-	struct weir_state_report report;
-	char subject[80];
-
-	(void)samples;
-	if (!weir_checkpoint_report(watchdog->gateway->checkpoint, &report))
-		return;
-	snprintf(subject, sizeof(subject), "file=%.70s", config->state.file);
-	if (report.error.code != 0)
-		found(watchdog, WEIR_WATCHDOG_DISK, now_ns, subject, report.error.reason);
-	else if (report.duration_ns > config->watchdog.disk_ms * WEIR_MS_NS)
-		found(watchdog, WEIR_WATCHDOG_DISK, now_ns, subject, "the last write was slow");
-}
-
-void weir_watchdog_clock(struct weir_watchdog *watchdog, uint64_t now_ns, int64_t offset_ns)
-{
-	const struct weir_config_watchdog *config =
-		&weir_dataplane_config(watchdog->gateway->dataplane)->watchdog;
-	uint64_t step_ns = (uint64_t)llabs(offset_ns - watchdog->wall_offset_ns);
-
-	if (watchdog->has_before && step_ns > config->clock_ms * WEIR_MS_NS)
-		watchdog->stepped_ns = now_ns;
-	watchdog->wall_offset_ns = offset_ns;
-}
-
-static int64_t wall_offset_ns(void)
-{
-	struct timespec wall, steady;
-
-	clock_gettime(CLOCK_REALTIME, &wall);
-	clock_gettime(CLOCK_MONOTONIC, &steady);
-	return (wall.tv_sec - steady.tv_sec) * (int64_t)WEIR_S_NS + wall.tv_nsec - steady.tv_nsec;
-}
-
-static void look_at_clock(struct weir_watchdog *watchdog, uint64_t now_ns)
-{
-	weir_watchdog_clock(watchdog, now_ns, wall_offset_ns());
-	if (watchdog->stepped_ns != 0 && now_ns - watchdog->stepped_ns < CLOCK_NS)
-		found(watchdog, WEIR_WATCHDOG_CLOCK, now_ns, "clock=wall", "it stepped");
-}
-
 static void end_troubles(struct weir_watchdog *watchdog, uint64_t now_ns)
 {
 	for (uint32_t i = 0; i < watchdog->count; i++) {
-		struct trouble *trouble = &watchdog->list[i];
+		struct weir_trouble *trouble = &watchdog->list[i];
 
 		if (trouble->is_on && !trouble->was_found) {
 			trouble->is_on = false;
@@ -394,7 +211,7 @@ static void end_troubles(struct weir_watchdog *watchdog, uint64_t now_ns)
 static void add_samples(const struct weir_watchdog *watchdog, struct weir_samples *samples)
 {
 	for (uint32_t i = 0; i < watchdog->count; i++) {
-		const struct trouble *trouble = &watchdog->list[i];
+		const struct weir_trouble *trouble = &watchdog->list[i];
 
 		weir_samples_label(samples, 0, "watchdog", names[trouble->kind]);
 		weir_samples_label(samples, 1, "subject", trouble->subject);
@@ -405,7 +222,7 @@ static void add_samples(const struct weir_watchdog *watchdog, struct weir_sample
 			continue;
 		weir_samples_label(samples, 0, "watchdog", names[kind]);
 		weir_samples_label(samples, 1, "action", actions[kind]);
-		for (int outcome = 0; outcome < OUTCOMES; outcome++)
+		for (int outcome = 0; outcome < WEIR_OUTCOMES; outcome++)
 			weir_samples_add_with(samples, WEIR_METRIC_ID_REMEDIES, "outcome",
 				outcome_names[outcome], (double)watchdog->outcomes[kind][outcome]);
 	}
@@ -417,15 +234,7 @@ void weir_watchdog_look(
 {
 	watchdog->left_out = 0;
 	watchdog->looks_again = false;
-	find_by_value(watchdog, WEIR_WATCHDOG_WORKER, now_ns, samples,
-		WEIR_METRIC_ID_WORKER_STALLED, true, "worker", "it does not come round");
-	find_by_value(watchdog, WEIR_WATCHDOG_NEIGHBOUR, now_ns, samples,
-		WEIR_METRIC_ID_CONSUMER_UP, false, "consumer", "it cannot be reached");
-	look_at_load(watchdog, now_ns, samples);
-	look_at_ports(watchdog, now_ns, samples);
-	look_at_pools(watchdog, now_ns, samples);
-	look_at_disk(watchdog, now_ns, samples);
-	look_at_clock(watchdog, now_ns);
+	weir_watchdog_look_at_all(watchdog, now_ns, samples);
 	if (watchdog->looks_again)
 		weir_reach_sync(watchdog->gateway->reach);
 	watchdog->has_before = true;
@@ -444,7 +253,7 @@ static int on_health_get(
 	(void)params;
 	weir_present_begin(&rows, gateway);
 	for (uint32_t i = 0; i < watchdog->count; i++) {
-		const struct trouble *trouble = &watchdog->list[i];
+		const struct weir_trouble *trouble = &watchdog->list[i];
 
 		if (!trouble->is_on)
 			continue;

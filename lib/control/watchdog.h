@@ -22,6 +22,7 @@
 	X(WORKER, "worker", "none")                                                                \
 	X(LOAD, "load", "rebalance")                                                               \
 	X(PORT, "port", "look_again")                                                              \
+	X(QUEUE, "queue", "restart_port")                                                          \
 	X(POOL, "pool", "shed_bulk")                                                               \
 	X(DISK, "disk", "write_again")                                                             \
 	X(NEIGHBOUR, "neighbour", "look_again")                                                    \

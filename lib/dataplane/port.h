@@ -10,7 +10,7 @@
 
 /*
  * The port interface: all that the data plane knows of a NIC. A driver (drivers/) fills one of
- * these for each port that it has started; afterwards everything but `link_up` stays as it is.
+ * these for each port that it has started; afterwards everything stays as it is.
  * Queue handles are the driver's; queue q is used by one worker only.
  */
 
@@ -52,6 +52,8 @@ struct weir_port_ops {
 	/* Another thread is to poll the queue from now on; NULL: it does not matter. */
 	void (*rx_leave)(void *queue);
 	/* Control thread only. */
+	void (*hold)(void *driver, bool on); /* held, or not started: `rx` and `tx` move nothing */
+	int (*restart)(void *driver); /* held, and no worker in it: stop and start the device */
 	void (*counters)(void *driver, struct weir_port_counters *counters);
 	bool (*link)(void *driver);
 	uint32_t (*speed)(
@@ -84,6 +86,7 @@ struct weir_port {
 	bool can_ip_checksum;   /* receive verifies the IPv4 header and says so in ol_flags */
 	bool can_udp_checksum;  /* receive verifies UDP and says so in ol_flags */
 	bool can_multi_segment; /* transmit takes chained mbufs */
+	bool can_restart;       /* `hold` and `restart` are there */
 	int kernel_ifindex;     /* interface whose routes lead out of this port; 0: none */
 	uint16_t rx_queues;
 	uint16_t tx_queues;

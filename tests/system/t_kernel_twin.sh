@@ -114,10 +114,11 @@ cat >"$tmp/first.json" <<-END
 	{"workers": {"cpus": [1]},
 	"control": {"socket": "$first"},
 	"memory": {"hugepages": false, "buffers": 32768},
+	"telemetry": {"interval_ms": 100},
 	"ports": [
 		{"name": "lan", "driver": "af_xdp", "interface": "gw0",
 			"twin": {"addresses": ["10.0.0.2/24"]}},
-		{"name": "down", "driver": "memif", "socket": "$tmp/memif.sock", "role": "client",
+		{"name": "down", "driver": "memif", "descriptors": 256, "socket": "$tmp/memif.sock", "role": "client",
 			"mac": "02:00:00:00:02:01"}],
 	"streams": [{"name": "flows", "match": {"udp_port": 4739}, "key": "ipfix", "partitions": 8}],
 	"groups": [{"name": "on", "streams": ["flows"], "consumers": [
@@ -142,6 +143,33 @@ assert_law
 receiver_stop e1
 assert_json "$tmp/e1.json" '.received == 4000 and .lost == 0 and .duplicates == 0 and
 	.reordered == 0 and .keys == 20' "what came through both gateways"
+
+# The queue between them is stuck while the second stands still: the first restarts its port, by
+# itself. What was in the queue is lost with it, and what comes meanwhile waits.
+socket=$first
+kill -STOP "$second_pid"
+send exporter --to 10.0.0.2:4739 --rate 2000 --count 2000 --keys 20 --json "$tmp/sent.json"
+wait_for "ctl health get | jq -e '.troubles | any(.watchdog == \"queue\" and .acted == 1)'"
+wait_for "ctl metric list name=weir_remedy_actions | jq -e '.metrics[] | select(.labels.action ==
+	\"restart_port\" and .labels.outcome == \"done\") | .value == 1'"
+kill -CONT "$second_pid"
+wait_for "ctl port list | jq -e '.ports[] | select(.name == \"down\") | .link == \"up\"'"
+wait_for "ctl group list | jq -e '.groups[0] | .delivered == 6000 and .held == 0'"
+socket=$second
+wait_for "ctl stream list | jq -e '.streams[0].received >= 6000 - 256'"
+receiver_start e1 - --listen 10.8.0.1:9998
+# By hand; and where it makes no sense.
+socket=$first
+ctl port restart down >/dev/null
+wait_for "ctl port list | jq -e '.ports[] | select(.name == \"down\") | .link == \"up\"'"
+assert_fails ctl port restart lan
+assert_fails ctl port restart none
+send exporter --to 10.0.0.2:4739 --rate 2000 --count 1000 --keys 20 --json "$tmp/sent.json"
+socket=$second
+wait_for "ctl group list | jq -e '.groups[0].held == 0'"
+assert_law
+receiver_stop e1
+assert_json "$tmp/e1.json" '.received == 1000 and .lost == 0 and .reordered == 0' "after the restarts"
 socket=$first
 assert_law
 weir_stop

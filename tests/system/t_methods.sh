@@ -70,6 +70,8 @@ else
 		assert_fails ctl "$method"
 	done
 fi
+asked[port_restart]=1 # the kernel has this one; t_kernel_twin restarts one that can be
+assert_fails ctl port restart lan
 answers port_list '.ports | length == 1 and .[0].name == "lan" and .[0].link == "up" and
 	.[0].matched == 1000 and .[0].mac == "02:00:00:00:00:02" and .[0].sent >= 2000'
 answers stream_list '.streams | length == 1 and .[0].received == 1000 and

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/watchdog.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <CUnit/Basic.h>
 
 #include "base/log.h"
 #include "control/gateway.h"
 #include "dataplane/model.h"
+#include "dataplane/port_restart.h"
 
 /* Watchdogs on figures that are made here; those of the kernel and the disk are system tests'. */
 
@@ -157,6 +160,65 @@ static void a_port_is_in_trouble_by_errors_and_when_nothing_leaves(void)
 	end();
 }
 
+static int restarts, result_of_restart;
+
+static void hold(void *driver, bool on)
+{
+	*(bool *)driver = on || result_of_restart < 0;
+}
+
+static int restart(void *driver)
+{
+	CU_ASSERT_TRUE(*(bool *)driver);
+	restarts++;
+	return result_of_restart;
+}
+
+/* Let a port that can be restarted stand still, and go on. */
+static void stand_still(double full)
+{
+	look_at_port(0, full, 1000);
+	CU_ASSERT_EQUAL(in_trouble("queue", "port=lan"), 1);
+	look_at_port(0, full, 1000 + full);
+	CU_ASSERT_EQUAL(in_trouble("queue", "port=lan"), 0);
+	look_at_port(0, full, 1000);
+}
+
+static void a_port_that_nothing_leaves_is_restarted_where_it_can_be(void)
+{
+	static const struct weir_port_ops ops = {.hold = hold, .restart = restart};
+	size_t size = rte_rcu_qsbr_get_memsize(1);
+	bool is_held = false;
+
+	dataplane.qsbr = aligned_alloc(RTE_CACHE_LINE_SIZE, RTE_ALIGN(size, RTE_CACHE_LINE_SIZE));
+	CU_ASSERT_EQUAL_FATAL(rte_rcu_qsbr_init(dataplane.qsbr, 1), 0);
+	rte_rcu_qsbr_thread_register(dataplane.qsbr, 0);
+	port.ops = &ops;
+	port.driver = &is_held;
+	port.can_restart = true;
+	begin(true);
+	look_at_port(0, 100, 1000);
+	stand_still(101);
+	CU_ASSERT_EQUAL(restarts, 1);
+	CU_ASSERT_EQUAL(remedies("queue", "done"), 1);
+	CU_ASSERT_EQUAL(in_trouble("port", "port=lan"), -1);
+	CU_ASSERT_FALSE(is_held);
+	/* One that does not start stays held; one that a worker is in is left alone. */
+	result_of_restart = -EIO;
+	stand_still(102);
+	CU_ASSERT_EQUAL(restarts, 2);
+	CU_ASSERT_EQUAL(remedies("queue", "failed"), 1);
+	CU_ASSERT_TRUE(is_held);
+	result_of_restart = 0;
+	rte_rcu_qsbr_thread_online(dataplane.qsbr, 0);
+	CU_ASSERT_EQUAL(weir_port_restart(&dataplane, &port), -EBUSY);
+	CU_ASSERT_FALSE(is_held);
+	CU_ASSERT_EQUAL(restarts, 2);
+	end();
+	free(dataplane.qsbr);
+	port = (struct weir_port){.name = "lan"};
+}
+
 static void a_worker_is_named_while_it_stands(void)
 {
 	begin(true);
@@ -261,6 +323,8 @@ int main(void)
 			remedies_are_limited_and_left_out_when_told},
 		{"a port is in trouble by errors, and when nothing leaves",
 			a_port_is_in_trouble_by_errors_and_when_nothing_leaves},
+		{"a port that nothing leaves is restarted where it can be",
+			a_port_that_nothing_leaves_is_restarted_where_it_can_be},
 		{"a worker is named while it stands", a_worker_is_named_while_it_stands},
 		{"a busy worker is in trouble while another has room",
 			a_busy_worker_is_in_trouble_while_another_has_room},
