@@ -13,6 +13,7 @@ class Shape:
     groups: int = 1  # of one consumer each, that take the stream
     idle_consumers: int = 0  # of a stream that nothing is sent to
     workers: int = 1  # of which one receives; the partitions are spread over all
+    everything: bool = False  # all that an operator can have switched on at all times
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ CASES = (
     Case("keys_100k", replace(PLAIN, keys=100_000)),
     Case("keys_1m", replace(PLAIN, keys=1_000_000)),
     Case("workers_2", replace(PLAIN, workers=2), PLAIN),
+    Case("everything_64", replace(PLAIN, everything=True), PLAIN),
     Case("groups_2", replace(PLAIN, groups=2), PLAIN),
     Case("groups_4", replace(PLAIN, groups=4), PLAIN, quick=True),
     Case("groups_16", replace(PLAIN, groups=16), PLAIN),

@@ -11,7 +11,9 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
+import urllib.request
 
 import capture
 
@@ -106,6 +108,38 @@ def group(name, stream, first, count):
          "mac": "02:00:00:00:00:09"} for number in range(first, first + count)]}
 
 
+# What may be on at all times: traces of one message in so many, a checkpoint, metrics that are asked
+# for each second (Scraper), workers parked and woken by load, faults that could be injected.
+SCRAPED = 19464
+
+
+def everything(directory):
+    return {
+        "telemetry": {"port": SCRAPED, "interval_ms": 1000},
+        "trace": {"sample": 10000, "contexts_per_s": 100},
+        "state": {"file": f"{directory}/state/positions", "interval_ms": 1000},
+        "capture": {"directory": directory},
+        "elastic": {"enabled": True},
+        "chaos": {"allow": True},
+        "log": {"format": "json"},
+    }
+
+
+class Scraper(threading.Thread):
+    """Asks for the metrics each second, until it is stopped."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.is_over = threading.Event()
+
+    def run(self):
+        while not self.is_over.wait(1):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{SCRAPED}/metrics", timeout=5).read()
+            except OSError:
+                pass  # it starts, or ends
+
+
 class Gateway(Contender):
     """Weir with one stream that comes in, for as many groups of one blind consumer as asked for."""
 
@@ -133,8 +167,17 @@ class Gateway(Contender):
                 ],
                 "streams": streams,
                 "groups": groups,
+                **(everything(run.directory) if shape.everything else {"telemetry": {"port": 0}}),
             }, file)
+        self.scraper = Scraper() if shape.everything else None
+        if self.scraper is not None:
+            self.scraper.start()
         super().__init__([self.program, "--config", config], f"{run.directory}/weir.log")
+
+    def stop(self):
+        if self.scraper is not None:
+            self.scraper.is_over.set()
+        super().stop()
 
     def sent(self):
         command = ["weirctl", "--socket", self.socket, "-j", "port", "list"]
