@@ -6,6 +6,7 @@
 #include <callgrind.h>
 
 #include "dataplane/direct.h"
+#include "dataplane/trace.h"
 #include "dataplane_client.h"
 #include "dataplane_fixture.h"
 
@@ -39,6 +40,7 @@ struct shape {
 	const char *name;
 	uint32_t groups; /* of one blind consumer; 0: one of a native consumer */
 	uint16_t payload;
+	bool is_watched; /* one message in so many is to be traced, as it may be at all times */
 };
 
 /* An IPFIX message of a domain; where there is room, with a data set. */
@@ -76,6 +78,8 @@ static void make_burst(
 static void forward(struct plane *plane, struct rte_mbuf *packets[WEIR_BURST])
 {
 	weir_direct_allow(plane->worker);
+	if (plane->worker->trace_rules != 0)
+		weir_trace_receive(plane->worker, packets, WEIR_BURST);
 	weir_classify(plane->worker, &plane->ports[0], packets, WEIR_BURST);
 	while (plane_turn_worker(plane, 0) != 0)
 		;
@@ -130,6 +134,19 @@ static void blind_groups(char *text, size_t size, uint32_t count)
 	snprintf(text + used, size - used, "]");
 }
 
+static void watch(struct plane *plane)
+{
+	struct weir_dataplane *dataplane = plane->dataplane;
+
+	CU_ASSERT_EQUAL_FATAL(weir_trace_prepare(dataplane), 0);
+	dataplane->traces[0].number++;
+	dataplane->traces[0].sample = 10000;
+	atomic_store(&dataplane->traces[0].left, INT64_MAX);
+	weir_trace_switch(dataplane, 0, true);
+	plane->worker->trace_rules = atomic_load(&dataplane->trace_rules);
+	CU_ASSERT_NOT_EQUAL(plane->worker->trace_rules, 0);
+}
+
 static void run_blind(const struct shape *shape)
 {
 	char groups[2048];
@@ -138,6 +155,8 @@ static void run_blind(const struct shape *shape)
 	blind_groups(groups, sizeof(groups), shape->groups);
 	plane = plane_open(STREAM, groups);
 	plane_reach_all(plane);
+	if (shape->is_watched)
+		watch(plane);
 	run(plane, shape, NULL);
 	plane_close(plane);
 }
@@ -160,6 +179,12 @@ static void test_forward(void)
 	run_blind(&(const struct shape){.name = "forward", .groups = 1, .payload = 18});
 }
 
+static void test_watched(void)
+{
+	run_blind(&(const struct shape){
+		.name = "watched", .groups = 1, .payload = 18, .is_watched = true});
+}
+
 static void test_copies(void)
 {
 	run_blind(&(const struct shape){.name = "groups_4", .groups = 4, .payload = 18});
@@ -173,8 +198,8 @@ static void test_native(void)
 int main(void)
 {
 	CU_TestInfo tests[] = {{"forwarding", test_forward},
-		{"copies for four groups", test_copies}, {"native framing", test_native},
-		CU_TEST_INFO_NULL};
+		{"forwarding, with traces", test_watched}, {"copies for four groups", test_copies},
+		{"native framing", test_native}, CU_TEST_INFO_NULL};
 	CU_SuiteInfo suites[] = {
 		{"instructions", NULL, NULL, NULL, NULL, tests}, CU_SUITE_INFO_NULL};
 	unsigned int failures;
