@@ -189,7 +189,7 @@ void weir_lane_release(
 {
 	struct weir_lane *lane = &attachment->lanes[partition];
 
-	lane->is_following = false;
+	__atomic_store_n(&lane->is_following, false, __ATOMIC_RELEASE);
 	weir_handover_follow(worker, lane);
 }
 

@@ -21,9 +21,12 @@ uint64_t weir_positions_done(const struct weir_positions_group *group, uint16_t 
 		const struct weir_attachment *before =
 			weir_model_find_attachment(group->model, stream->object, group->slot);
 
+		/* What it was not told of is the new one's to tell once that follows no more. */
 		if (before == NULL || before->deliveries == NULL ||
-			atomic_load_explicit(
-				&before->lanes[partition].is_over, memory_order_acquire))
+			(atomic_load_explicit(
+				 &before->lanes[partition].is_over, memory_order_acquire) &&
+				!__atomic_load_n(&attachment->lanes[partition].is_following,
+					__ATOMIC_ACQUIRE)))
 			break;
 		attachment = before;
 	}

@@ -134,6 +134,26 @@ static bool has_to_wait(const struct weir_stream_view *view,
 	return false;
 }
 
+/*
+ * What the lane of its number was cut off from, or had given up, and nobody was there to be told:
+ * whoever comes is told by the one that takes its place. A lane that is over stays as it is.
+ */
+static void inherit_gaps(const struct weir_attachment *attachment,
+	const struct weir_attachment *before, uint16_t partition)
+{
+	struct weir_delivery *delivery = attachment->lanes[partition].delivery;
+	const struct weir_delivery *old;
+
+	if (delivery == NULL || before == NULL || before->deliveries == NULL ||
+		partition >= before->stream->partition_count ||
+		!atomic_load_explicit(&before->lanes[partition].is_over, memory_order_acquire))
+		return;
+	old = &before->deliveries[partition];
+	if (old->gap_count != 0)
+		weir_delivery_inherit(
+			delivery, old->gaps[0].first, old->gaps[old->gap_count - 1].reason);
+}
+
 static void release_lanes(struct weir_worker *worker, const struct weir_stream_view *view)
 {
 	const struct weir_stream *stream = view->stream;
@@ -145,9 +165,11 @@ static void release_lanes(struct weir_worker *worker, const struct weir_stream_v
 		for (uint32_t j = 0; j < view->attachment_count; j++) {
 			const struct weir_attachment_view *attachment = &view->attachments[j];
 
-			if (attachment->attachment->lanes[i].is_following &&
-				(is_late || !has_to_wait(view, attachment, i)))
-				weir_lane_release(worker, attachment->attachment, i);
+			if (!attachment->attachment->lanes[i].is_following ||
+				(!is_late && has_to_wait(view, attachment, i)))
+				continue;
+			inherit_gaps(attachment->attachment, attachment->predecessor, i);
+			weir_lane_release(worker, attachment->attachment, i);
 		}
 	}
 }

@@ -12,7 +12,8 @@
  *
  * A lane of the old one is over when no message can come to it any more, and it has passed all it
  * had; or when the predecessor's time (ring.drain_ms) is up: then the rest is dropped as
- * `superseded`. Its owner says so in lane->is_over, which the owners of those that wait read.
+ * `superseded`. Its owner says so in lane->is_over, which the owners of those that wait read. What
+ * nobody confirmed to have been told of then, the new lane of the same number tells.
  *
  * Owner worker only, but for is_over; private to lib/dataplane.
  */

@@ -244,3 +244,19 @@ void weir_delivery_missing(
 	delivery->gaps[delivery->gap_count++] =
 		(struct weir_delivery_gap){.first = first, .end = end, .reason = (uint8_t)reason};
 }
+
+void weir_delivery_inherit(
+	struct weir_delivery *delivery, uint64_t first, enum weir_gap_reason reason)
+{
+	uint64_t end = delivery->gap_count != 0 ? delivery->gaps[0].first : delivery->done;
+
+	if (first >= end)
+		return;
+	if (delivery->gap_count == WEIR_DELIVERY_GAPS)
+		gap_make_room(delivery);
+	memmove(&delivery->gaps[1], &delivery->gaps[0],
+		delivery->gap_count * sizeof(delivery->gaps[0]));
+	delivery->gap_count++;
+	delivery->gaps[0] =
+		(struct weir_delivery_gap){.first = first, .end = end, .reason = (uint8_t)reason};
+}

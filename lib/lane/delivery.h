@@ -182,3 +182,9 @@ enum weir_delivery_state weir_delivery_drop(
 /* A range below `done` that was never there for this lane: after a restart. */
 void weir_delivery_missing(
 	struct weir_delivery *delivery, uint64_t first, uint64_t end, enum weir_gap_reason reason);
+/*
+ * Likewise from `first` up to where the lane began, which has sent nothing yet: what the lane
+ * whose place it takes was not told of.
+ */
+void weir_delivery_inherit(
+	struct weir_delivery *delivery, uint64_t first, enum weir_gap_reason reason);

@@ -17,6 +17,7 @@
 	X(HANDED_FROM_SENT, "handed-from-sent", "settled", "a lane goes on where it was sent to")  \
 	X(SUCCESSION_RUSHED, "succession-rushed", "succession", "no lane waits for those before")  \
 	X(CUT_UNTOLD, "cut-untold", "gap", "what a change cuts off is told by nobody")             \
+	X(HEIR_SILENT, "heir-silent", "gap", "what was cut off is not told to who comes later")    \
 	X(LIST_UNTOLD, "list-untold", "refused", "a new stream is sent before it is listed")       \
 	X(PLACED_ANEW, "placed-anew", "place", "plans begin from nothing")                         \
 	X(WEIGHT_IGNORED, "weight-ignored", "place", "all consumers weigh the same")               \

@@ -23,12 +23,26 @@ static bool is_told(const struct sim_world *world, const struct gateway_lane *la
 	return lane->delivery.gap_count == 0 || world->now_ns >= until + TELL_MS * SIM_MS;
 }
 
+/* A stream that takes the place of the partition's has one of its number. */
+static bool has_heir(const struct sim_world *world, uint32_t partition)
+{
+	const struct sim_plan *plan = &world->plan;
+	uint32_t stream = sim_plan_stream(plan, partition);
+
+	for (uint32_t s = 0; s < plan->stream_count; s++)
+		if (plan->streams[s].predecessor == (int)stream)
+			return partition - plan->streams[stream].first <
+			       plan->streams[s].partitions;
+	return false;
+}
+
 static void lane_end(struct sim_world *world, uint32_t group, uint32_t partition)
 {
 	struct gateway_lane *lane = &world->gateway->lanes[group][partition];
 
 	gateway_lane_count(world, group, partition);
-	sim_checks_over(world, group, partition, lane->delivery.gap_count != 0);
+	sim_checks_over(world, group, partition,
+		lane->delivery.gap_count != 0 && !has_heir(world, partition));
 	lane->is_over = true;
 	lane->is_draining = false;
 	lane->owner = lane->planned = GATEWAY_NONE;
@@ -97,6 +111,21 @@ static bool has_to_wait(const struct sim_world *world, uint32_t group, uint32_t 
 	return false;
 }
 
+/* Whoever gets the lane is told what nobody was of the one before. */
+static void inherit_gaps(struct sim_world *world, uint32_t group, uint32_t partition)
+{
+	uint32_t before = sim_plan_before(&world->plan, partition);
+	const struct weir_delivery *old;
+
+	if (before == SIM_PARTITIONS || !world->gateway->lanes[group][before].is_over ||
+		sim_broken == SIM_BREAK_CUT_UNTOLD || sim_broken == SIM_BREAK_HEIR_SILENT)
+		return;
+	old = &world->gateway->lanes[group][before].delivery;
+	if (old->gap_count != 0)
+		weir_delivery_inherit(&world->gateway->lanes[group][partition].delivery,
+			old->gaps[0].first, old->gaps[old->gap_count - 1].reason);
+}
+
 static void release(struct sim_world *world, uint32_t stream)
 {
 	const struct sim_stream_plan *plan = &world->plan.streams[stream];
@@ -105,8 +134,10 @@ static void release(struct sim_world *world, uint32_t stream)
 		for (uint32_t p = 0; p < plan->partitions; p++) {
 			struct gateway_lane *lane = &world->gateway->lanes[g][plan->first + p];
 
-			if (lane->is_following && !has_to_wait(world, g, stream, p))
-				lane->is_following = false;
+			if (!lane->is_following || has_to_wait(world, g, stream, p))
+				continue;
+			inherit_gaps(world, g, plan->first + p);
+			lane->is_following = false;
 		}
 }
 
@@ -157,7 +188,7 @@ uint64_t gateway_position(const struct sim_world *world, uint32_t group, uint32_
 
 	/* What is still to come of the one before is done after it is. */
 	if (before != SIM_PARTITIONS && partition_is_there(world, before) &&
-		!world->gateway->lanes[group][before].is_over)
+		(!world->gateway->lanes[group][before].is_over || lane->is_following))
 		return gateway_position(world, group, before);
 	/* What is not told yet is told after a restart as well. */
 	return lane->delivery.gap_count != 0 ? lane->delivery.gaps[0].first : lane->delivery.done;

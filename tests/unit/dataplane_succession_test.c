@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "dataplane_fixture.h"
+#include "dataplane_client.h"
 #include "dataplane_tests.h"
 
 /* What a stream's new rings owe to its old ones: the order of each key. */
@@ -270,6 +270,83 @@ static void test_rings_share_one_budget(void)
 	plane_close(plane);
 }
 
+static void wait_for_the_end(struct plane *plane)
+{
+	plane_turn(plane);
+	plane_advance(plane, 2500 * MS);
+	for (uint32_t i = 0; i < 20; i++) {
+		plane_turn(plane);
+		plane_advance(plane, MS);
+	}
+}
+
+/* A stream made anew goes on above all numbers; here each a thousand higher. */
+static uint64_t number_stream(void *context, const struct weir_stream *made, uint16_t partition)
+{
+	(void)made;
+	(void)partition;
+	return *(uint64_t *)context;
+}
+
+static uint64_t group_is_new(
+	void *context, const char *group, const struct weir_stream *made, uint16_t partition)
+{
+	(void)context;
+	(void)group;
+	(void)made;
+	(void)partition;
+	return WEIR_POSITION_UNKNOWN;
+}
+
+/*
+ * Twice: what the first change cut off is still to be told when the second one cuts off more. The
+ * times are of when the test began, as only the worker's is put forward.
+ */
+static void test_who_comes_later_is_told(void)
+{
+	static const char two[] =
+		"[{'name':'s','key':'source','partitions':2,'ring':{'drain_ms':2000}}]";
+	static const char three[] =
+		"[{'name':'s','key':'source','partitions':3,'ring':{'drain_ms':4000}}]";
+	static const char group[] = "[{'name':'n','class':'native','streams':'s'}]";
+	struct plane *plane = plane_open(stream(1), group);
+	struct client client;
+	uint64_t range[1][2], number = 1000;
+	const struct weir_positions rising = {
+		.context = &number, .stream = number_stream, .group = group_is_new};
+
+	plane->dataplane->positions = &rising;
+	plane_receive_numbered(plane, 1, 0, 10, 64);
+	plane_apply(plane, two, group);
+	wait_for_the_end(plane);
+	CU_ASSERT_TRUE(plane_law_holds(plane));
+	number = 2000;
+	plane_apply(plane, three, group);
+	wait_for_the_end(plane);
+	weir_dataplane_reclaim(plane->dataplane);
+	receive_from_all(plane, 10, 1);
+	client_join(&client, plane, &(struct client_options){.is_reliable = true});
+	client_grant_all(&client);
+	client_collect(&client);
+	CU_ASSERT_TRUE_FATAL(client.lanes[0].is_known);
+	/* It begins where the first stream's lane stood; nothing was cut off of the others. */
+	CU_ASSERT_EQUAL(client.lanes[0].first, 0);
+	CU_ASSERT_EQUAL(client.lanes[1].first, 2000);
+	range[0][0] = 0;
+	range[0][1] = client.lanes[0].next_seq;
+	client_forget(&client);
+	plane_advance(plane, 100 * MS);
+	client_nack(&client, 0, range, 1);
+	client_collect(&client);
+	CU_ASSERT_TRUE_FATAL(client.gap_count >= 1);
+	CU_ASSERT_EQUAL(client.gaps[0].first, 0);
+	CU_ASSERT_EQUAL(client.gaps[0].end, 2000);
+	CU_ASSERT_EQUAL(client.gaps[0].reason, WEIR_GAP_REMOVED);
+	CU_ASSERT_TRUE(plane_law_holds(plane));
+	client_leave(&client);
+	plane_close(plane);
+}
+
 CU_TestInfo dataplane_succession_tests[] = {
 	{"other partition counts keep the order of each key", test_order_is_kept},
 	{"also when messages are between workers", test_order_is_kept_between_workers},
@@ -280,6 +357,7 @@ CU_TestInfo dataplane_succession_tests[] = {
 	{"old and new rings share one budget", test_rings_share_one_budget},
 	{"what is not delivered in time is dropped and counted", test_waiting_is_bounded},
 	{"what has expired is not waited for", test_age_ends_waiting},
+	{"who comes later is told what a change cut off", test_who_comes_later_is_told},
 	{"a stream that comes again is like a new one", test_stream_comes_again},
 	CU_TEST_INFO_NULL,
 };

@@ -235,6 +235,30 @@ static void test_missing_after_restart(void)
 	CU_ASSERT_EQUAL(gap.messages, 0);
 }
 
+/* In front of what this lane gave up before it was anybody's; the oldest are put together. */
+static void test_inherited_gap_comes_first(void)
+{
+	begin();
+	weir_delivery_inherit(&lane, FIRST, WEIR_GAP_REMOVED);
+	CU_ASSERT_EQUAL(lane.gap_count, 0);
+	weir_delivery_drop(&lane, WEIR_GAP_LAPPED);
+	weir_delivery_inherit(&lane, FIRST - 50, WEIR_GAP_REMOVED);
+	CU_ASSERT_EQUAL(lane.gap_count, 2);
+	CU_ASSERT_EQUAL(lane.gaps[0].first, FIRST - 50);
+	CU_ASSERT_EQUAL(lane.gaps[0].end, FIRST);
+	CU_ASSERT_EQUAL(lane.gaps[0].reason, WEIR_GAP_REMOVED);
+	CU_ASSERT_EQUAL(lane.gaps[1].end, FIRST + 1);
+	begin();
+	for (unsigned int i = 0; i < WEIR_DELIVERY_GAPS; i++)
+		weir_delivery_drop(&lane, i & 1 ? WEIR_GAP_LAPPED : WEIR_GAP_EXPIRED);
+	CU_ASSERT_EQUAL(lane.gap_count, WEIR_DELIVERY_GAPS);
+	weir_delivery_inherit(&lane, FIRST - 50, WEIR_GAP_REMOVED);
+	CU_ASSERT_EQUAL(lane.gap_count, WEIR_DELIVERY_GAPS);
+	CU_ASSERT_EQUAL(lane.gaps[0].first, FIRST - 50);
+	CU_ASSERT_EQUAL(lane.gaps[1].first, FIRST);
+	CU_ASSERT_EQUAL(lane.gaps[WEIR_DELIVERY_GAPS - 1].end, FIRST + WEIR_DELIVERY_GAPS);
+}
+
 static void test_ring_wraps(void)
 {
 	uint64_t sent = 0;
@@ -282,6 +306,7 @@ int main(void)
 			test_drop_after_rewind},
 		{"a lane can go back", test_reopen},
 		{"a range lost in a restart is told", test_missing_after_restart},
+		{"what a lane inherits comes first", test_inherited_gap_comes_first},
 		{"records are as new when the ring comes round", test_ring_wraps},
 		{"a session without acknowledgement is trusted", test_trusted_session},
 		CU_TEST_INFO_NULL,
