@@ -71,6 +71,13 @@ unit start weir || fail "$(in_machine journalctl --no-pager --unit weir | tail)"
 assert_eq "$(property ActiveState) $(property StatusErrno)" "active 0" "the service"
 pid=$(property MainPID)
 assert_eq "$(in_machine stat -c %U "/proc/$pid")" weir "its user"
+confinement() {
+	# shellcheck disable=SC2016 # the dollars are awk's
+	in_machine awk -v name="$1:" '$1 == name {print $2}' "/proc/$2/status"
+}
+assert_eq "$(confinement NoNewPrivs "$pid")" 1 "no new privileges"
+assert_num "$(confinement Seccomp_filters "$pid")" -gt $(($(confinement Seccomp_filters 1) + 1)) \
+	"filters, the unit's and its own"
 reachable
 receiver_start first collector --listen 10.0.0.3:4739 --late
 send exporter --to 10.0.0.2:4739 --rate 5k --count 5000 --keys 20 --json "$tmp/sent.json"
