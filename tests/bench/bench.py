@@ -17,6 +17,7 @@ import functools
 import json
 import os
 import platform
+import statistics
 import sys
 
 import cycles
@@ -36,6 +37,7 @@ from result import NOISY, of_pairs
 WIRE = receive.CASES | replicate.CASES | latency.CASES | footprint.CASES | {"xdp_program_ns": program.program} | {
     f"native_{size}": functools.partial(native.native, size) for size in native.COUNTS}
 INSTRUCTIONS = "instructions"
+CURVES = "curves"  # all that plot.py draws
 CYCLES = "cycles"  # needs a build of its own: only when asked for
 UNIT = "packets/s of CPU time"
 PEER = "dpdk-testpmd --forward-mode=5tswap"
@@ -44,15 +46,19 @@ PEER = "dpdk-testpmd --forward-mode=5tswap"
 def run(case, arguments):
     """A result of alternating runs."""
     sides = [(Gateway, case.shape), (Gateway, case.peer) if case.peer else (Testpmd, case.shape)]
-    pairs = []
+    if case.is_shared:
+        sides += [(Testpmd, case.shape), (Testpmd, case.peer)]
+    pairs, shared = [], []
     for number in range(arguments.pairs):
-        rates = [None, None]
-        for side in (0, 1) if number % 2 == 0 else (1, 0):
+        rates = [None] * len(sides)
+        for side in range(len(sides)) if number % 2 == 0 else reversed(range(len(sides))):
             rates[side] = measure(*sides[side], arguments)
-        pairs.append(rates)
+        pairs.append(rates[:2])
+        shared += [rates[2][0] / rates[3][0]] if case.is_shared else []
         print(f"{case.name}: pair {number + 1} of {arguments.pairs}: "
               f"{rates[0][0] / rates[1][0]:.3f}", file=sys.stderr)
-    return of_pairs(case.name, pairs, f"weir, {case.peer}" if case.peer else PEER, UNIT)
+    more = {"testpmd_ratio": round(statistics.median(shared), 4)} if shared else {}
+    return of_pairs(case.name, pairs, f"weir, {case.peer}" if case.peer else PEER, UNIT, **more)
 
 
 def machine():
@@ -119,7 +125,8 @@ def parse():
     parser.add_argument("--pairs", type=int)
     parser.add_argument("--seconds", type=float)
     parser.add_argument("--case", action="append",
-                        choices=[case.name for case in CASES] + list(WIRE) + [INSTRUCTIONS, CYCLES])
+                        choices=[case.name for case in CASES] + list(WIRE) +
+                        [INSTRUCTIONS, CYCLES, CURVES])
     parser.add_argument("--directory", required=True, help="for files while it runs")
     parser.add_argument("--json", help="file for the results")
     parser.add_argument("--plots", help="folder for curves, as SVG")
@@ -129,6 +136,8 @@ def parse():
     pairs, seconds = (5, 0.6) if arguments.quick else (7, 3)
     arguments.pairs = arguments.pairs or pairs
     arguments.seconds = arguments.seconds or seconds
+    if CURVES in (arguments.case or []):
+        arguments.case += plot.CASES
     arguments.cases = [case for case in CASES
                        if case.name in (arguments.case or [case.name])
                        and (case.quick or not arguments.quick or arguments.case)]
@@ -160,6 +169,10 @@ def main():
         print(f"bench: {failure}", file=sys.stderr)
         return 1
     print("\n".join([table(results)] + cycles.table(by_stage)).lstrip("\n"))
+    for one in results:
+        if "testpmd_ratio" in one:
+            print(f"\n{one['name']}: testpmd, which has no keys, makes {one['testpmd_ratio']:.3f} of "
+                  f"its rate of the same frames.")
     noisy = [one["name"] for one in results if one["noisy"]]
     if noisy:
         print(f"\nThe machine was not quiet: ratios of {', '.join(noisy)} differ by more than "

@@ -18,11 +18,16 @@ class Shape:
 
 @dataclass(frozen=True)
 class Case:
-    """`peer` None: testpmd, on the same frames; otherwise the gateway in another shape."""
+    """
+    `peer` None: testpmd, on the same frames; otherwise the gateway in another shape. With `is_shared`
+    testpmd is measured on the frames of both shapes, too: what the devices alone make of the
+    difference.
+    """
     name: str
     shape: Shape
     peer: Shape | None = None
     quick: bool = False
+    is_shared: bool = False
 
 
 PLAIN = Shape()
@@ -36,6 +41,7 @@ CASES = (
     Case("keys_1", replace(PLAIN, keys=1)),
     Case("keys_100k", replace(PLAIN, keys=100_000)),
     Case("keys_1m", replace(PLAIN, keys=1_000_000)),
+    Case("keys_1m_1k", replace(PLAIN, keys=1_000_000), PLAIN, is_shared=True),
     Case("workers_2", replace(PLAIN, workers=2), PLAIN),
     Case("everything_64", replace(PLAIN, everything=True), PLAIN),
     Case("groups_2", replace(PLAIN, groups=2), PLAIN),

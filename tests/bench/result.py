@@ -24,5 +24,6 @@ def of_pairs(name, pairs, peer, unit, **more):
         "name": name, "ratio": round(ratio, 4), "ours": median(0, 0), "peer": peer,
         "peer_value": median(1, 0), "unit": unit, "spread": round(spread, 4),
         "noisy": spread > NOISY, "ours_clock": median(0, 1), "peer_clock": median(1, 1),
-        "ratios": [round(one, 4) for one in ratios], **more,
+        "ratios": [round(one, 4) for one in ratios],
+        "ours_all": [round(ours[0]) for ours, _ in pairs], **more,
     }

@@ -9,7 +9,7 @@
 # What keys_1m, cycles and native_N keep in buffers takes much.
 need=512
 case " $* " in
-*" keys_1m "* | *" native_"*) need=1800 ;;
+*" keys_1m"* | *" curves "* | *" native_"*) need=1800 ;;
 *" --quick "*) ;;
 *" cycles "*) need=1800 ;;
 *" --case "*) ;;

@@ -19,6 +19,10 @@ assert_eq "$(grep -c '^| forward_' "$tmp/shown")" 3 "rows of the table"
 # The curve has a point for each of them.
 /usr/bin/python3 -c "import sys, xml.dom.minidom as xml; xml.parse(sys.argv[1])" "$tmp/plots/forward.svg"
 assert_eq "$(grep -c '<circle' "$tmp/plots/forward.svg")" 3 "points of the curve"
+# And is drawn the same from what was kept of the run.
+"$weir_root/tests/bench/plot.py" "$tmp/bench.json" "$tmp/again" >"$tmp/drawn"
+assert_eq "$(cat "$tmp/drawn")" "$tmp/again/forward.svg" "curves of the run"
+cmp "$tmp/plots/forward.svg" "$tmp/again/forward.svg"
 
 # Frames are of the size that their name says, less the FCS, sound, and of 1,000 keys.
 for size in 64 512 1400; do
