@@ -43,18 +43,18 @@ static inline bool weir_blind_has_headroom(const struct weir_message_slot *slot)
 	return slot->mbuf->data_off + slot->l4_offset + 8 >= WEIR_ROUTE_HEADER;
 }
 
-/* In place: nobody else wants the message, and it is IPv4 to IPv4. */
-static inline void weir_blind_rewrite(const struct weir_route *route, struct rte_mbuf *packet,
-	uint8_t l3_offset, uint16_t l4_offset, uint16_t payload_length)
+/*
+ * IPv4 to IPv4: new headers before the packet's UDP payload, which is in place behind `udp`, made
+ * of the old ones, which may be where the new ones come.
+ */
+static inline void weir_blind_write(const struct weir_route *route, struct rte_mbuf *packet,
+	uint8_t *udp, uint16_t payload_length, const uint8_t *ip, const uint8_t *old_udp)
 {
-	uint8_t *frame = rte_pktmbuf_mtod(packet, uint8_t *);
-	const uint8_t *ip = frame + l3_offset;
-	uint8_t *udp = frame + l4_offset;
 	uint32_t source = weir_load32(ip + 12);
-	uint16_t source_port = weir_load16(udp);
-	uint16_t checksum = weir_load16(udp + 6);
+	uint16_t source_port = weir_load16(old_udp);
+	uint16_t checksum = weir_load16(old_udp + 6);
 	uint64_t changed =
-		(uint64_t)(uint32_t)~weir_load32(ip + 16) + (uint16_t)~weir_load16(udp + 2);
+		(uint64_t)(uint32_t)~weir_load32(ip + 16) + (uint16_t)~weir_load16(old_udp + 2);
 	struct weir_ipv4_fields fields = {
 		.kept = WEIR_IPV4_KEPT(weir_load64(ip)),
 		.source = source,
@@ -71,6 +71,16 @@ static inline void weir_blind_rewrite(const struct weir_route *route, struct rte
 	packet->data_len = (uint16_t)(route->header_length + payload_length);
 	packet->pkt_len = packet->data_len;
 	packet->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
+}
+
+/* In place: nobody else wants the message. */
+static inline void weir_blind_rewrite(const struct weir_route *route, struct rte_mbuf *packet,
+	uint8_t l3_offset, uint16_t l4_offset, uint16_t payload_length)
+{
+	uint8_t *frame = rte_pktmbuf_mtod(packet, uint8_t *);
+	uint8_t *udp = frame + l4_offset;
+
+	weir_blind_write(route, packet, udp, payload_length, frame + l3_offset, udp);
 }
 
 /*
