@@ -228,16 +228,17 @@ static bool add_here(struct weir_worker *worker, struct weir_outlet *outlet, str
 
 /*
  * What a consumer that catches up gets has long left the caches. Fetched is where the pool's
- * packets begin; of one that begins elsewhere, or of a slot beyond the head, it does no harm.
+ * packets begin; of one that begins elsewhere, or of a slot beyond the head, which may have none,
+ * it does no harm.
  */
 static void fetch_ahead(const struct weir_lane *lane)
 {
-	const char *mbuf =
-		(const char *)weir_slot(lane->partition, lane->cursor + FETCH_AHEAD)->mbuf;
+	uintptr_t mbuf = (uintptr_t)weir_slot(lane->partition, lane->cursor + FETCH_AHEAD)->mbuf;
+	uintptr_t data = mbuf + sizeof(struct rte_mbuf) + RTE_PKTMBUF_HEADROOM;
 
-	rte_prefetch0(mbuf);
-	rte_prefetch0(mbuf + sizeof(struct rte_mbuf) + RTE_PKTMBUF_HEADROOM);
-	rte_prefetch0(mbuf + sizeof(struct rte_mbuf) + RTE_PKTMBUF_HEADROOM + RTE_CACHE_LINE_SIZE);
+	rte_prefetch0((const void *)mbuf);
+	rte_prefetch0((const void *)data);
+	rte_prefetch0((const void *)(data + RTE_CACHE_LINE_SIZE));
 }
 
 enum weir_gate weir_native_add(struct weir_worker *worker, struct weir_outlet *outlet,
