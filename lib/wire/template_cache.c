@@ -210,7 +210,7 @@ void template_purge(struct weir_template_cache *cache, const struct weir_templat
 	}
 	/* Others read them for each message: only what changes is written. */
 	for (uint32_t i = 0; i < WEIR_TEMPLATE_MARKS; i++)
-		if (cache->marks[i] != marks[i])
+		if (__atomic_load_n(&cache->marks[i], __ATOMIC_RELAXED) != marks[i])
 			__atomic_store_n(&cache->marks[i], marks[i], __ATOMIC_RELAXED);
 }
 

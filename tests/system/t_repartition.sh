@@ -82,25 +82,28 @@ assert_eq $(($(receiver_get one .received) + $(receiver_get two .received))) "$s
 	"messages to the blind ones"
 assert_law
 
-# A consumer that takes nothing holds the new rings of its own group back, for as long as it may.
+# A consumer that takes nothing holds the new rings of its own group back, for as long as it may. Who
+# comes to the other group after that time is told of what was cut off while nobody was there.
 receiver_start one c1 --listen 10.0.0.3:9995
 receiver_start two c2 --listen 10.0.0.4:9995
 ctl consumer pause c1 >"$tmp/paused.json"
 ctl consumer pause c2 >"$tmp/paused.json"
-jq '.groups |= .[:1] | .streams[0].ring.drain_ms = 1000' "$tmp/weir.json" >"$tmp/blind.json"
-ctl config_apply "$tmp/blind.json" >"$tmp/applied.json"
+jq '.streams[0].ring.drain_ms = 1000' "$tmp/weir.json" >"$tmp/slow.json"
+ctl config_apply "$tmp/slow.json" >"$tmp/applied.json"
 send exporter --to 10.0.0.2:4739 --rate 5k --count 1000 --keys 20 --size 100 >"$tmp/out"
-wait_for "ctl group list | jq -e '.groups[0].held == 1000'"
-jq '.streams[0].partitions = 4' "$tmp/blind.json" >"$tmp/next.json"
+wait_for "ctl group list | jq -e 'all(.groups[] | select(.draining | not); .held == 1000)'"
+jq '.streams[0].partitions = 4' "$tmp/slow.json" >"$tmp/next.json"
 ctl config_apply "$tmp/next.json" >"$tmp/applied.json"
 send exporter --to 10.0.0.2:4739 --rate 5k --count 500 --keys 20 --size 100 >"$tmp/out"
-wait_for "grep -q . <<<\"\$(ctl group list | jq '.groups[] | select(.draining | not) |
-	select(.held == 500)')\""
+wait_for "ctl group list | jq -e 'all(.groups[] | select(.draining | not); .held == 500)'"
 wait_for "ctl group list | jq -e 'all(.groups[]; .draining | not)'"
 ctl consumer resume c1 >"$tmp/paused.json"
 ctl consumer resume c2 >"$tmp/paused.json"
-wait_for "ctl group list | jq -e '.groups[0].delivered == 500 and .groups[0].dropped == {}'"
+receiver_start late c3 --native 10.0.0.2:4150 --group native --name late
+wait_for "ctl group list | jq -e 'all(.groups[]; .delivered == 500 and .dropped == {})'"
 assert_law
+receiver_stop late
+assert_json "$tmp/late.json" '.received == 500 and .native.gaps > 0' "who came later"
 receiver_stop one
 receiver_stop two
 assert_eq $(($(receiver_get one .received) + $(receiver_get two .received))) 500 "after it"
