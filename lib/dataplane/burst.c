@@ -98,6 +98,32 @@ static __rte_noinline bool have_templates(
 	return found;
 }
 
+/* The same of IPFIX messages, of which nearly all have one set of data and nothing else. */
+static __rte_always_inline bool have_templates_ipfix(
+	const struct weir_stream *stream, const struct quartet *four)
+{
+	bool is_plain = true;
+
+	for (uint32_t i = 0; i < WEIR_FOUR; i++) {
+		const uint8_t *message = four->frames[i] + WEIR_PLAIN_PAYLOAD;
+		uint16_t partition = weir_key_partition(four->hashes[i], stream->partition_count);
+
+		is_plain &= weir_template_is_single(message, weir_load16be(message + 2),
+			weir_templates_of(stream, partition)->marks, four->hashes[i]);
+	}
+	return !is_plain && have_templates(stream, four);
+}
+
+/* Whether what four->has_sets says is worth a look. */
+static __rte_always_inline bool are_learned_from(
+	const struct weir_stream *stream, const struct quartet *four)
+{
+	if (stream->template_bytes == 0 || !four->has_sets)
+		return false;
+	return stream->key.kind == WEIR_KEY_IPFIX ? have_templates_ipfix(stream, four)
+						  : have_templates(stream, four);
+}
+
 /* Those whose turn it is to be looked at; see hot.h. */
 static __rte_always_inline void sample(struct weir_worker *worker, const struct weir_stream *stream,
 	struct weir_stream_local *local, const struct quartet *four)
@@ -137,7 +163,7 @@ static __rte_always_inline bool take(
 	if (intake->is_shed ||
 		!(stream->key.kind == WEIR_KEY_IPFIX ? hash_ipfix(four)
 						     : hash_any(&stream->key, four)) ||
-		(stream->template_bytes != 0 && four->has_sets && have_templates(stream, four)))
+		are_learned_from(stream, four))
 		return false;
 	sample(worker, stream, intake->local, four);
 	weir_intake_take(

@@ -93,6 +93,24 @@ static inline bool weir_template_is_present(
 	return false;
 }
 
+/*
+ * Whether an IPFIX message, of as many bytes as its header says, has no set, or a single one that
+ * is neither of templates nor marked, as nearly all have: found out without a walk. If not, it may
+ * have any.
+ */
+static inline bool weir_template_is_single(
+	const uint8_t *message, uint32_t length, const uint64_t *marks, uint64_t hash)
+{
+	uint32_t set; /* id, length */
+
+	if (length < 16 + WEIR_TEMPLATE_SET_HEADER)
+		return true;
+	set = weir_load32be(message + 16);
+	return !weir_template_is_set(WEIR_TEMPLATE_IPFIX, (uint16_t)(set >> 16)) &&
+	       16 + (set & 0xffff) >= length &&
+	       !weir_template_is_marked(marks, hash, (uint16_t)(set >> 16));
+}
+
 /* One template, options template or withdrawal, as it stands in its set. */
 struct weir_template_record {
 	const uint8_t *bytes;

@@ -7,6 +7,8 @@ ETHERNET = 14
 IPV4 = 20
 UDP = 8
 IPFIX = 16
+SET = 4
+DATA_SET = 256  # least id of one
 FCS = 4
 
 EXPORTER = bytes([10, 1, 0, 1])
@@ -25,9 +27,12 @@ def checksum(data):
 
 
 def frame(line_bytes, domain):
-    """A frame of `line_bytes` on the wire (its FCS included) with an IPFIX message of a domain."""
+    """A frame of `line_bytes` on the wire (its FCS included) with an IPFIX message of a domain: one data set."""
     length = line_bytes - FCS - ETHERNET - IPV4 - UDP
-    message = struct.pack("!HHIII", 10, length, 0, 0, domain).ljust(length, b"\0")
+    message = struct.pack("!HHIII", 10, length, 0, 0, domain)
+    if length >= IPFIX + SET:
+        message += struct.pack("!HH", DATA_SET, length - IPFIX)
+    message = message.ljust(length, b"\0")
     header = struct.pack("!BBHHHBBH4s4s", 0x45, 0, IPV4 + UDP + length, domain & 0xFFFF, 0, 64,
                          17, 0, EXPORTER, GATEWAY)
     header = header[:10] + struct.pack("!H", checksum(header)) + header[12:]

@@ -179,6 +179,11 @@ static void test_forward(void)
 	run_blind(&(const struct shape){.name = "forward", .groups = 1, .payload = 18});
 }
 
+static void test_forward_512(void)
+{
+	run_blind(&(const struct shape){.name = "forward_512", .groups = 1, .payload = 466});
+}
+
 static void test_watched(void)
 {
 	run_blind(&(const struct shape){
@@ -198,6 +203,7 @@ static void test_native(void)
 int main(void)
 {
 	CU_TestInfo tests[] = {{"forwarding", test_forward},
+		{"forwarding 512 bytes", test_forward_512},
 		{"forwarding, with traces", test_watched}, {"copies for four groups", test_copies},
 		{"native framing", test_native}, CU_TEST_INFO_NULL};
 	CU_SuiteInfo suites[] = {

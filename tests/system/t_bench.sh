@@ -37,7 +37,7 @@ done
 /usr/bin/python3 "$weir_root/tests/bench/bench.py" --case instructions --directory "$tmp" \
 	--json "$tmp/instructions.json" >"$tmp/shown"
 assert_json "$tmp/instructions.json" '[.results[].name] == ["instructions_forward",
-	"instructions_groups_4", "instructions_native", "instructions_watched"] and all(.results[]; .ours > 0)'
+	"instructions_forward_512", "instructions_groups_4", "instructions_native", "instructions_watched"] and all(.results[]; .ours > 0)'
 (cd "$weir_root/tests/bench" && /usr/bin/python3 -B - <<END_PYTHON)
 from instructions import judge
 committed = {"compiler": "cc 1", "forward": 100, "native": 200}

@@ -4,10 +4,10 @@
 #include "wire_guard.h"
 #include "wire_template_messages.h"
 
+static const uint64_t no_marks[WEIR_TEMPLATE_MARKS];
+
 static bool is_present(const struct template_message *message)
 {
-	static const uint64_t no_marks[WEIR_TEMPLATE_MARKS];
-
 	return weir_template_is_present(message->bytes, message->length, no_marks, 0);
 }
 
@@ -58,6 +58,50 @@ static void test_nothing_behind_the_message(void)
 	CU_ASSERT_TRUE(is_present(&message));
 	message_store16(&message, 2, length);
 	CU_ASSERT_FALSE(is_present(&message));
+}
+
+/* Without a walk. Of a message that it says nothing about the walk tells. */
+static bool is_single(const struct template_message *message)
+{
+	return weir_template_is_single(message->bytes, message->length, no_marks, 0);
+}
+
+static void test_one_data_set_is_known_at_once(void)
+{
+	uint64_t marks[WEIR_TEMPLATE_MARKS] = {0};
+	uint32_t mark = weir_template_mark(7, 256);
+	struct template_message message;
+
+	message_begin(&message, 10);
+	message_close(&message);
+	CU_ASSERT_TRUE(is_single(&message)); /* no set */
+	message_set(&message, 256);
+	message_put16(&message, 0xffff);
+	message_close(&message);
+	CU_ASSERT_TRUE(is_single(&message));
+	marks[mark / 64] = UINT64_C(1) << (mark % 64);
+	CU_ASSERT_FALSE(weir_template_is_single(message.bytes, message.length, marks, 7));
+	message_set(&message, 2);
+	message_template(&message, 256, 1, 1);
+	message_close(&message);
+	CU_ASSERT_FALSE(is_single(&message));
+	for (uint16_t id = 2; id <= 3; id++) {
+		message_begin(&message, 10);
+		message_set(&message, id);
+		message_template(&message, 256, 1, 1);
+		message_close(&message);
+		CU_ASSERT_FALSE(is_single(&message));
+	}
+}
+
+/* Of an IPFIX message that ends within the bytes. */
+static void check_single(const uint8_t *data, uint32_t length, const uint64_t *marks)
+{
+	uint32_t stated = length >= 16 ? weir_load16be(data + 2) : 0;
+
+	if (weir_template_version(data, length) == 10 && stated >= 16 && stated <= length)
+		CU_ASSERT_TRUE_FATAL(!weir_template_is_single(data, stated, marks, length) ||
+				     !weir_template_is_present(data, length, marks, length));
 }
 
 struct expected {
@@ -214,6 +258,7 @@ static void test_any_bytes_are_survived(void)
 		}
 		data = guard_place(&guard, bytes, length);
 		(void)weir_template_is_present(data, length, marks, length);
+		check_single(data, length, marks);
 		weir_template_begin(&walk, data, length);
 		walk.wants_data = round & 2;
 		while ((step = weir_template_next(&walk, &record)) == WEIR_TEMPLATE_RECORD ||
@@ -233,6 +278,8 @@ int main(void)
 	CU_TestInfo tests[] = {
 		{"only sets with templates are found", test_only_template_sets_count},
 		{"what is behind an IPFIX message is not its", test_nothing_behind_the_message},
+		{"a message of one data set is known to have no templates",
+			test_one_data_set_is_known_at_once},
 		{"IPFIX templates, options, withdrawals", test_ipfix_records},
 		{"NetFlow v9 templates and options", test_netflow9_records},
 		{"a malformed record ends the walk", test_faults_end_the_walk},
