@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
+# measures time
 #
 # The bad wire of the other tests: it passes all frames as they are when nothing is asked of it,
 # and as much is lost, late, doubled and out of order as was asked for, in the asked direction.
