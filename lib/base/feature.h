@@ -15,7 +15,10 @@
 	X(RUNS, "runs",                                                                            \
 		"messages for a blind consumer without limits are taken in runs, and where "       \
 		"nothing "                                                                         \
-		"waits pass their ring; off: one by one")
+		"waits pass their ring; off: one by one")                                          \
+	X(ISOLATION, "isolation",                                                                  \
+		"a hot partition gets a worker to itself, if workers.isolate_percent is set; "     \
+		"off: it shares one")
 
 enum weir_feature {
 #define X(id, name, text) WEIR_FEATURE_##id,

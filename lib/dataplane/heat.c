@@ -4,6 +4,7 @@
 #include "dataplane/load.h"
 #include "dataplane/model.h"
 #include "dataplane/move.h"
+#include "dataplane/snapshot.h"
 #include "dataplane/worker.h"
 
 /* All messages a second, and the partition with most of them that does not have its worker alone.
@@ -15,19 +16,26 @@ struct look {
 	uint16_t partition;
 };
 
+static bool may_be_alone(const struct weir_stream_view *view, uint16_t partition)
+{
+	return !view->is_draining &&
+	       (view->features[partition] & WEIR_FEATURE_BIT(WEIR_FEATURE_ISOLATION));
+}
+
 static struct look look_at_loads(const struct weir_dataplane *dataplane)
 {
-	const struct weir_model *model = dataplane->model;
+	const struct weir_snapshot *snapshot = dataplane->published;
 	struct look look = {0};
 
-	for (uint32_t i = 0; i < model->stream_count; i++) {
-		struct weir_stream *stream = model->streams[i].object;
+	for (uint32_t i = 0; i < snapshot->stream_count; i++) {
+		const struct weir_stream_view *view = &snapshot->streams[i];
+		struct weir_stream *stream = view->stream;
 
 		for (uint16_t p = 0; p < stream->partition_count; p++) {
 			double rate = stream->loads[p].messages_per_s;
 
 			look.total += rate;
-			if (rate <= look.most || model->streams[i].is_draining ||
+			if (rate <= look.most || !may_be_alone(view, p) ||
 				weir_partition_is_alone(dataplane, stream, p))
 				continue;
 			look.most = rate;
@@ -66,6 +74,17 @@ static void isolate(struct weir_dataplane *dataplane, const struct look *look,
 	visit(context, &change);
 }
 
+/* False when the feature is off for it, and when its stream is no more. */
+static bool keeps_its_worker(const struct weir_dataplane *dataplane, const struct weir_alone *alone)
+{
+	const struct weir_snapshot *snapshot = dataplane->published;
+
+	for (uint32_t i = 0; i < snapshot->stream_count; i++)
+		if (snapshot->streams[i].stream == alone->stream)
+			return may_be_alone(&snapshot->streams[i], alone->partition);
+	return false;
+}
+
 static void cool_down(struct weir_dataplane *dataplane, uint16_t worker, double least,
 	weir_heat_visit visit, void *context)
 {
@@ -73,7 +92,9 @@ static void cool_down(struct weir_dataplane *dataplane, uint16_t worker, double 
 	struct weir_heat *heat = &dataplane->heat;
 	struct weir_heat_change change = {alone->stream, alone->partition, worker, false};
 
-	if (alone->stream->loads[alone->partition].messages_per_s >= least) {
+	if (!keeps_its_worker(dataplane, alone)) {
+		heat->cool[worker] = WEIR_HEAT_COOL_LOOKS;
+	} else if (alone->stream->loads[alone->partition].messages_per_s >= least) {
 		heat->cool[worker] = 0;
 		return;
 	}
@@ -89,7 +110,7 @@ void weir_heat_look(struct weir_dataplane *dataplane, weir_heat_visit visit, voi
 	struct look look;
 	double hot;
 
-	if (dataplane->model == NULL || dataplane->worker_count < 2 ||
+	if (dataplane->published == NULL || dataplane->worker_count < 2 ||
 		dataplane->model->config->workers.isolate_percent == 0)
 		return;
 	look = look_at_loads(dataplane);

@@ -113,7 +113,7 @@ assert_fails ctl alert ack WeirPortDown
 answers baseline_compare '.hour < 168 and (.baselines | map(select(.series |
 	startswith("weir_stream_received_messages_total"))) | length == 1)'
 answers baseline_show 'weir_worker_duty_ratio{worker="0",cpu="1"}' '.rate == false'
-answers feature_list '(.features | map(.feature)) == ["batching", "runs"] and
+answers feature_list '(.features | map(.feature)) == ["batching", "runs", "isolation"] and
 	all(.features[]; .state == "on" and .partitions_on == 8 and .trial == null)'
 answers feature_show runs '.feature == "runs" and (.text | length) > 0 and
 	(.sides | map(.state)) == ["on", "off"] and .sides[0].delivered == 2000 and

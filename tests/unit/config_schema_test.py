@@ -52,7 +52,8 @@ DOCUMENTS = [
         "elastic": {"enabled": True, "least": 2, "wake_percent": 100, "park_percent": 1,
                     "wake_ms": 500, "park_ms": 60000},
         "features": {"batching": {"state": "off", "share_percent": 50, "streams": ["s"]},
-                     "runs": {"state": "on", "share_percent": 20, "streams": ["s", "t"]}},
+                     "runs": {"state": "on", "share_percent": 20, "streams": ["s", "t"]},
+                     "isolation": {"state": "off"}},
         "ports": [
             {"name": "a", "driver": "pci", "device": "0000:03:00.0", "queues": 1,
              "descriptors": 1024, "mtu": 1500, "promiscuous": True, "mac": "02:00:00:00:00:01",

@@ -197,12 +197,44 @@ static void test_what_an_operator_has_done_stays(void)
 	plane_close(plane);
 }
 
+static void set_isolation(struct plane *plane, bool is_on)
+{
+	const struct weir_config_feature setting = {is_on, 100, NULL, 0};
+
+	CU_ASSERT_EQUAL(
+		weir_feature_set(plane->dataplane, WEIR_FEATURE_ISOLATION, &setting, NULL), 0);
+	plane_turn(plane);
+}
+
+static void test_only_where_the_feature_is_on(void)
+{
+	struct plane *plane = open_heated();
+	struct weir_stream *stream = plane->dataplane->model->streams[0].object;
+	struct heat_changes changes = {0};
+
+	set_isolation(plane, false);
+	look_often(plane, 2 * WEIR_HEAT_HOT_LOOKS, &changes);
+	CU_ASSERT_EQUAL(changes.count, 0);
+	set_isolation(plane, true);
+	look_often(plane, WEIR_HEAT_HOT_LOOKS, &changes);
+	CU_ASSERT_EQUAL(changes.count, 1);
+	CU_ASSERT_TRUE(weir_partition_is_alone(plane->dataplane, stream, 3));
+	/* As hot as it is, it shares as soon as it is switched off. */
+	set_isolation(plane, false);
+	look_often(plane, 1, &changes);
+	CU_ASSERT_EQUAL(changes.count, 2);
+	CU_ASSERT_FALSE(weir_partition_is_alone(plane->dataplane, stream, 3));
+	plane_arrive(plane);
+	plane_close(plane);
+}
+
 CU_TestInfo dataplane_hot_tests[] = {
 	{"a hot key is found, and its share", test_found},
 	{"what was hot is forgotten", test_forgotten},
 	{"a partition's load and the skew are measured", test_loads},
 	{"what stays hot gets a worker to itself", test_a_worker_for_what_stays_hot},
 	{"it shares again when it has cooled", test_it_shares_again_when_it_has_cooled},
+	{"only where the feature is on", test_only_where_the_feature_is_on},
 	{"what an operator has done stays", test_what_an_operator_has_done_stays},
 	CU_TEST_INFO_NULL,
 };
