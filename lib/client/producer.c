@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "client/endpoint.h"
 #include "client/producer_session.h"
@@ -22,6 +23,16 @@ static void datagram_take(void *context, const void *data, size_t length, uint64
 	weir_producer_session_receive(context, data, length, now_ns);
 }
 
+/* To the beginning of the next epoch; see producer_session.h. */
+static void await_epoch(const struct weir_session_io *io)
+{
+	uint64_t left = WEIR_PRODUCER_EPOCH_NS - io->utc_ns(io->context) % WEIR_PRODUCER_EPOCH_NS;
+	struct timespec time = {.tv_nsec = (long)left};
+
+	while (nanosleep(&time, &time) != 0 && errno == EINTR)
+		;
+}
+
 static int producer_start(
 	struct weir_producer *producer, const struct weir_producer_options *options)
 {
@@ -33,6 +44,7 @@ static int producer_start(
 	if (error != 0)
 		return error;
 	io = weir_endpoint_io(producer->endpoint);
+	await_epoch(&io);
 	now = weir_endpoint_now_ns();
 	error = weir_producer_session_create(options, &io, now, &producer->session);
 	if (error == 0)

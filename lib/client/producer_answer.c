@@ -137,14 +137,14 @@ static void take_ranges(struct weir_producer_session *session,
 		note_received(session, number, newest + 1);
 }
 
-/* The gateway knows another epoch than ours. */
+/* The gateway knows another epoch than ours, or messages of ours that we did not send. */
 static void on_other_epoch(struct weir_producer_session *session, uint32_t epoch)
 {
 	if (session->is_answered)
 		return;
 	session->is_answered = true;
 	/* A clock that went back: only a later epoch is taken. */
-	if (epoch != 0 && (int32_t)(epoch - session->epoch) > 0)
+	if (epoch != 0 && (int32_t)(epoch - session->epoch) >= 0)
 		session->epoch = epoch + 1 != 0 ? epoch + 1 : 1;
 }
 
@@ -155,7 +155,7 @@ bool weir_producer_on_ack(struct weir_producer_session *session,
 	uint64_t next = weir_be64(frame->next);
 	uint64_t newest = weir_be64(frame->newest);
 
-	if (epoch != session->epoch) {
+	if (epoch != session->epoch || (session->stats.datagrams == 0 && newest != 0)) {
 		on_other_epoch(session, epoch);
 		return false;
 	}

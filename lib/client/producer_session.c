@@ -16,7 +16,7 @@ static uint64_t lower(uint64_t a, uint64_t b)
 static uint32_t make_epoch(const struct weir_session_io *io)
 {
 	uint64_t utc_ns = io->utc_ns != NULL ? io->utc_ns(io->context) : 0;
-	uint32_t epoch = (uint32_t)(utc_ns >> 23); /* 8 ms */
+	uint32_t epoch = (uint32_t)(utc_ns / WEIR_PRODUCER_EPOCH_NS);
 
 	if (utc_ns == 0)
 		epoch = (uint32_t)io->random(io->context);

@@ -116,6 +116,13 @@ receiver_wait taker
 assert_all 4000
 assert_json "$tmp/maker.json" '.seconds > 1.8 and .seconds < 2.6 and .held_by.rate.ms > 1000' \
 	"the rate"
+# One that starts right behind another of its name is not taken for it.
+taker --count 100 --seconds 20
+# shellcheck disable=SC2016 # the shell in the namespace expands it
+in_ns maker timeout 30 bash -c 'for _ in {1..20}; do weirload produce --to 10.0.0.2:4150 --stream events \
+	--name maker --count 5 --rate 0 --json "$0" || exit 1; done' "$tmp/maker.json" || fail "starts"
+receiver_wait taker
+assert_json "$tmp/taker.json" '.received == 100 and .lost == 0' "what 20 starts have sent"
 # Only as many as the stream takes; an unknown stream has none.
 in_ns_start maker weirload produce --to 10.0.0.2:4150 --stream events --name maker --rate 10 \
 	--json "$tmp/maker.json"

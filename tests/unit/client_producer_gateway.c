@@ -236,3 +236,28 @@ struct weir_producer_stats stats_of(const struct gateway *gateway)
 	weir_producer_session_stats(gateway->client, &stats);
 	return stats;
 }
+
+static uint8_t count_sent;
+
+int send_deadline(struct gateway *gateway, uint32_t deadline_ms, enum weir_held_by *held_by)
+{
+	uint8_t data[100];
+	const struct weir_produced message = {.key = "key",
+		.key_length = 3,
+		.data = data,
+		.length = sizeof(data),
+		.deadline_ms = deadline_ms};
+
+	memset(data, ++count_sent, sizeof(data));
+	return weir_producer_session_send(gateway->client, &message, gateway->now_ns, held_by);
+}
+
+unsigned int send_many(struct gateway *gateway, unsigned int count)
+{
+	unsigned int sent = 0;
+
+	while (sent < count && send_deadline(gateway, 0, NULL) == WEIR_SENT)
+		sent++;
+	weir_producer_session_flush(gateway->client, gateway->now_ns);
+	return sent;
+}

@@ -55,6 +55,10 @@ struct gateway *open_with(const struct weir_producer_options *options);
 /* With a session, of which the gateway has said that it knows nothing. */
 struct gateway *join(const struct weir_producer_options *options);
 void finish(struct gateway *gateway);
+/* A message with a key, as weir_producer_session_send(); likewise `count` of them, flushed: taken.
+ */
+int send_deadline(struct gateway *gateway, uint32_t deadline_ms, enum weir_held_by *held_by);
+unsigned int send_many(struct gateway *gateway, unsigned int count);
 void welcome(struct gateway *gateway);
 /* PRODUCE_ACK and PACE: the window as it is. */
 void answer(struct gateway *gateway, uint16_t flags);

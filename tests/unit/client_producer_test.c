@@ -4,33 +4,9 @@
 
 #include <CUnit/Basic.h>
 
+#include "client/producer_private.h"
 #include "client_producer_gateway.h"
 #include "wire/frame_produce.h"
-
-static uint8_t count_sent;
-
-static int send_deadline(struct gateway *gateway, uint32_t deadline_ms, enum weir_held_by *held_by)
-{
-	uint8_t data[100];
-	const struct weir_produced message = {.key = "key",
-		.key_length = 3,
-		.data = data,
-		.length = sizeof(data),
-		.deadline_ms = deadline_ms};
-
-	memset(data, ++count_sent, sizeof(data));
-	return weir_producer_session_send(gateway->client, &message, gateway->now_ns, held_by);
-}
-
-static unsigned int send_many(struct gateway *gateway, unsigned int count)
-{
-	unsigned int sent = 0;
-
-	while (sent < count && send_deadline(gateway, 0, NULL) == WEIR_SENT)
-		sent++;
-	weir_producer_session_flush(gateway->client, gateway->now_ns);
-	return sent;
-}
 
 static const struct weir_producer_options defaults;
 
@@ -301,6 +277,30 @@ static void test_a_gateway_that_forgot_gets_it_again(void)
 	finish(gateway);
 }
 
+/* As after a start so soon behind another that both have begun with the same one. */
+static void test_an_epoch_that_another_has_used_is_left(void)
+{
+	struct gateway *gateway = open_with(&defaults);
+	uint32_t used = gateway->client->epoch;
+
+	weir_producer_session_tick(gateway->client, gateway->now_ns);
+	gateway->now_ns += MS;
+	welcome(gateway);
+	CU_ASSERT_EQUAL(send_many(gateway, 10), 10);
+	gateway->known_epoch = used;
+	gateway->next = 6;
+	gateway->newest = 5;
+	answer(gateway, 0);
+	CU_ASSERT_EQUAL(stats_of(gateway).acknowledged, 0);
+	weir_producer_session_tick(gateway->client, gateway->now_ns);
+	CU_ASSERT_EQUAL(gateway->epoch, used + 1);
+	CU_ASSERT_EQUAL(gateway->next, 11);
+	answer(gateway, 0);
+	CU_ASSERT_EQUAL(stats_of(gateway).acknowledged, 10);
+	CU_ASSERT_EQUAL(stats_of(gateway).malformed, 0);
+	finish(gateway);
+}
+
 static void test_nonsense_changes_nothing(void)
 {
 	struct gateway *gateway = join_known(&defaults);
@@ -461,6 +461,8 @@ int main(void)
 		{"deadline and tier are told", test_deadline_and_tier_are_told},
 		{"a new session goes on where the gateway is", test_new_session_goes_on},
 		{"a gateway that forgot gets it again", test_a_gateway_that_forgot_gets_it_again},
+		{"an epoch that another has used is left",
+			test_an_epoch_that_another_has_used_is_left},
 		{"nonsense changes nothing", test_nonsense_changes_nothing},
 		{"what never fits is refused", test_too_long_is_refused},
 		{"silence is broken, and noticed", test_silence_is_broken_and_noticed},
