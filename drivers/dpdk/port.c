@@ -282,14 +282,9 @@ static void choose_offloads(
 		RTE_MIN(port->mtu, info->max_rx_pktlen - RTE_ETHER_HDR_LEN - RTE_ETHER_CRC_LEN);
 }
 
-/* A device of its own, which the kernel does not stand behind. */
-static bool can_restart(const struct weir_config_port *config)
-{
-	return config->driver == WEIR_DRIVER_PCI || config->driver == WEIR_DRIVER_TAP ||
-	       config->driver == WEIR_DRIVER_MEMIF;
-}
-
-static bool may_interrupt(const struct weir_config_port *config)
+/* A device of its own, which the kernel does not stand behind: it may have interrupts, and it can
+ * be stopped and started. */
+static bool has_own_device(const struct weir_config_port *config)
 {
 	return config->driver == WEIR_DRIVER_PCI || config->driver == WEIR_DRIVER_TAP ||
 	       config->driver == WEIR_DRIVER_MEMIF;
@@ -314,7 +309,7 @@ static int set_up_queues(struct device *device, struct weir_port *port,
 			return result;
 		device->rx[i].port = device->id;
 		device->rx[i].index = i;
-		device->rx[i].has_interrupts = may_interrupt(config);
+		device->rx[i].has_interrupts = has_own_device(config);
 		port->rx_queue[i] = &device->rx[i];
 	}
 	for (uint16_t i = 0; i < port->tx_queues; i++) {
@@ -361,9 +356,9 @@ int weir_dpdk_port_start(struct weir_port *port, const struct weir_config_port *
 		port->tx_queues = RTE_MIN(port->tx_queues, port->rx_queues);
 	device->rx_queues = port->rx_queues;
 	device->tx_queues = port->tx_queues;
-	port->can_restart = can_restart(config);
+	port->can_restart = has_own_device(config);
 	choose_offloads(&info, &conf, port);
-	conf.intr_conf.rxq = may_interrupt(config);
+	conf.intr_conf.rxq = has_own_device(config);
 	result = rte_eth_dev_configure(device->id, port->rx_queues, port->tx_queues, &conf);
 	if (result < 0) {
 		conf.intr_conf.rxq = 0;

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "client/endpoint.h"
 #include "client/producer_session.h"
@@ -23,33 +22,18 @@ static void datagram_take(void *context, const void *data, size_t length, uint64
 	weir_producer_session_receive(context, data, length, now_ns);
 }
 
-/* To the beginning of the next epoch; see producer_session.h. */
-static void await_epoch(const struct weir_session_io *io)
-{
-	uint64_t left = WEIR_PRODUCER_EPOCH_NS - io->utc_ns(io->context) % WEIR_PRODUCER_EPOCH_NS;
-	struct timespec time = {.tv_nsec = (long)left};
-
-	while (nanosleep(&time, &time) != 0 && errno == EINTR)
-		;
-}
-
 static int producer_start(
 	struct weir_producer *producer, const struct weir_producer_options *options)
 {
 	uint16_t port = options->port != 0 ? options->port : WEIR_CONSUMER_PORT;
 	int error = weir_endpoint_open(options->gateway, port, 0, &producer->endpoint);
 	struct weir_session_io io;
-	uint64_t now;
 
 	if (error != 0)
 		return error;
 	io = weir_endpoint_io(producer->endpoint);
-	await_epoch(&io);
-	now = weir_endpoint_now_ns();
-	error = weir_producer_session_create(options, &io, now, &producer->session);
-	if (error == 0)
-		weir_producer_session_tick(producer->session, now);
-	return error;
+	return weir_producer_session_create(
+		options, &io, weir_endpoint_now_ns(), &producer->session);
 }
 
 /* An option of a later header, which we do not know. */

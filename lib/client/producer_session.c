@@ -7,20 +7,32 @@
 
 #include "client/producer_private.h"
 
+#define EPOCH_NS (UINT64_C(1) << 23) /* 8 ms, of UTC */
+
 static uint64_t lower(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
 }
 
-/* Nothing of the bytes that a client has from its system tells two starts apart but the time. */
-static uint32_t make_epoch(const struct weir_session_io *io)
+/*
+ * Nothing of the bytes that a client has from its system tells two starts apart but the time. It
+ * begins at the start of an epoch, and sends nothing before: who had its name has begun in an
+ * earlier one.
+ */
+static void choose_epoch(struct weir_producer_session *session, uint64_t now_ns)
 {
+	const struct weir_session_io *io = &session->link.io;
 	uint64_t utc_ns = io->utc_ns != NULL ? io->utc_ns(io->context) : 0;
-	uint32_t epoch = (uint32_t)(utc_ns / WEIR_PRODUCER_EPOCH_NS);
 
-	if (utc_ns == 0)
-		epoch = (uint32_t)io->random(io->context);
-	return epoch != 0 ? epoch : 1;
+	if (utc_ns == 0) {
+		session->epoch = (uint32_t)io->random(io->context);
+	} else {
+		session->epoch = (uint32_t)(utc_ns / EPOCH_NS + 1);
+		now_ns += EPOCH_NS - utc_ns % EPOCH_NS;
+	}
+	if (session->epoch == 0)
+		session->epoch = 1;
+	weir_producer_session_greet(session, now_ns);
 }
 
 int weir_producer_session_create(const struct weir_producer_options *options,
@@ -44,8 +56,7 @@ int weir_producer_session_create(const struct weir_producer_options *options,
 		weir_producer_session_destroy(session);
 		return error;
 	}
-	session->epoch = make_epoch(io);
-	weir_producer_session_greet(session, now_ns);
+	choose_epoch(session, now_ns);
 	*result = session;
 	return 0;
 }

@@ -15,15 +15,9 @@
 struct weir_producer_session;
 
 /*
- * Epochs are counted in these, of UTC. Whoever begins a session's life at the beginning of one, and
- * sends nothing before, has an epoch of its own: who had the name before has begun in an earlier
- * one.
- */
-#define WEIR_PRODUCER_EPOCH_NS (UINT64_C(1) << 23) /* 8 ms */
-
-/*
  * Checks and completes `options` (port is not looked at; name must be set). 0 and *session is the
- * caller's; -EINVAL, -ENOMEM, or as weir_guard_load(). Sends the first HELLO by the first tick.
+ * caller's; -EINVAL, -ENOMEM, or as weir_guard_load(). Sends the first HELLO by a tick within 9 ms,
+ * see weir_producer_session_deadline_ns().
  */
 int weir_producer_session_create(const struct weir_producer_options *options,
 	const struct weir_session_io *io, uint64_t now_ns, struct weir_producer_session **session);

@@ -383,7 +383,7 @@ struct weir_producer_stats {
 	uint64_t reserved[16];
 };
 
-/* As weir_consumer_open(). Waits for up to 9 ms, so that no two starts have the same epoch. */
+/* As weir_consumer_open(). Asks for its session within 9 ms: no two starts have the same epoch. */
 int weir_producer_open(
 	const struct weir_producer_options *options, struct weir_producer **producer);
 int weir_producer_fd(const struct weir_producer *producer);

@@ -123,12 +123,16 @@ static int read_status(const struct weir_post *post, int fd)
 	return status;
 }
 
-/* What else it answers, so that its end of the connection is not reset. */
+/*
+ * What else it answers, so that its end of the connection is not reset. It is told that nothing
+ * more comes: one that keeps connections would wait for more, and we for its end.
+ */
 static void read_rest(const struct weir_post *post, int fd)
 {
 	char rest[4096];
 	size_t length = 0;
 
+	shutdown(fd, SHUT_WR);
 	while (length < REST_MAX) {
 		ssize_t got = recv(fd, rest, sizeof(rest), 0);
 

@@ -208,6 +208,7 @@ struct gateway *open_with(const struct weir_producer_options *more)
 	options.name = "p1";
 	if (weir_producer_session_create(&options, &io, gateway->now_ns, &gateway->client) != 0)
 		abort();
+	gateway->now_ns = weir_producer_session_deadline_ns(gateway->client); /* its epoch begins */
 	return gateway;
 }
 

@@ -277,14 +277,26 @@ static void test_a_gateway_that_forgot_gets_it_again(void)
 	finish(gateway);
 }
 
+static void test_an_epoch_of_its_own(void)
+{
+	struct gateway *gateway = open_with(&defaults);
+
+	weir_producer_session_tick(gateway->client, gateway->now_ns - 1);
+	CU_ASSERT_EQUAL(gateway->hellos, 0);
+	weir_producer_session_tick(gateway->client, gateway->now_ns);
+	CU_ASSERT_EQUAL(gateway->hellos, 1);
+	CU_ASSERT_EQUAL(gateway->client->epoch,
+		(uint32_t)((UINT64_C(1700000000000000000) + gateway->now_ns) >> 23));
+	finish(gateway);
+}
+
 /* As after a start so soon behind another that both have begun with the same one. */
 static void test_an_epoch_that_another_has_used_is_left(void)
 {
 	struct gateway *gateway = open_with(&defaults);
 	uint32_t used = gateway->client->epoch;
 
-	weir_producer_session_tick(gateway->client, gateway->now_ns);
-	gateway->now_ns += MS;
+	weir_producer_session_tick(gateway->client, gateway->now_ns++);
 	welcome(gateway);
 	CU_ASSERT_EQUAL(send_many(gateway, 10), 10);
 	gateway->known_epoch = used;
@@ -461,6 +473,7 @@ int main(void)
 		{"deadline and tier are told", test_deadline_and_tier_are_told},
 		{"a new session goes on where the gateway is", test_new_session_goes_on},
 		{"a gateway that forgot gets it again", test_a_gateway_that_forgot_gets_it_again},
+		{"it has an epoch of its own", test_an_epoch_of_its_own},
 		{"an epoch that another has used is left",
 			test_an_epoch_that_another_has_used_is_left},
 		{"nonsense changes nothing", test_nonsense_changes_nothing},

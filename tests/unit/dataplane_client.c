@@ -402,3 +402,32 @@ bool client_has(const struct client *client, uint64_t first, uint32_t count)
 			return false;
 	return true;
 }
+
+void client_join_second(
+	struct client *client, struct plane *plane, const struct client_options *options)
+{
+	uint64_t end;
+
+	client_join(client, plane, options);
+	client_grant_all(client);
+	client_collect(client);
+	CU_ASSERT_EQUAL_FATAL(client->message_count, 1);
+	end = client->messages[0].seq + 1;
+	client_ack(client, 0, end, end);
+	client_leave(client);
+	client_join(client, plane, options);
+	client_grant_all(client);
+}
+
+void client_collect_again(struct client *client, struct plane *plane)
+{
+	uint32_t count = client->message_count;
+	uint64_t lost[1][2] = {{client->messages[0].seq, client->messages[0].seq + count}};
+
+	client_forget(client);
+	plane_advance(plane, 100000);
+	client_nack(client, 0, lost, 1);
+	client_collect(client);
+	CU_ASSERT_EQUAL_FATAL(client->message_count, count);
+	CU_ASSERT_TRUE(client->messages[0].is_retransmit);
+}

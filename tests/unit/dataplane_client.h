@@ -96,6 +96,11 @@ struct client {
 void client_join(struct client *client, struct plane *plane, const struct client_options *options);
 /* It is gone; what it was not done with waits for the next. */
 void client_leave(struct client *client);
+/* The first of its name takes the one message that waits, and goes; this is the next. */
+void client_join_second(
+	struct client *client, struct plane *plane, const struct client_options *options);
+/* What was collected, all of lane 0, did not come: asked for and collected again. */
+void client_collect_again(struct client *client, struct plane *plane);
 
 /* Frames to the gateway's front door, each in a datagram of its own. */
 void client_grant(struct client *client, uint64_t messages, uint64_t bytes);
