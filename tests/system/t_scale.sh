@@ -13,7 +13,9 @@ kernel_port gw0 2
 host c1 3
 
 # 1,000 streams by port, of 4 partitions each; the last has 96 more. A consumer each, and 64 more
-# that share the last stream; and a native group of all of them.
+# that share the last stream; and a native group of all of them. The asked ones can hold all that
+# is sent to them: a worker may be kept waiting, and find many at once.
+asked=(0 1 17 256 333 511 512 640 998 999)
 jq -n --arg socket "$socket" '{
 	workers: {cpus: [0, 1]},
 	control: {socket: $socket},
@@ -21,12 +23,14 @@ jq -n --arg socket "$socket" '{
 	ports: [{name: "lan", driver: "af_packet", interface: "gw0", queues: 2}],
 	streams: [range(1000) | {name: "s\(.)", match: {udp_port: (10000 + .)}, key: "ipfix",
 		partitions: (if . == 999 then 100 else 4 end), ring: {messages: 64},
-		tier: ["critical", "standard", "bulk"][. % 3]}],
+		tier: ["critical", "standard", "bulk"][. % 3]} +
+		(if IN($ARGS.positional[]) then {ring: {messages: 512}, buffers: 2048} else {} end)],
 	groups: ([range(1000) | {name: "g\(.)", streams: ["s\(.)"], consumers: [
 			{name: "c\(.)", address: "10.0.0.3", port: (20000 + .), source: "keep"}]}]
 		+ [{name: "crowd", streams: ["s999"], consumers: [range(64) |
 			{name: "crowd\(.)", address: "10.0.0.3", port: (21000 + .)}]},
-		{name: "native", class: "native", streams: [range(1000) | "s\(.)"]}])}' >"$tmp/weir.json"
+		{name: "native", class: "native", streams: [range(1000) | "s\(.)"]}])}' \
+	--jsonargs "${asked[@]}" >"$tmp/weir.json"
 
 started=${EPOCHREALTIME/./}
 weir_start "$tmp/weir.json"
@@ -42,8 +46,8 @@ assert_json "$(ctl consumer list)" '
 
 # Datagrams to some streams, first and last among them, a different number to each, and to ports on
 # either side of them all: each to its own consumer alone.
-for i in 0 1 17 256 333 511 512 640 998 999; do
-	receiver_start r$i c1 --listen "10.0.0.3:$((20000 + i))"
+for i in "${asked[@]}"; do
+	receiver_start "r$i" c1 --listen "10.0.0.3:$((20000 + i))"
 	send exporter --to "10.0.0.2:$((10000 + i))" --rate 1000 --count $((100 + i / 5)) --keys 8 \
 		--json "$tmp/sent.json"
 done
@@ -57,8 +61,8 @@ wait_for "[ '$expected' = \"\$(counted)\" ]"
 assert_json "$(ctl stream list)" '[.streams[].dropped] | add == {}'
 wait_for "ctl group list | jq -e '[.groups[] | select(.name != \"native\") | .held] | add == 0'"
 assert_law
-for i in 0 1 17 256 333 511 512 640 998 999; do
-	receiver_stop r$i
+for i in "${asked[@]}"; do
+	receiver_stop "r$i"
 	assert_json "$tmp/r$i.json" ".received == $((100 + i / 5)) and .lost == 0 and
 		.reordered == 0 and .keys == 8" "what the consumer of stream $i received"
 done
