@@ -33,15 +33,50 @@ def buffers(shape):
     return BUFFERS + shape.keys
 
 
+# What may be on at all times: traces of one message in so many, a checkpoint, metrics that are asked
+# for each second (Scraper), workers parked and woken by load, faults that could be injected.
+SCRAPED = 19464
+
+
+def everything(directory):
+    return {
+        "telemetry": {"port": SCRAPED, "interval_ms": 1000},
+        "trace": {"sample": 10000, "contexts_per_s": 100},
+        "state": {"file": f"{directory}/state/positions", "interval_ms": 1000},
+        "capture": {"directory": directory},
+        "elastic": {"enabled": True},
+        "chaos": {"allow": True},
+        "log": {"format": "json"},
+    }
+
+
+class Scraper(threading.Thread):
+    """Asks for the metrics each second, until it is stopped."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.is_over = threading.Event()
+
+    def run(self):
+        while not self.is_over.wait(1):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{SCRAPED}/metrics", timeout=5).read()
+            except OSError:
+                pass  # it starts, or ends
+
+
 class Contender:
     """A process with one worker thread that is pinned to a CPU of its own."""
 
-    def __init__(self, command, log):
+    def __init__(self, command, log, is_scraped=False):
         self.log = log
+        self.scraper = Scraper() if is_scraped else None
         with open(log, "w", encoding="utf-8") as file:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=file, stderr=file)
         self.workers = []
+        if self.scraper is not None:
+            self.scraper.start()
 
     def __enter__(self):
         deadline = time.monotonic() + START_S
@@ -60,6 +95,8 @@ class Contender:
 
     def stop(self):
         """In order, or else by force."""
+        if self.scraper is not None:
+            self.scraper.is_over.set()
         self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(10)
@@ -108,38 +145,6 @@ def group(name, stream, first, count):
          "mac": "02:00:00:00:00:09"} for number in range(first, first + count)]}
 
 
-# What may be on at all times: traces of one message in so many, a checkpoint, metrics that are asked
-# for each second (Scraper), workers parked and woken by load, faults that could be injected.
-SCRAPED = 19464
-
-
-def everything(directory):
-    return {
-        "telemetry": {"port": SCRAPED, "interval_ms": 1000},
-        "trace": {"sample": 10000, "contexts_per_s": 100},
-        "state": {"file": f"{directory}/state/positions", "interval_ms": 1000},
-        "capture": {"directory": directory},
-        "elastic": {"enabled": True},
-        "chaos": {"allow": True},
-        "log": {"format": "json"},
-    }
-
-
-class Scraper(threading.Thread):
-    """Asks for the metrics each second, until it is stopped."""
-
-    def __init__(self):
-        super().__init__(daemon=True)
-        self.is_over = threading.Event()
-
-    def run(self):
-        while not self.is_over.wait(1):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{SCRAPED}/metrics", timeout=5).read()
-            except OSError:
-                pass  # it starts, or ends
-
-
 class Gateway(Contender):
     """Weir with one stream that comes in, for as many groups of one blind consumer as asked for."""
 
@@ -169,15 +174,8 @@ class Gateway(Contender):
                 "groups": groups,
                 **(everything(run.directory) if shape.everything else {"telemetry": {"port": 0}}),
             }, file)
-        self.scraper = Scraper() if shape.everything else None
-        if self.scraper is not None:
-            self.scraper.start()
-        super().__init__([self.program, "--config", config], f"{run.directory}/weir.log")
-
-    def stop(self):
-        if self.scraper is not None:
-            self.scraper.is_over.set()
-        super().stop()
+        super().__init__([self.program, "--config", config], f"{run.directory}/weir.log",
+                         is_scraped=shape.everything)
 
     def sent(self):
         command = ["weirctl", "--socket", self.socket, "-j", "port", "list"]

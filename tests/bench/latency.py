@@ -2,8 +2,8 @@
 """
 How long a datagram takes from a sender over one veth, through the gateway, over another veth to a
 receiver, beside testpmd on the same devices of net_af_packet: one way, by the sender's own clock,
-at a part of the rate that the gateway carries. And what a consumer has to bear from its neighbours:
-dead, slow, flooded. Here less is better: a ratio of 1 is no difference.
+at a part of the rate that the gateway carries. And what a consumer has to bear from its neighbours
+(dead, slow, flooded) and from all that an operator may have on. Here less is better: a ratio of 1 is no difference.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ import subprocess
 import sys
 
 import receive
-from contender import Contender, Failed
+from contender import Contender, Failed, everything
 from result import of_pairs
 
 OUT = "bench-out"
@@ -68,7 +68,7 @@ def consumer(name, address, **more):
 class Gateway(Contender):
     """A blind consumer, and others of the same stream or of one that is flooded."""
 
-    def __init__(self, arguments, neighbours=False):
+    def __init__(self, arguments, neighbours=False, has_everything=False):
         self.socket = f"{arguments.directory}/weir.sock"
         config = f"{arguments.directory}/latency.json"
         groups = [{"name": "live", "streams": ["flows"], "consumers": [consumer("live", ADDRESS)]}]
@@ -91,8 +91,10 @@ class Gateway(Contender):
                 "streams": [{"name": "flows", "match": {"udp_port": 4739}, "key": "ipfix"},
                             {"name": "flood", "match": {"udp_port": 4740}, "key": "ipfix"}],
                 "groups": groups,
+                **(everything(arguments.directory) if has_everything else {"telemetry": {"port": 0}}),
             }, file)
-        super().__init__(["weir", "--config", config], f"{arguments.directory}/latency.log")
+        super().__init__(["weir", "--config", config], f"{arguments.directory}/latency.log",
+                         is_scraped=has_everything)
 
     def is_forwarding(self):
         done = subprocess.run(["weirctl", "--socket", self.socket, "-j", "consumer", "list"],
@@ -193,5 +195,14 @@ def isolation(arguments):
                          lambda: p99(Gateway(arguments), arguments, rate)), arguments, rate=rate)
 
 
+def latency_everything(arguments):
+    """With all that an operator may have on at all times, or without it; at half the rate."""
+    with path():
+        rate = int(most(arguments) / 2)
+        return compared("latency_everything", "weir, without these",
+                        (lambda: p99(Gateway(arguments, has_everything=True), arguments, rate),
+                         lambda: p99(Gateway(arguments), arguments, rate)), arguments, rate=rate)
+
+
 CASES = {f"latency_{percent}": functools.partial(latency, percent) for percent in (10, 50, 80)}
-CASES["isolation"] = isolation
+CASES |= {"isolation": isolation, "latency_everything": latency_everything}
