@@ -177,6 +177,14 @@ void weir_chaos_receive(struct weir_worker *worker, struct weir_port *port,
 	let_through(&pass);
 }
 
+bool weir_chaos_blocks(struct weir_worker *worker, uint32_t messages)
+{
+	if (!chooses(worker, WEIR_CHAOS_BLOCK, WEIR_CHAOS_ANY))
+		return false;
+	worker->chaos_state->counts[WEIR_CHAOS_BLOCK] += messages;
+	return true;
+}
+
 static bool is_lost(struct weir_worker *worker, const struct weir_tx *tx, uint32_t index)
 {
 	const struct weir_chaos_fault *fault = &worker->chaos->faults[WEIR_CHAOS_LOSE];

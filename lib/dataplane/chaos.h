@@ -26,6 +26,8 @@
 		"received packets are held back for a time, and others overtake them")             \
 	X(LOSE, "lose", WEIR_CHAOS_PACKETS | WEIR_CHAOS_CONSUMER,                                  \
 		"packets are thrown away when they are sent, after they were numbered")            \
+	X(BLOCK, "block", WEIR_CHAOS_PERCENT | WEIR_CHAOS_SECONDS,                                 \
+		"bursts for another worker find the mesh to it full")                              \
 	X(STALL, "stall", WEIR_CHAOS_MS | WEIR_CHAOS_WORKER,                                       \
 		"a worker does not come round for a time")                                         \
 	X(EXHAUST, "exhaust", WEIR_CHAOS_PERCENT | WEIR_CHAOS_SECONDS,                             \
@@ -125,5 +127,9 @@ uint32_t weir_chaos_turn(struct weir_worker *worker);
 /* With a plan, in place of weir_classify(). */
 void weir_chaos_receive(struct weir_worker *worker, struct weir_port *port,
 	struct rte_mbuf *const *packets, uint32_t count);
+/* With a plan, before so many messages are handed to another worker: whether its ring of the mesh
+ * is to be full.
+ */
+bool weir_chaos_blocks(struct weir_worker *worker, uint32_t messages);
 /* With a plan, before packets are handed to the port. */
 void weir_chaos_send(struct weir_worker *worker, struct weir_tx *tx);

@@ -12,9 +12,11 @@
 
 static void flush_to(struct weir_worker *worker, struct weir_mesh_out *out)
 {
-	uint32_t sent = rte_ring_sp_enqueue_burst_elem(
-		out->ring, out->messages, sizeof(out->messages[0]), out->count, NULL);
+	uint32_t sent = 0;
 
+	if (likely(worker->chaos == NULL) || !weir_chaos_blocks(worker, out->count))
+		sent = rte_ring_sp_enqueue_burst_elem(
+			out->ring, out->messages, sizeof(out->messages[0]), out->count, NULL);
 	for (uint32_t i = 0; i < out->count; i++) {
 		struct weir_stream_local *local =
 			&worker->snapshot->by_slot[out->messages[i].stream]->local[worker->id];

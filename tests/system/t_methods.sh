@@ -147,7 +147,7 @@ done
 assert_fails ctl capture start points=rx
 assert_fails ctl capture stop 1
 answers chaos_show '.allowed == false and .held == 0 and (.faults | map(.fault)) ==
-	["drop", "duplicate", "reorder", "delay", "lose", "stall", "exhaust", "kill"] and
+	["drop", "duplicate", "reorder", "delay", "lose", "block", "stall", "exhaust", "kill"] and
 	all(.faults[]; .state == "off" and .injected == 0)'
 asked[chaos_start]=1 # t_chaos lets it happen
 assert_fails ctl chaos start drop percent=5 seconds=1

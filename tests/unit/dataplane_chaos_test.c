@@ -303,6 +303,34 @@ static void test_stall(void)
 	plane_close(plane);
 }
 
+/* What is for this worker itself does not pass the mesh. */
+static void test_block(void)
+{
+	struct plane *plane = plane_open_with("[{'name':'s','key':'source','partitions':8}]", GROUP,
+		&(struct plane_options){.workers = 2});
+	struct weir_stream_stats stats;
+
+	plane_reach_all(plane);
+	set(plane, WEIR_CHAOS_BLOCK, 100, 0);
+	for (uint8_t source = 1; source <= 60; source++)
+		plane_receive_numbered(plane, source, 0, 2, LENGTH);
+	plane_deliver(plane);
+	stats = plane_stream(plane, "s");
+	CU_ASSERT_TRUE(stats.dropped[WEIR_REASON_MESH_FULL] > 10);
+	CU_ASSERT_EQUAL(stats.dropped[WEIR_REASON_MESH_FULL], hits(plane, WEIR_CHAOS_BLOCK));
+	CU_ASSERT_EQUAL(stats.handed, 0);
+	CU_ASSERT_EQUAL(plane->sent_count, 120 - stats.dropped[WEIR_REASON_MESH_FULL]);
+	CU_ASSERT_TRUE(plane_law_holds(plane));
+	end(plane, WEIR_CHAOS_BLOCK);
+	plane_receive_numbered(plane, 1, 2, 100, LENGTH);
+	plane_receive_numbered(plane, 2, 2, 100, LENGTH);
+	plane_deliver(plane);
+	CU_ASSERT_EQUAL(plane_stream(plane, "s").dropped[WEIR_REASON_MESH_FULL],
+		stats.dropped[WEIR_REASON_MESH_FULL]);
+	CU_ASSERT_TRUE(plane_law_holds(plane));
+	plane_close(plane);
+}
+
 static void test_exhaust(void)
 {
 	struct plane *plane = plane_open(STREAM, GROUP);
@@ -328,6 +356,7 @@ CU_TestInfo dataplane_chaos_tests[] = {
 	{"a native consumer sees what was lost after it was numbered", test_lose_native},
 	{"a fault keeps to its port and ends by itself", test_bounds},
 	{"a stall lasts as long as it was told to, once", test_stall},
+	{"what is for another worker finds the mesh full, and is counted", test_block},
 	{"buffers that are taken away come back", test_exhaust},
 	CU_TEST_INFO_NULL,
 };

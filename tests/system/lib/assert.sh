@@ -46,7 +46,7 @@ assert_json() {
 	fi
 	# Of no text at all jq says that it is fine.
 	if [ -z "$text" ] || ! jq -e "$2" <<<"$text" >/dev/null; then
-		fail "${3:-JSON}: not '$2' in: $text"
+		fail "${3:-JSON}: not '$2' in: $(jq -c . <<<"$text" 2>/dev/null || echo "$text")"
 	fi
 }
 
