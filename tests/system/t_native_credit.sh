@@ -26,10 +26,10 @@ configure() {
 	END
 }
 
-# Credit as the gateway sees it, a sample a line, until `$tmp/sampling` is gone.
+# Credit as the gateway sees it, again and again until `$tmp/sampling` is gone.
 sample_credit() {
 	while [ -e "$tmp/sampling" ]; do
-		ctl consumer show slow 2>/dev/null | jq -c '{credit, held: .gate}' >>"$tmp/samples" || true
+		ctl consumer show slow 2>/dev/null >>"$tmp/shown" || true
 	done
 }
 
@@ -37,7 +37,7 @@ sample_credit() {
 slow_consumer() {
 	local count=$1 service=$2 window=$3 sampler
 	shift 3
-	: >"$tmp/samples"
+	: >"$tmp/shown"
 	: >"$tmp/sampling"
 	receiver_start slow consumer --native 10.0.0.2:4150 --group slow --name slow \
 		--rate "$service" --strict "$@"
@@ -54,6 +54,7 @@ slow_consumer() {
 	receiver_stop slow
 	rm "$tmp/sampling"
 	wait $sampler
+	jq -c '{credit, held: .gate}' "$tmp/shown" >"$tmp/samples" # a line each
 
 	assert_json "$tmp/sent.json" ".sent == $count and .failed == 0"
 	assert_json "$tmp/slow.json" ".received == $count and .lost == 0 and .duplicates == 0 and
