@@ -14,6 +14,7 @@
 #define WEIR_GUARDS (32 * WEIR_XDP_MAX_QUEUES)
 #define REARM_MS    50  /* after a trip: no queue goes over and back many times a second */
 #define DISARM_MS   100 /* for the socket to be empty once */
+#define IDLE_MS     2   /* without a packet, for the program to have done with the last one */
 
 _Static_assert(sizeof(pthread_mutex_t) <= WEIR_XDP_LINE, "the owner's line is too short");
 
@@ -37,6 +38,21 @@ bool weir_guard_has_stale(void)
 	return false;
 }
 
+static bool has_all_left(void)
+{
+	for (unsigned int i = 0; i < guard_count; i++)
+		if (guards[i]->tx_given != NULL &&
+			__atomic_load_n(guards[i]->tx_left, __ATOMIC_ACQUIRE) !=
+				__atomic_load_n(guards[i]->tx_given, __ATOMIC_ACQUIRE))
+			return false;
+	return true;
+}
+
+bool weir_guard_may_tell(const struct weir_guard *guard)
+{
+	return likely(guard->disarm_by == 0) || has_all_left();
+}
+
 /* The mutex is of this process's making, at the place where the program looks for the futex. */
 static pthread_mutex_t *owner_of(struct weir_xdp_queue_state *state)
 {
@@ -50,8 +66,9 @@ int weir_guard_open(struct weir_guard *guard, struct weir_xdp_queue_state *state
 
 	memset(guard, 0, sizeof(*guard));
 	guard->state = state;
-	guard->number = RTE_MAX(state->armed, state->tripped);
+	guard->number = RTE_MAX(state->armed, RTE_MAX(state->tripped, state->ended));
 	guard->beat_cycles = rte_get_tsc_hz() / 1000000 * BEAT_US;
+	guard->idle_cycles = rte_get_tsc_hz() / 1000 * IDLE_MS;
 	atomic_store((_Atomic uint32_t *)&state->armed, 0);
 	guard->base = state->redirected;
 	state->consumed = guard->base;
@@ -59,6 +76,7 @@ int weir_guard_open(struct weir_guard *guard, struct weir_xdp_queue_state *state
 	pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
 	pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
 	state->is_moving = 0;
+	state->is_ending = 0;
 	memset(&state->owner, 0, WEIR_XDP_LINE);
 	result = pthread_mutex_init(owner_of(state), &attributes);
 	pthread_mutexattr_destroy(&attributes);
@@ -100,9 +118,16 @@ static void look_at_trip(struct weir_guard *guard, uint64_t now, bool is_empty)
 	}
 }
 
+static void note_idle(struct weir_guard *guard, uint64_t now)
+{
+	guard->idle_seen = guard->state->redirected;
+	guard->idle_by = now + guard->idle_cycles;
+}
+
 /*
- * At a moment when nothing is under way to the gateway, or that would come behind what the program
- * delivers from then on. It counts before the packet is seen in the socket.
+ * At a moment when nothing is under way to the gateway or in it, which would come behind what the
+ * program delivers from then on. The program chooses it at its next packet; when none comes nothing
+ * can be overtaken.
  */
 static void disarm(struct weir_guard *guard, uint64_t now)
 {
@@ -110,10 +135,19 @@ static void disarm(struct weir_guard *guard, uint64_t now)
 
 	if (state->armed == 0)
 		return;
-	if (guard->disarm_by == 0)
+	if (guard->disarm_by == 0) {
 		guard->disarm_by = now + rte_get_tsc_hz() / 1000 * DISARM_MS;
-	if (state->redirected == state->consumed || weir_guard_is_tripped(guard) ||
-		(int64_t)(now - guard->disarm_by) >= 0)
+		note_idle(guard, now);
+		guard->next_beat = now;
+		return;
+	}
+	/* What was told before the end came may not have left yet. */
+	if (state->is_ending == 0 && has_all_left())
+		atomic_store((_Atomic uint32_t *)&guard->state->is_ending, 1);
+	if (state->redirected != guard->idle_seen || state->redirected != state->consumed)
+		note_idle(guard, now);
+	if (state->ended == state->armed || weir_guard_is_tripped(guard) ||
+		(int64_t)(now - guard->idle_by) >= 0 || (int64_t)(now - guard->disarm_by) >= 0)
 		atomic_store((_Atomic uint32_t *)&guard->state->armed, 0);
 	else
 		guard->next_beat = now;
@@ -155,8 +189,11 @@ void weir_guard_beat_now(struct weir_guard *guard, uint64_t now, bool is_empty)
 		disarm(guard, now);
 		return;
 	}
-	guard->disarm_by = 0;
-	if (state->armed == 0)
+	if (unlikely(guard->disarm_by != 0)) {
+		guard->disarm_by = 0;
+		atomic_store((_Atomic uint32_t *)&state->is_ending, 0);
+	}
+	if (state->armed == 0 || state->armed == state->ended)
 		arm(guard);
 	else if (weir_guard_is_tripped(guard))
 		look_at_trip(guard, now, is_empty);

@@ -21,12 +21,18 @@ struct weir_guard {
 	struct weir_xdp_queue_state *state;
 	uint64_t next_beat; /* TSC */
 	uint64_t beat_cycles;
+	uint64_t idle_cycles;
 	uint64_t arm_after; /* TSC; while tripped, not before */
 	uint64_t disarm_by; /* TSC; 0: not to be disarmed */
+	uint64_t idle_by;   /* TSC; to be disarmed then, if no packet has come */
+	uint64_t idle_seen; /* redirected, as it was then */
 	uint64_t base;      /* of state->consumed: what was before this socket */
 	uint64_t lost;      /* in front of the socket, since it is there */
-	uint32_t number;    /* of the newest arming */
-	bool is_owner;      /* this thread holds state->owner */
+	/* Frames that the queue was given to send, and that have left; NULL: none ever. */
+	const uint32_t *tx_given;
+	const uint32_t *tx_left;
+	uint32_t number; /* of the newest arming */
+	bool is_owner;   /* this thread holds state->owner */
 	bool has_seen_trip;
 	_Atomic bool wants_armed; /* control */
 };
@@ -64,6 +70,12 @@ static inline bool weir_guard_is_tripped(const struct weir_guard *guard)
  * since, so what is about to be sent is older than what the program has sent.
  */
 bool weir_guard_has_stale(void);
+
+/*
+ * Worker: it may say what it has taken. At an orderly end that is what has left all ports again,
+ * for then the program's packets come behind.
+ */
+bool weir_guard_may_tell(const struct weir_guard *guard);
 
 /* Worker: so many packets were taken from this socket in all. */
 static inline void weir_guard_consumed(struct weir_guard *guard, uint64_t taken)

@@ -91,7 +91,8 @@ static void counters(void *driver, struct weir_port_counters *out)
 		out->rx_no_buffer += queue->rx_no_buffer;
 		out->tx_packets += queue->tx_packets;
 		out->tx_bytes += queue->tx_bytes;
-		out->tx_errors += queue->tx_errors;
+		out->tx_errors +=
+			queue->tx_errors + __atomic_load_n(&queue->tx_refused, __ATOMIC_RELAXED);
 	}
 }
 

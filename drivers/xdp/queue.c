@@ -104,7 +104,7 @@ static void mark_stale(struct weir_xdp_queue *queue, struct rte_mbuf **packets, 
 /* In front of the program's eyes, which reads it for each packet: as seldom as the gate allows. */
 static void tell(struct weir_xdp_queue *queue)
 {
-	if (queue->taken == queue->told)
+	if (queue->taken == queue->told || !weir_guard_may_tell(&queue->guard))
 		return;
 	queue->told = queue->taken;
 	weir_guard_consumed(&queue->guard, queue->taken);
@@ -123,7 +123,7 @@ static void reconcile(struct weir_xdp_queue *queue)
 	if ((int64_t)(now - queue->next_reconcile) < 0)
 		return;
 	queue->next_reconcile = now + rte_get_tsc_hz() / 1000 * RECONCILE_MS;
-	if (state->redirected == state->consumed)
+	if (state->redirected == state->consumed || !weir_guard_may_tell(&queue->guard))
 		return;
 	queue->guard.lost = weir_xdp_queue_missed(queue);
 	weir_guard_consumed(&queue->guard, queue->taken);
@@ -171,6 +171,7 @@ uint16_t weir_xdp_receive(void *handle, struct rte_mbuf **packets, uint16_t coun
 	bool is_stale;
 
 	if (unlikely(weir_guard_is_due(&queue->guard))) {
+		weir_xdp_transmit_rest(queue);
 		tell(queue);
 		weir_guard_beat_now(&queue->guard, rte_rdtsc(), found == 0);
 	}
@@ -184,7 +185,7 @@ uint16_t weir_xdp_receive(void *handle, struct rte_mbuf **packets, uint16_t coun
 		rte_pktmbuf_alloc_bulk(queue->pool, fresh, found) == 0 ? fresh : NULL, packets);
 	if (unlikely(is_stale))
 		mark_stale(queue, packets, found);
-	else if (queue->taken - queue->told >= TELL_PACKETS)
+	else if (queue->taken - queue->told >= TELL_PACKETS && queue->guard.disarm_by == 0)
 		tell(queue);
 	return (uint16_t)found;
 }
@@ -314,6 +315,10 @@ int weir_xdp_queue_open(const struct weir_config_port *config, const struct weir
 	/* Not before the queue is ours: another gateway's state is not touched. */
 	if (result == 0)
 		result = weir_guard_open(&queue->guard, state);
+	if (result == 0) {
+		queue->guard.tx_given = queue->tx.producer;
+		queue->guard.tx_left = queue->completion.producer;
+	}
 	if (result == 0)
 		result = share_frames(queue, ring);
 	if (result < 0) {

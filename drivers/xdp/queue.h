@@ -54,6 +54,7 @@ struct weir_xdp_queue {
 	uint64_t tx_packets;
 	uint64_t tx_bytes;
 	uint64_t tx_errors;
+	uint64_t tx_refused; /* by the interface, of what was sent; whoever makes it send */
 };
 
 /* Make and bind the socket; `state` is the queue's in the pinned map. */
@@ -69,3 +70,5 @@ uint64_t weir_xdp_queue_missed(const struct weir_xdp_queue *queue);
 /* Of struct weir_port_ops; the handle is the queue. transmit.c has the second. */
 uint16_t weir_xdp_receive(void *handle, struct rte_mbuf **packets, uint16_t count);
 uint16_t weir_xdp_transmit(void *handle, struct rte_mbuf **packets, uint16_t count);
+/* Any worker, now and then: what the interface had no room for when it was sent. */
+void weir_xdp_transmit_rest(struct weir_xdp_queue *queue);

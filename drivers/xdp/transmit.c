@@ -74,23 +74,45 @@ static void put(struct weir_xdp_queue *queue, const struct rte_mbuf *packet, uin
 	}
 }
 
-static bool is_taken_over(const struct weir_xdp_queue *queue)
+/* Frames that the kernel has not taken out of the ring. */
+static uint32_t in_ring(const struct weir_xdp_queue *queue)
 {
-	return __atomic_load_n(queue->tx.consumer, __ATOMIC_ACQUIRE) == *queue->tx.producer;
+	return __atomic_load_n(queue->tx.producer, __ATOMIC_RELAXED) -
+	       __atomic_load_n(queue->tx.consumer, __ATOMIC_ACQUIRE);
+}
+
+/* False: it makes no sense to ask again. */
+static bool ask_kernel(struct weir_xdp_queue *queue)
+{
+	if (sendto(queue->fd, NULL, 0, MSG_DONTWAIT, NULL, 0) >= 0)
+		return !queue->is_zero_copy;
+	/* Where the kernel copies, the interface had no room for a packet, and it is gone. */
+	if (errno == EBUSY && !queue->is_zero_copy)
+		__atomic_fetch_add(&queue->tx_refused, 1, __ATOMIC_RELAXED);
+	return !queue->is_zero_copy && (errno == EAGAIN || errno == EBUSY || errno == ENOBUFS);
 }
 
 /*
  * Where the kernel copies, it sends in the call, some packets at a time; a driver only has to be
- * told when it sleeps. What is refused for a moment is tried again: nobody may come by later.
+ * told when it sleeps. It is asked until all is taken, and, while nothing moves, a few times.
  */
-static void kick(struct weir_xdp_queue *queue, uint32_t count)
+static void kick(struct weir_xdp_queue *queue)
 {
-	uint32_t calls = queue->is_zero_copy ? 1 : count / KERNEL_BATCH + SPARE_CALLS;
+	uint32_t left = in_ring(queue), spare = SPARE_CALLS;
 
-	while (calls-- != 0 && xsk_ring_prod__needs_wakeup(&queue->tx) && !is_taken_over(queue))
-		if (sendto(queue->fd, NULL, 0, MSG_DONTWAIT, NULL, 0) < 0 && errno != EAGAIN &&
-			errno != EBUSY && errno != ENOBUFS)
-			break;
+	while (left != 0 && spare != 0 && xsk_ring_prod__needs_wakeup(&queue->tx) &&
+		ask_kernel(queue)) {
+		uint32_t rest = in_ring(queue);
+
+		spare -= rest == left;
+		left = rest;
+	}
+}
+
+void weir_xdp_transmit_rest(struct weir_xdp_queue *queue)
+{
+	if (unlikely(in_ring(queue) != 0))
+		kick(queue);
 }
 
 /* A packet that can never leave is taken all the same, or it would stop those behind it. */
@@ -110,10 +132,25 @@ static void take_back(struct weir_xdp_queue *queue, uint32_t frames)
 	queue->free_count += frames;
 }
 
+/*
+ * Where the kernel copies, as many at a time as it sends in one call, what is left of earlier ones
+ * included: of a worker that is halted no more than these come behind what the program has
+ * delivered meanwhile.
+ */
+static uint32_t places(const struct weir_xdp_queue *queue)
+{
+	uint32_t taken;
+
+	if (queue->is_zero_copy)
+		return UINT32_MAX;
+	taken = in_ring(queue);
+	return taken < KERNEL_BATCH ? KERNEL_BATCH - taken : 0;
+}
+
 /* What fits of so many packets goes into the ring; returns how many were taken. */
 static uint16_t submit(struct weir_xdp_queue *queue, struct rte_mbuf **packets, uint16_t count)
 {
-	uint32_t frames = 0, put_count = 0;
+	uint32_t frames = 0, put_count = 0, room = places(queue);
 	uint64_t bytes = 0;
 	uint16_t sent;
 
@@ -126,7 +163,7 @@ static uint16_t submit(struct weir_xdp_queue *queue, struct rte_mbuf **packets, 
 			queue->tx_errors++;
 			continue;
 		}
-		if (needed > queue->free_count ||
+		if (frames + needed > room || needed > queue->free_count ||
 			xsk_ring_prod__reserve(&queue->tx, needed, &index) == 0)
 			break;
 		put(queue, packet, index);
@@ -146,14 +183,10 @@ static uint16_t submit(struct weir_xdp_queue *queue, struct rte_mbuf **packets, 
 	if (frames != 0)
 		xsk_ring_prod__submit(&queue->tx, frames);
 	/* What an earlier call left in the ring needs one too. */
-	kick(queue, frames);
+	kick(queue);
 	return sent;
 }
 
-/*
- * As many at a time as the kernel sends in one call, so that of a worker that is halted here no
- * more than these come behind what the program has delivered meanwhile.
- */
 uint16_t weir_xdp_transmit(void *handle, struct rte_mbuf **packets, uint16_t count)
 {
 	struct weir_xdp_queue *queue = handle;

@@ -89,6 +89,7 @@ refusals() {
 	{
 		ethtool -S gw1
 		in_ns consumers ethtool -S eth0
+		echo "drops: $(cat /sys/class/net/gw1/statistics/tx_dropped)"
 	} | awk '/drops|errors/ {n += $2} END {print n + 0}'
 }
 

@@ -15,6 +15,7 @@ static void open_guard(void)
 {
 	memset(&state, 0, sizeof(state));
 	CU_ASSERT_EQUAL_FATAL(weir_guard_open(&guard, &state), 0);
+	guard.idle_cycles = UINT64_MAX / 4;
 }
 
 static void beat(bool is_empty)
@@ -27,6 +28,18 @@ static void arm(void)
 	weir_guard_set(&guard, true);
 	beat(true);
 	CU_ASSERT_NOT_EQUAL_FATAL(state.armed, 0);
+}
+
+/* An orderly end on the worker's side, no packet having come for as long as it waits for one. */
+static void end_idle(void)
+{
+	weir_guard_set(&guard, false);
+	beat(true);
+	CU_ASSERT_NOT_EQUAL(state.armed, 0);
+	guard.idle_by = rte_rdtsc();
+	guard.disarm_by = rte_rdtsc() + UINT64_MAX / 4;
+	beat(true);
+	CU_ASSERT_EQUAL(state.armed, 0);
 }
 
 static void program_trips(uint32_t reason)
@@ -54,9 +67,7 @@ static void test_nothing_is_armed_before_it_is_asked_for(void)
 	CU_ASSERT_EQUAL(state.armed, 0);
 	CU_ASSERT_NOT_EQUAL(state.heartbeat_ns, 0);
 	arm();
-	weir_guard_set(&guard, false);
-	beat(true);
-	CU_ASSERT_EQUAL(state.armed, 0);
+	end_idle();
 	weir_guard_close(&guard);
 }
 
@@ -124,14 +135,89 @@ static void test_an_orderly_end_waits_for_what_is_under_way_to_the_gateway(void)
 	arm();
 	state.redirected += 3;
 	weir_guard_set(&guard, false);
-	guard.disarm_by = UINT64_MAX / 2;
 	beat(false);
+	guard.disarm_by = rte_rdtsc() + UINT64_MAX / 4;
 	CU_ASSERT_NOT_EQUAL(state.armed, 0);
 	/* The next turn of the loop looks again. */
 	CU_ASSERT_TRUE(weir_guard_is_due(&guard));
 	weir_guard_consumed(&guard, 3);
+	guard.idle_by = rte_rdtsc();
 	beat(true);
 	CU_ASSERT_EQUAL(state.armed, 0);
+	weir_guard_close(&guard);
+}
+
+/* It alone knows that it hands nothing over at this moment. */
+static void test_an_orderly_end_under_load_is_the_programs_to_begin(void)
+{
+	uint32_t armed;
+
+	open_guard();
+	arm();
+	armed = state.armed;
+	weir_guard_set(&guard, false);
+	beat(false);
+	guard.disarm_by = rte_rdtsc() + UINT64_MAX / 4;
+	for (int i = 0; i < 3; i++) {
+		state.redirected++;
+		weir_guard_consumed(&guard, state.redirected);
+		guard.idle_by = rte_rdtsc();
+		beat(false);
+		CU_ASSERT_EQUAL(state.armed, armed);
+		CU_ASSERT_EQUAL(state.is_ending, 1);
+	}
+	state.ended = state.armed;
+	/* What the worker has still to send is older than what the program sends from now on. */
+	CU_ASSERT_FALSE(weir_guard_has_stale());
+	beat(false);
+	CU_ASSERT_EQUAL(state.armed, 0);
+	weir_guard_close(&guard);
+	/* A successor's number is another one. */
+	CU_ASSERT_EQUAL_FATAL(weir_guard_open(&guard, &state), 0);
+	CU_ASSERT_EQUAL(state.is_ending, 0);
+	arm();
+	CU_ASSERT_EQUAL(state.armed, armed + 1);
+	weir_guard_close(&guard);
+}
+
+static void test_an_orderly_end_that_is_called_off_arms_again(void)
+{
+	open_guard();
+	arm();
+	weir_guard_set(&guard, false);
+	beat(true);
+	guard.disarm_by = rte_rdtsc() + UINT64_MAX / 4;
+	beat(true);
+	CU_ASSERT_EQUAL(state.is_ending, 1);
+	state.ended = state.armed;
+	weir_guard_set(&guard, true);
+	beat(true);
+	CU_ASSERT_EQUAL(state.is_ending, 0);
+	CU_ASSERT_NOT_EQUAL(state.armed, 0);
+	CU_ASSERT_NOT_EQUAL(state.armed, state.ended);
+	weir_guard_close(&guard);
+}
+
+/* In any queue's ring, or the device's: the program's packets would pass them by. */
+static void test_at_an_orderly_end_what_was_taken_is_told_when_it_has_left(void)
+{
+	uint32_t given = 40, left = 39;
+
+	open_guard();
+	guard.tx_given = &given;
+	guard.tx_left = &left;
+	arm();
+	CU_ASSERT_TRUE(weir_guard_may_tell(&guard));
+	weir_guard_set(&guard, false);
+	beat(false);
+	guard.disarm_by = rte_rdtsc() + UINT64_MAX / 4;
+	beat(false);
+	CU_ASSERT_FALSE(weir_guard_may_tell(&guard));
+	CU_ASSERT_EQUAL(state.is_ending, 0);
+	left++;
+	CU_ASSERT_TRUE(weir_guard_may_tell(&guard));
+	beat(false);
+	CU_ASSERT_EQUAL(state.is_ending, 1);
 	weir_guard_close(&guard);
 }
 
@@ -141,8 +227,8 @@ static void test_an_orderly_end_does_not_wait_for_ever(void)
 	arm();
 	state.redirected += 3;
 	weir_guard_set(&guard, false);
-	guard.disarm_by = UINT64_MAX / 2;
 	beat(false);
+	guard.disarm_by = rte_rdtsc() + UINT64_MAX / 4;
 	CU_ASSERT_NOT_EQUAL(state.armed, 0);
 	guard.disarm_by = rte_rdtsc();
 	beat(false);
@@ -232,6 +318,12 @@ int main(void)
 			test_nothing_is_armed_before_it_is_asked_for},
 		{"an orderly end waits for what is under way to the gateway",
 			test_an_orderly_end_waits_for_what_is_under_way_to_the_gateway},
+		{"an orderly end under load is the program's to begin",
+			test_an_orderly_end_under_load_is_the_programs_to_begin},
+		{"an orderly end that is called off arms again",
+			test_an_orderly_end_that_is_called_off_arms_again},
+		{"at an orderly end what was taken is told when it has left",
+			test_at_an_orderly_end_what_was_taken_is_told_when_it_has_left},
 		{"an orderly end does not wait for ever",
 			test_an_orderly_end_does_not_wait_for_ever},
 		{"an arming is above all that a predecessor used",

@@ -197,6 +197,59 @@ static void test_a_malformed_frame_has_the_reason_that_the_gateway_gives(void)
 	}
 }
 
+static struct weir_xdp_queue_state read_queue(void)
+{
+	struct weir_xdp_queue_state state;
+	uint32_t queue = 0;
+
+	CU_ASSERT_EQUAL_FATAL(
+		bpf_map_lookup_elem(bpf_map__fd(fixture.skeleton->maps.queues), &queue, &state), 0);
+	return state;
+}
+
+static void write_queue(const struct weir_xdp_queue_state *state)
+{
+	uint32_t queue = 0;
+
+	CU_ASSERT_EQUAL_FATAL(bpf_map_update_elem(bpf_map__fd(fixture.skeleton->maps.queues),
+				      &queue, state, BPF_ANY),
+		0);
+}
+
+/* The socket that it would go to is not there, which is another reason to take the queue. */
+static void test_an_orderly_end_begins_at_a_packet_before_which_all_has_left(void)
+{
+	struct weir_xdp_queue_state state = {
+		.armed = 3, .owner = 1, .is_ending = 1, .redirected = 8, .consumed = 7};
+	struct xdp_result result;
+	uint8_t frame[256];
+	uint32_t length;
+
+	use_keys();
+	length = xdp_frame_of(
+		frame, 4, XDP_FIRST_PORT + WEIR_KEY_5TUPLE, (const uint8_t *)"payload", 7);
+	write_queue(&state);
+	xdp_fixture_run(&fixture, frame, length, &result);
+	CU_ASSERT_EQUAL(read_queue().ended, 0);
+	CU_ASSERT_EQUAL(read_queue().trip_reason, WEIR_XDP_TRIP_SOCKET);
+	state.consumed = 8;
+	write_queue(&state);
+	xdp_fixture_run(&fixture, frame, length, &result);
+	CU_ASSERT_EQUAL(result.verdict, XDP_REDIRECT);
+	state = read_queue();
+	CU_ASSERT_EQUAL(state.ended, 3);
+	CU_ASSERT_EQUAL(state.trips, 0);
+	CU_ASSERT_EQUAL(state.in_kernel, 1);
+	/* Once for all, whatever the worker's counters say. */
+	state.consumed = 7;
+	write_queue(&state);
+	xdp_fixture_run(&fixture, frame, length, &result);
+	CU_ASSERT_EQUAL(read_queue().trips, 0);
+	CU_ASSERT_EQUAL(read_queue().in_kernel, 2);
+	state = (struct weir_xdp_queue_state){0};
+	write_queue(&state);
+}
+
 static uint64_t faults(const struct key_case *item)
 {
 	struct weir_xdp_stream_counters counters;
@@ -361,6 +414,8 @@ int main(void)
 		test_a_malformed_frame_has_the_reason_that_the_gateway_gives);
 	CU_add_test(suite, "each kind of key is delivered, or counted under its fault",
 		test_each_kind_of_key_is_delivered_or_counted_under_its_fault);
+	CU_add_test(suite, "an orderly end begins at a packet before which all has left",
+		test_an_orderly_end_begins_at_a_packet_before_which_all_has_left);
 	CU_add_test(suite, "what native consumers miss is counted by partition",
 		test_what_native_consumers_miss_is_counted_by_partition);
 	CU_add_test(suite, "captures have the gateway's partitions",

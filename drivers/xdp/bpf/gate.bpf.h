@@ -37,8 +37,12 @@ static __always_inline int weir_gate_admits(volatile struct weir_xdp_queue_state
 	__u32 armed = state->armed;
 	__u32 reason = WEIR_XDP_TRIP_NONE;
 
-	if (armed == 0 || armed == state->tripped)
+	if (armed == 0 || armed == state->tripped || armed == state->ended)
 		return 0;
+	if (state->is_ending != 0 && state->redirected == state->consumed) {
+		state->ended = armed;
+		return 0;
+	}
 	if (weir_gate_is_dead(state))
 		reason = WEIR_XDP_TRIP_OWNER;
 	else if (settings->gate != 0 &&

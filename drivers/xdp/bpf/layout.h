@@ -30,7 +30,8 @@ enum weir_xdp_trip {
 /*
  * One receive queue. A packet goes to the socket while the queue is armed and not tripped in this
  * arming: `armed` is a number that each arming raises, `tripped` the one in which the program took
- * over, so a trip holds until the gateway arms again. Each line has one writer.
+ * over, so a trip holds until the gateway arms again. Each line has one writer. An orderly end is
+ * the program's to begin: no one else knows that it hands nothing over at this moment.
  */
 struct weir_xdp_queue_state {
 	/* The worker, or the control thread while no worker runs. */
@@ -39,7 +40,8 @@ struct weir_xdp_queue_state {
 	__u32 armed;         /* 0: disarmed */
 	__u32 is_moving;     /* between two workers' threads: it has no owner, and waits for one */
 	__u64 handover_lost; /* packets that were in the socket when the program took over */
-	__u8 worker_pad[WEIR_XDP_LINE - 32];
+	__u32 is_ending;     /* in order: `consumed` is what was taken and has left again */
+	__u8 worker_pad[WEIR_XDP_LINE - 36];
 	/* The program, for each packet. One CPU at a time has the queue. */
 	__u64 redirected; /* packets given to the socket */
 	__u64 in_kernel;  /* packets of streams that the program dealt with itself */
@@ -49,7 +51,8 @@ struct weir_xdp_queue_state {
 	__u32 trip_reason; /* enum weir_xdp_trip */
 	__u64 tripped_ns;  /* CLOCK_MONOTONIC */
 	__u64 trips;
-	__u8 trip_pad[WEIR_XDP_LINE - 24];
+	__u32 ended; /* the arming that the program has ended in order */
+	__u8 trip_pad[WEIR_XDP_LINE - 28];
 	/*
 	 * A robust mutex (pthread) that the worker's thread holds. The first word is its futex. The
 	 * kernel marks it when the thread ends, before it tears down memory and sockets, which
