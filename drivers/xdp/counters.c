@@ -13,6 +13,7 @@
 #include <bpf/libbpf.h>
 
 #include "xdp/pins.h"
+#include "xdp/under_way.h"
 
 int weir_xdp_counters_sum(int fd, uint32_t slot, uint64_t *sums, size_t words)
 {
@@ -128,7 +129,7 @@ static int visit_stream(const struct weir_xdp_counters *counters, uint32_t slot,
 	return 0;
 }
 
-static int visit_group(const struct weir_xdp_counters *counters, uint32_t slot,
+static int visit_group(const struct weir_xdp_counters *counters, uint32_t slot, uint32_t lost,
 	weir_failover_visit visit, void *context)
 {
 	struct weir_failover_flow flow = {.stream = counters->group_labels[slot].stream,
@@ -139,32 +140,54 @@ static int visit_group(const struct weir_xdp_counters *counters, uint32_t slot,
 
 	if (result < 0)
 		return result;
+	sums.copies += lost;
 	weir_xdp_group_flow(&sums, &flow);
 	visit(context, &flow);
 	return 0;
 }
 
+static size_t under_way_count(void)
+{
+	int cpus = libbpf_num_possible_cpus();
+
+	return cpus > 0 ? (size_t)cpus * WEIR_XDP_UNDER_WAY : 0;
+}
+
 /* Slots are taken in order: behind a free one there are none. */
+static int visit_groups(
+	const struct weir_xdp_counters *counters, weir_failover_visit visit, void *context)
+{
+	uint32_t *lost = calloc(WEIR_XDP_ATTACHMENTS, sizeof(*lost));
+	int first = 0;
+
+	if (lost == NULL)
+		return -ENOMEM;
+	weir_xdp_under_way_lost(
+		counters->under_way, (uint32_t)under_way_count(), weir_xdp_under_way_clock(), lost);
+	for (uint32_t slot = 0;
+		slot < WEIR_XDP_ATTACHMENTS && counters->group_labels[slot].stream[0] != '\0';
+		slot++) {
+		int result = visit_group(counters, slot, lost[slot], visit, context);
+
+		first = first == 0 ? result : first;
+	}
+	free(lost);
+	return first;
+}
+
 int weir_xdp_counters_visit(
 	const struct weir_xdp_counters *counters, weir_failover_visit visit, void *context)
 {
-	int first = 0;
+	int first = 0, result;
 
 	for (uint32_t slot = 0;
 		slot < WEIR_XDP_STREAMS && counters->stream_labels[slot].stream[0] != '\0';
 		slot++) {
-		int result = visit_stream(counters, slot, visit, context);
-
+		result = visit_stream(counters, slot, visit, context);
 		first = first == 0 ? result : first;
 	}
-	for (uint32_t slot = 0;
-		slot < WEIR_XDP_ATTACHMENTS && counters->group_labels[slot].stream[0] != '\0';
-		slot++) {
-		int result = visit_group(counters, slot, visit, context);
-
-		first = first == 0 ? result : first;
-	}
-	return first;
+	result = visit_groups(counters, visit, context);
+	return first == 0 ? result : first;
 }
 
 static int open_pinned(const char *folder, const char *name)
@@ -189,6 +212,9 @@ int weir_pinned_counters_open(const char *folder, struct weir_xdp_counters *coun
 		counters->group_labels = weir_pinned_map(folder, WEIR_XDP_SHARED, "group_labels",
 			WEIR_XDP_ATTACHMENTS * sizeof(*counters->group_labels), false, &result);
 	if (result == 0)
+		counters->under_way = weir_pinned_map(folder, WEIR_XDP_SHARED, "under_way",
+			under_way_count() * sizeof(*counters->under_way), false, &result);
+	if (result == 0)
 		result = counters->streams_fd = open_pinned(folder, "stream_counters");
 	if (result >= 0)
 		result = counters->groups_fd = open_pinned(folder, "group_counters");
@@ -206,6 +232,9 @@ void weir_pinned_counters_close(struct weir_xdp_counters *counters)
 	if (counters->group_labels != NULL)
 		munmap((void *)(uintptr_t)counters->group_labels,
 			WEIR_XDP_ATTACHMENTS * sizeof(*counters->group_labels));
+	if (counters->under_way != NULL)
+		munmap((void *)(uintptr_t)counters->under_way,
+			under_way_count() * sizeof(*counters->under_way));
 	if (counters->streams_fd >= 0)
 		close(counters->streams_fd);
 	if (counters->groups_fd >= 0)

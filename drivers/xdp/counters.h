@@ -14,6 +14,7 @@ struct weir_xdp_counters {
 	const struct weir_xdp_label *group_labels;  /* WEIR_XDP_ATTACHMENTS; mapped */
 	int streams_fd;
 	int groups_fd;
+	const struct weir_xdp_under_way *under_way; /* WEIR_XDP_UNDER_WAY for each CPU; mapped */
 };
 
 /* What the numbers of an entry say; the names are the caller's to fill in. */

@@ -171,7 +171,8 @@ static void flows(void *driver, weir_failover_visit visit, void *context)
 	const struct weir_xdp_counters counted = {.stream_labels = shared->stream_labels,
 		.group_labels = shared->group_labels,
 		.streams_fd = shared->stream_counters_fd,
-		.groups_fd = shared->group_counters_fd};
+		.groups_fd = shared->group_counters_fd,
+		.under_way = shared->under_way};
 
 	(void)weir_xdp_counters_visit(&counted, visit, context);
 }

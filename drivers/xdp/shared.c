@@ -60,12 +60,22 @@ static int find_numbered(const struct bpf_object *object, struct weir_xdp_shared
 
 int weir_xdp_shared_size(struct bpf_object *object)
 {
-	struct bpf_map *map = bpf_object__find_map_by_name(object, "consumer_counters");
-	int cpus = libbpf_num_possible_cpus();
+	struct bpf_map *counters = bpf_object__find_map_by_name(object, "consumer_counters");
+	struct bpf_map *places = bpf_object__find_map_by_name(object, "under_way");
+	int cpus = libbpf_num_possible_cpus(), result;
 
-	if (map == NULL)
+	if (counters == NULL || places == NULL)
 		return -ENOENT;
-	return cpus < 0 ? cpus : bpf_map__set_max_entries(map, WEIR_XDP_CONSUMERS * (uint32_t)cpus);
+	if (cpus < 0)
+		return cpus;
+	result = bpf_map__set_max_entries(counters, WEIR_XDP_CONSUMERS * (uint32_t)cpus);
+	return result < 0 ? result
+			  : bpf_map__set_max_entries(places, WEIR_XDP_UNDER_WAY * (uint32_t)cpus);
+}
+
+static size_t under_way_size(const struct weir_xdp_shared *shared)
+{
+	return (size_t)shared->cpus * WEIR_XDP_UNDER_WAY * sizeof(*shared->under_way);
 }
 
 static size_t consumer_counters_size(const struct weir_xdp_shared *shared)
@@ -76,7 +86,8 @@ static size_t consumer_counters_size(const struct weir_xdp_shared *shared)
 int weir_xdp_shared_open(struct weir_xdp_shared *shared, const struct bpf_object *object)
 {
 	int current = -1, consumers = -1, buckets = -1, streams = -1, groups = -1, missed = -1,
-	    ranges = -1, front = -1, counted = -1, cpus = libbpf_num_possible_cpus(), result;
+	    ranges = -1, front = -1, counted = -1, places = -1, cpus = libbpf_num_possible_cpus(),
+	    result;
 
 	*shared = (struct weir_xdp_shared){.cpus = cpus > 0 ? (uint32_t)cpus : 0};
 	result = cpus > 0 ? find_numbered(object, shared) : cpus;
@@ -89,6 +100,7 @@ int weir_xdp_shared_open(struct weir_xdp_shared *shared, const struct bpf_object
 		(result = find_map(object, "current", &current)) < 0 ||
 		(result = find_map(object, "consumers", &consumers)) < 0 ||
 		(result = find_map(object, "consumer_counters", &counted)) < 0 ||
+		(result = find_map(object, "under_way", &places)) < 0 ||
 		(result = find_map(object, "stream_labels", &streams)) < 0 ||
 		(result = find_map(object, "group_labels", &groups)) < 0 ||
 		(result = find_map(object, "missed", &missed)) < 0 ||
@@ -100,6 +112,7 @@ int weir_xdp_shared_open(struct weir_xdp_shared *shared, const struct bpf_object
 	shared->consumers = map_memory(consumers, WEIR_XDP_CONSUMERS * sizeof(*shared->consumers));
 	shared->buckets = map_memory(buckets, WEIR_XDP_CONSUMERS * sizeof(*shared->buckets));
 	shared->consumer_counters = map_memory(counted, consumer_counters_size(shared));
+	shared->under_way = map_memory(places, under_way_size(shared));
 	shared->stream_labels =
 		map_memory(streams, WEIR_XDP_STREAMS * sizeof(*shared->stream_labels));
 	shared->group_labels =
@@ -110,7 +123,7 @@ int weir_xdp_shared_open(struct weir_xdp_shared *shared, const struct bpf_object
 	if (shared->missed == NULL || shared->missed_ranges == NULL || shared->front == NULL ||
 		shared->current == NULL || shared->consumers == NULL || shared->buckets == NULL ||
 		shared->consumer_counters == NULL || shared->stream_labels == NULL ||
-		shared->group_labels == NULL)
+		shared->group_labels == NULL || shared->under_way == NULL)
 		return -ENOMEM;
 	return 0;
 }
@@ -122,6 +135,7 @@ void weir_xdp_shared_close(struct weir_xdp_shared *shared)
 	unmap_memory(shared->consumers, WEIR_XDP_CONSUMERS * sizeof(*shared->consumers));
 	unmap_memory(shared->buckets, WEIR_XDP_CONSUMERS * sizeof(*shared->buckets));
 	unmap_memory(shared->consumer_counters, consumer_counters_size(shared));
+	unmap_memory(shared->under_way, under_way_size(shared));
 	unmap_memory(shared->stream_labels, WEIR_XDP_STREAMS * sizeof(*shared->stream_labels));
 	unmap_memory(shared->group_labels, WEIR_XDP_ATTACHMENTS * sizeof(*shared->group_labels));
 	unmap_memory(shared->missed, WEIR_XDP_MISSED * sizeof(*shared->missed));

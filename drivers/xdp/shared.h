@@ -21,7 +21,7 @@ struct weir_xdp_shared {
 	int stream_counters_fd;
 	int group_counters_fd;
 	int drop_counters_fd;
-	uint32_t cpus;                        /* that have an entry of each consumer */
+	uint32_t cpus;                        /* that have entries of their own */
 	union weir_xdp_line *front;           /* WEIR_XDP_FRONT for each bank; mapped */
 	struct weir_xdp_current *current;     /* mapped */
 	struct weir_xdp_consumer *consumers;  /* WEIR_XDP_CONSUMERS; mapped */
@@ -29,8 +29,9 @@ struct weir_xdp_shared {
 	struct weir_xdp_label *stream_labels; /* WEIR_XDP_STREAMS; mapped */
 	struct weir_xdp_label *group_labels;  /* WEIR_XDP_ATTACHMENTS; mapped */
 	struct weir_xdp_consumer_counters *consumer_counters; /* for each CPU; mapped */
-	struct weir_xdp_missed *missed;                       /* WEIR_XDP_MISSED; mapped */
-	struct weir_xdp_missed_range *missed_ranges;          /* WEIR_XDP_STREAMS; mapped */
+	struct weir_xdp_under_way *under_way;        /* WEIR_XDP_UNDER_WAY for each CPU; mapped */
+	struct weir_xdp_missed *missed;              /* WEIR_XDP_MISSED; mapped */
+	struct weir_xdp_missed_range *missed_ranges; /* WEIR_XDP_STREAMS; mapped */
 };
 
 /* Before the object is loaded: maps as large as the machine has CPUs. 0 or -errno. */

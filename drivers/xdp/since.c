@@ -2,13 +2,19 @@
 #include "xdp/since.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "xdp/counters.h"
+#include "xdp/under_way.h"
+
+#define LOST_NS 20000000 /* so old may be what is known of lost copies */
 
 struct weir_xdp_since {
 	const struct weir_xdp_shared *shared;
 	uint32_t next_stream; /* where the one that is asked for next likely is */
 	uint32_t next_group;
+	uint64_t lost_at_ns;
+	uint32_t lost[WEIR_XDP_ATTACHMENTS]; /* copies that the program has not counted yet */
 	bool has_stream[WEIR_XDP_STREAMS];
 	bool has_group[WEIR_XDP_ATTACHMENTS];
 	/* What the counters said when it began. */
@@ -38,11 +44,26 @@ void weir_xdp_since_stream(struct weir_xdp_since *since, uint32_t slot)
 			weir_xdp_shared_stream(since->shared, slot, &since->streams[slot]) == 0;
 }
 
+static int read_group(
+	struct weir_xdp_since *since, uint32_t slot, struct weir_xdp_group_counters *counters)
+{
+	int result = weir_xdp_shared_group(since->shared, slot, counters);
+	uint64_t now_ns = weir_xdp_under_way_clock();
+
+	if (since->lost_at_ns == 0 || now_ns - since->lost_at_ns >= LOST_NS) {
+		memset(since->lost, 0, sizeof(since->lost));
+		weir_xdp_under_way_lost(since->shared->under_way,
+			since->shared->cpus * WEIR_XDP_UNDER_WAY, now_ns, since->lost);
+		since->lost_at_ns = now_ns;
+	}
+	counters->copies += since->lost[slot];
+	return result;
+}
+
 void weir_xdp_since_group(struct weir_xdp_since *since, uint32_t slot)
 {
 	if (!since->has_group[slot])
-		since->has_group[slot] =
-			weir_xdp_shared_group(since->shared, slot, &since->groups[slot]) == 0;
+		since->has_group[slot] = read_group(since, slot, &since->groups[slot]) == 0;
 }
 
 void weir_xdp_since_consumer(struct weir_xdp_since *since, uint16_t slot)
@@ -82,8 +103,7 @@ static bool fill_group(struct weir_xdp_since *since, const char *stream, const c
 	int slot = weir_xdp_shared_find(since->shared, stream, group, since->next_group);
 	struct weir_xdp_group_counters counters;
 
-	if (slot < 0 || !since->has_group[slot] ||
-		weir_xdp_shared_group(since->shared, (uint32_t)slot, &counters) < 0)
+	if (slot < 0 || !since->has_group[slot] || read_group(since, (uint32_t)slot, &counters) < 0)
 		return false;
 	since->next_group = (uint32_t)slot + 1;
 	subtract(&counters, &since->groups[slot], sizeof(counters));

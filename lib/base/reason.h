@@ -65,7 +65,7 @@
 	X(NO_CONSUMER, GROUP, "no_consumer", "in the kernel: nobody, or no way to who has it")     \
 	X(CLOSED, GROUP, "closed", "in the kernel: its consumer was paused or unreachable")        \
 	X(RATE, GROUP, "rate", "in the kernel: its consumer's rate was used up")                   \
-	X(COPIES, GROUP, "copies", "in the kernel: in several buffers, and another group had it")  \
+	X(COPIES, GROUP, "copies", "in the kernel: no copy for this group could be made or sent")  \
 	X(FRAME_TRUNCATED, NATIVE, "frame_truncated", "stream-protocol frame ends too early")      \
 	X(FRAME_VERSION, NATIVE, "frame_version", "stream-protocol magic or version unknown")      \
 	X(FRAME_TYPE, NATIVE, "frame_type", "frame type unknown or not for the gateway")           \

@@ -8,7 +8,7 @@
 # is at most what the gate lets into the socket, nothing at a start or an orderly end; the order of
 # each key is kept, but for the packets in hand of a worker that is halted inside the call that sends
 # them (docs/xdp.md); nothing is lost that was sent later than 1 ms after the death; and a rate holds
-# across death and restart.
+# across death and restart. Copies whose way out is down are counted as dropped for their groups.
 #
 # FAILOVER_ROUNDS=20 does each twenty times, for docs/measurements.md, instead of two.
 
@@ -235,3 +235,14 @@ assert_num "$(median late)" -le 1000 "us from the death until everything came"
 assert_within "$(jq '.received - 50' "$tmp/third.json")" \
 	"$(jq '1000 * .seconds' "$tmp/third.json")" 5 "packets of a rate limit"
 assert_json "$tmp/third.json" '.duplicates == 0'
+
+# Nobody but the program is there, and copies cannot leave.
+groups() {
+	weirctl --socket "$socket" -j failover show |
+		jq -c '[.groups[] | select(.stream == "flows") | '"$1"']'
+}
+ip link set gw1 down
+before=$(groups '.dropped.copies // 0')
+in_ns exporter weirload send --to 10.0.0.2:4739 --keys 10 --count 500 --rate 10000 --size 100
+wait_for "[ \"\$(groups '.dropped.copies // 0')\" = '$(jq -c 'map(. + 500)' <<<"$before")' ]"
+assert_eq "$(groups '.received - .delivered - ([.dropped[]] | add)')" '[0,0]' "packets without a fate"

@@ -16,6 +16,7 @@
 #include "wire_pcap.h"
 #include "xdp_fixture.h"
 #include "xdp_frames.h"
+#include "xdp/under_way.h"
 
 /*
  * That the XDP program sees in a packet what the gateway sees: stream, partition and fault. Each
@@ -250,6 +251,65 @@ static void test_an_orderly_end_begins_at_a_packet_before_which_all_has_left(voi
 	write_queue(&state);
 }
 
+#define COPIED 300 /* packets, more than there are places for */
+
+/* A stream of two groups, whose copies would leave by devices of map 0, of which there are none. */
+static void use_two_groups(const uint16_t *first, const uint16_t *second, const uint8_t *maps)
+{
+	static const struct weir_port_range port = {XDP_FIRST_PORT, XDP_FIRST_PORT};
+	const struct weir_match_rule rule = {.vlan = WEIR_MATCH_VLAN_ANY,
+		.outer_vlan = WEIR_MATCH_VLAN_ANY,
+		.ports = &port,
+		.port_count = 1};
+	const struct weir_xdp_plan_group groups[] = {{.sample = 1, .slot = 20, .consumers = first},
+		{.sample = 1, .slot = 21, .consumers = second}};
+	const struct weir_xdp_plan_stream stream = {
+		.key = {.kind = WEIR_KEY_5TUPLE},
+		.slot = 15,
+		.partitions = 1,
+		.groups = groups,
+		.group_count = 2,
+		.copy_maps = maps,
+	};
+
+	for (uint16_t i = 1; i <= 2; i++) {
+		struct weir_route route = xdp_route(i, 4, 0, false);
+
+		weir_xdp_shared_route(&fixture.shared, i, &route, XDP_IFINDEX, 0, 0);
+	}
+	xdp_fixture_publish(&fixture, &rule, &stream, 1);
+}
+
+static void test_copies_that_never_leave_are_counted_for_their_groups(void)
+{
+	static uint32_t early[WEIR_XDP_ATTACHMENTS], late[WEIR_XDP_ATTACHMENTS];
+	const uint16_t first = 1, second = 2;
+	const uint8_t map = 1;
+	uint32_t places = fixture.shared.cpus * WEIR_XDP_UNDER_WAY;
+	uint64_t begun = weir_xdp_under_way_clock();
+	struct xdp_result result;
+	uint8_t frame[256];
+	uint32_t length = xdp_frame_of(frame, 4, XDP_FIRST_PORT, (const uint8_t *)"payload", 7);
+
+	use_two_groups(&first, &second, &map);
+	for (int i = 0; i < COPIED; i++)
+		xdp_fixture_run(&fixture, frame, length, &result);
+	/* What may still be under way is not lost yet. */
+	weir_xdp_under_way_lost(fixture.shared.under_way, places, begun, early);
+	weir_xdp_under_way_lost(fixture.shared.under_way, places, begun + 3600000000000, late);
+	for (uint32_t slot = 20; slot <= 21; slot++) {
+		struct weir_xdp_group_counters counters;
+
+		CU_ASSERT_EQUAL_FATAL(weir_xdp_shared_group(&fixture.shared, slot, &counters), 0);
+		CU_ASSERT_EQUAL(counters.received, COPIED);
+		CU_ASSERT_EQUAL(counters.delivered, 0);
+		CU_ASSERT_TRUE(counters.copies > 0);
+		CU_ASSERT_EQUAL(early[slot], 0);
+		CU_ASSERT_TRUE(late[slot] > 0);
+		CU_ASSERT_EQUAL(counters.copies + late[slot], COPIED);
+	}
+}
+
 static uint64_t faults(const struct key_case *item)
 {
 	struct weir_xdp_stream_counters counters;
@@ -416,6 +476,8 @@ int main(void)
 		test_each_kind_of_key_is_delivered_or_counted_under_its_fault);
 	CU_add_test(suite, "an orderly end begins at a packet before which all has left",
 		test_an_orderly_end_begins_at_a_packet_before_which_all_has_left);
+	CU_add_test(suite, "copies that never leave are counted for their groups",
+		test_copies_that_never_leave_are_counted_for_their_groups);
 	CU_add_test(suite, "what native consumers miss is counted by partition",
 		test_what_native_consumers_miss_is_counted_by_partition);
 	CU_add_test(suite, "captures have the gateway's partitions",

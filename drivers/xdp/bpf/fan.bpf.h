@@ -57,13 +57,55 @@ static __always_inline __u32 weir_target(void *lines, __u32 index)
 	return at != NULL ? at->words[index % WEIR_XDP_LINE_WORDS] : WEIR_XDP_NOBODY;
 }
 
+static __always_inline struct weir_xdp_under_way *weir_place(__u64 packet)
+{
+	__u32 key = bpf_get_smp_processor_id() * WEIR_XDP_UNDER_WAY +
+		    (__u32)packet % WEIR_XDP_UNDER_WAY;
+
+	return bpf_map_lookup_elem(&under_way, &key);
+}
+
+/* The packet that had the place is long gone: what did not come was lost. */
+static __always_inline void weir_count_lost(const struct weir_xdp_under_way *place)
+{
+	for (__u32 i = 0; i < WEIR_XDP_MAX_COPIES; i++) {
+		struct weir_xdp_group_counters *counters;
+		__u32 slot = place->groups[i];
+
+		if ((place->missing >> i & 1) == 0)
+			continue;
+		counters = bpf_map_lookup_elem(&group_counters, &slot);
+		if (counters != NULL)
+			counters->copies++;
+	}
+}
+
+static __always_inline void weir_expect_copies(
+	__u64 packet, const struct weir_xdp_under_way *expected)
+{
+	struct weir_xdp_under_way *place = weir_place(packet);
+
+	if (place == NULL)
+		return;
+	if (place->missing != 0)
+		weir_count_lost(place);
+	/* A reader must not take the new one's groups for the old one's. */
+	*(volatile __u32 *)&place->missing = 0;
+	barrier();
+	place->packet = packet;
+	place->since_ns = bpf_ktime_get_coarse_ns();
+	__builtin_memcpy(place->groups, expected->groups, sizeof(place->groups));
+	barrier();
+	*(volatile __u32 *)&place->missing = expected->missing;
+}
+
 /*
- * Count the packet for every group, and find how many have a consumer; `copy` is the last one's. Of
- * a packet that cannot be cloned, being in several buffers, the first one's, and it is the only
- * one.
+ * Count the packet for every group, and find how many have a consumer, and which; `copy` is the
+ * last one's. Of a packet that cannot be cloned, being in several buffers, the first one's, and it
+ * is the only one.
  */
-static __always_inline __u32 weir_count_groups(
-	void *lines, const struct weir_xdp_note *note, int may_copy, struct weir_copy *copy)
+static __always_inline __u32 weir_count_groups(void *lines, const struct weir_xdp_note *note,
+	int may_copy, struct weir_copy *copy, struct weir_xdp_under_way *expected)
 {
 	__u32 live = 0;
 
@@ -85,6 +127,8 @@ static __always_inline __u32 weir_count_groups(
 			counters->copies++;
 		} else {
 			live++;
+			expected->groups[i] = (__u16)slot;
+			expected->missing |= 1u << i;
 			copy->consumer = consumer;
 			copy->attachment = at->attachment;
 		}
@@ -93,21 +137,24 @@ static __always_inline __u32 weir_count_groups(
 }
 
 /* Put the note in front and hand the packet to all devices of a map. An XDP verdict. */
-static __always_inline int weir_fan_out(
-	struct xdp_md *context, const struct weir_xdp_note *note, __u32 map)
+static __always_inline int weir_fan_out(struct xdp_md *context, const struct weir_xdp_note *note,
+	__u32 map, const struct weir_xdp_under_way *expected)
 {
 	struct weir_xdp_note *at;
 	struct weir_xdp_copy_state *state;
 	__u32 own = WEIR_XDP_COPY_OWN;
 
 	state = bpf_map_lookup_elem(&copy_states, &own);
-	if (state == NULL || bpf_xdp_adjust_head(context, -(int)sizeof(*note)) != 0)
+	if (state == NULL)
+		return XDP_DROP;
+	weir_expect_copies(++state->packet, expected);
+	if (bpf_xdp_adjust_head(context, -(int)sizeof(*note)) != 0)
 		return XDP_DROP;
 	at = (struct weir_xdp_note *)(long)*(volatile __u32 *)&context->data;
 	if ((void *)(at + 1) > (void *)(long)*(volatile __u32 *)&context->data_end)
 		return XDP_DROP;
 	*at = *note;
-	at->packet = ++state->packet;
+	at->packet = state->packet;
 	return (int)weir_broadcast(map);
 }
 
@@ -129,6 +176,7 @@ static __always_inline __u32 weir_copy_number(const struct weir_xdp_note *note, 
 static __always_inline int weir_find_target(
 	void *lines, const struct weir_xdp_note *note, __u32 ifindex, struct weir_copy *copy)
 {
+	struct weir_xdp_under_way *place;
 	__u32 seen = 0, wanted = 0;
 
 	for (__u32 i = 0; i < WEIR_XDP_MAX_COPIES && i < note->count; i++) {
@@ -150,6 +198,9 @@ static __always_inline int weir_find_target(
 			return 0;
 		copy->consumer = slot;
 		copy->attachment = at->attachment;
+		place = weir_place(note->packet);
+		if (place != NULL && place->packet == note->packet)
+			place->missing &= ~(1u << i);
 		return 1;
 	}
 	return 0;

@@ -85,7 +85,15 @@ struct {
 	__type(value, struct weir_xdp_copy_state);
 } copy_states SEC(".maps");
 
-/* The loader makes it large enough for all CPUs. Readers need no call: see tables.h. */
+/* The loader makes these two large enough for all CPUs. Readers need no call: see tables.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, WEIR_XDP_UNDER_WAY);
+	__type(key, __u32);
+	__type(value, struct weir_xdp_under_way);
+} under_way SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);

@@ -182,8 +182,8 @@ struct weir_xdp_stream_counters {
 };
 
 /*
- * For each attachment: received = delivered + all that follow, except `seen`; and what is missing
- * was lost on the way to its egress device, for want of memory for a copy.
+ * For each attachment: received = delivered + all that follow, except `seen`, when nothing is under
+ * way, and with the lost copies that struct weir_xdp_under_way still tells of.
  */
 struct weir_xdp_group_counters {
 	__u64 received;
@@ -199,7 +199,7 @@ struct weir_xdp_group_counters {
 	__u64 checksum; /* to IPv6 a datagram without a checksum */
 	__u64 failed;   /* no room for headers, or the route was just being written */
 	__u64 native;   /* a native consumer waits for the gateway */
-	__u64 copies;   /* in several buffers, and went to another group */
+	__u64 copies;   /* no copy was made: in several buffers, no memory, no device */
 	__u64 seen;     /* counts for `sample` */
 	__u64 spare;
 };
@@ -242,6 +242,22 @@ struct weir_xdp_note {
 struct weir_xdp_copy_state {
 	__u64 packet;
 	__u64 count;
+};
+
+/*
+ * Which copies of a packet have not come to their egress device: an entry for each of the newest
+ * packets of the first CPU, then of the next one. A poll of a NIC is 64 packets, and at its end all
+ * that it redirects has come.
+ */
+#define WEIR_XDP_UNDER_WAY 128u
+
+struct weir_xdp_under_way {
+	__u64 packet;   /* struct weir_xdp_note */
+	__u64 since_ns; /* CLOCK_MONOTONIC_COARSE */
+	__u32 missing;  /* a bit for each of `groups` */
+	__u32 reserved;
+	__u16 groups[WEIR_XDP_MAX_COPIES]; /* slots of their counters */
+	__u8 pad[24];
 };
 
 #define WEIR_XDP_COPY_PORTS 64

@@ -88,16 +88,18 @@ static __always_inline int weir_to_groups(struct xdp_md *context, struct weir_fo
 		.payload_length = found->headers.payload_length,
 		.ip_version = found->headers.ip_version,
 	};
+	struct weir_xdp_under_way expected = {0};
 	struct weir_copy copy = {.redirects = 1};
 	__u32 map = weir_target(lines, lanes), live;
 
-	live = weir_count_groups(lines, &note, map != 0 && weir_is_linear(context, found), &copy);
+	live = weir_count_groups(
+		lines, &note, map != 0 && weir_is_linear(context, found), &copy, &expected);
 	if (live == 0)
 		return XDP_DROP;
 	if (live == 1)
 		return weir_stage_deliver(context, found, &copy);
-	return weir_fan_out(
-		context, &note, found->bank * WEIR_XDP_COPY_MAPS + (map - 1) % WEIR_XDP_COPY_MAPS);
+	return weir_fan_out(context, &note,
+		found->bank * WEIR_XDP_COPY_MAPS + (map - 1) % WEIR_XDP_COPY_MAPS, &expected);
 }
 
 /* Native consumers are told later that it was missed: queues on several CPUs feed a partition. */
