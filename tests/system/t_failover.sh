@@ -102,16 +102,17 @@ run() {
 # under_load NAME: the function of that name, in the middle of a load
 under_load() {
 	local name=$1 receiver sender
+	# From the first packet on: a worker that was late before the middle has lost some as well.
+	trips_before=$(trips)
+	refusals_before=$(refusals)
 	receiver_start first consumers --listen 0.0.0.0:9995 --buffer 67108864 --idle 0.5
 	receiver_start second consumers --listen 0.0.0.0:9994 --buffer 67108864 --idle 0.5
 	in_ns_start exporter weirload send --to 10.0.0.2:4739 --keys 10 \
 		--burst 10 --catch-up 0.001 --size 100 --rate $rate --json "$tmp/sent.json"
 	sender=$!
-	sleep 0.3
-	trips_before=$(trips)
-	refusals_before=$(refusals)
+	sleep 0.1
 	"$name"
-	sleep 0.3
+	sleep 0.1
 	kill -INT $sender
 	wait $sender
 	jq .rate_pps "$tmp/sent.json" >>"$tmp/rates"
@@ -157,6 +158,15 @@ os.kill(int(sys.argv[1]), 9)' "$gateway_pid" >"$tmp/death"
 	gateway_kill
 }
 
+# A dead gateway's queue goes over at its next packet, which is not to be one of the load's.
+killed_idle() {
+	local before
+	gateway_kill
+	before=$(lan_queue | jq .in_kernel)
+	in_ns exporter weirload send --to 10.0.0.2:4739 --keys 1 --count 1
+	wait_for "[ \"\$(lan_queue | jq .in_kernel)\" -gt $before ]"
+}
+
 started() {
 	weir_start "$tmp/weir.json"
 	wait_for "state_is gateway"
@@ -191,7 +201,7 @@ for ((i = 0; i < rounds; i++)); do
 	until under_load killed && state_is kernel && took_over 1; do run; done
 	note killed $in_hand
 	lateness
-	until under_load started && took_over 0; do gateway_kill; done
+	until under_load started && took_over 0; do killed_idle; done
 	note started 0
 	reachable
 	until under_load ended && took_over 0; do run; done
