@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "dataplane/blind.h"
 
-#include <rte_memcpy.h>
-
-#define COPY_LIMIT 512 /* payloads up to this are copied rather than chained */
-
 /* What the new headers need of the old ones, read before they are overwritten. */
 struct old_headers {
 	struct weir_ipv4_fields ip;
@@ -87,6 +83,24 @@ static void set_length(struct rte_mbuf *packet, const uint8_t *start, uint32_t l
 	packet->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
 }
 
+/* The buffer becomes a reference to the message's payload. */
+static void attach(struct rte_mbuf *rest, const struct weir_message_slot *slot)
+{
+	rte_pktmbuf_attach(rest, slot->mbuf);
+	rte_pktmbuf_adj(rest, (uint16_t)(slot->l4_offset + 8));
+	rest->data_len = slot->payload_length;
+	rest->pkt_len = slot->payload_length;
+}
+
+/* The packet has headers alone. */
+static void join(struct rte_mbuf *packet, struct rte_mbuf *rest, uint16_t header_length)
+{
+	packet->data_len = header_length;
+	packet->pkt_len = header_length + rest->pkt_len;
+	packet->next = rest;
+	packet->nb_segs = 2;
+}
+
 /* New headers, then either a copy of the payload or a reference to it. */
 static struct rte_mbuf *make_copy(struct weir_worker *worker, const struct weir_route *route,
 	const struct weir_message_slot *slot, const struct old_headers *old)
@@ -102,7 +116,7 @@ static struct rte_mbuf *make_copy(struct weir_worker *worker, const struct weir_
 		return NULL;
 	source = rte_pktmbuf_mtod_offset(slot->mbuf, const uint8_t *, slot->l4_offset + 8);
 	payload = (uint8_t *)packet->buf_addr + RTE_PKTMBUF_HEADROOM;
-	if (slot->payload_length <= COPY_LIMIT || !port->can_multi_segment ||
+	if (slot->payload_length <= WEIR_BLIND_COPY || !port->can_multi_segment ||
 		needs_sum(route, old)) {
 		rte_memcpy(payload, source, slot->payload_length);
 		start = write_headers(route, old, payload, slot->payload_length);
@@ -114,33 +128,33 @@ static struct rte_mbuf *make_copy(struct weir_worker *worker, const struct weir_
 		rte_pktmbuf_free(packet);
 		return NULL;
 	}
-	rte_pktmbuf_attach(rest, slot->mbuf);
-	rte_pktmbuf_adj(rest, (uint16_t)(slot->l4_offset + 8));
-	rest->data_len = slot->payload_length;
-	rest->pkt_len = slot->payload_length;
+	attach(rest, slot);
 	start = write_headers(route, old, payload, slot->payload_length);
 	set_length(packet, start, route->header_length);
-	packet->next = rest;
-	packet->nb_segs = 2;
-	packet->pkt_len = route->header_length + (uint32_t)slot->payload_length;
+	join(packet, rest, route->header_length);
 	return packet;
 }
 
 /* What nearly every copy is: IPv4 to IPv4, and short. */
 static struct rte_mbuf *copy_short(struct weir_worker *worker, const struct weir_route *route,
-	const struct weir_message_slot *slot, const uint8_t *frame)
+	const struct weir_message_slot *slot)
 {
 	struct rte_mbuf *packet = rte_pktmbuf_alloc(worker->copies);
-	const uint8_t *udp = frame + slot->l4_offset;
-	uint8_t *payload;
 
-	if (unlikely(packet == NULL))
-		return NULL;
-	payload = (uint8_t *)packet->buf_addr + RTE_PKTMBUF_HEADROOM;
-	rte_memcpy(payload, udp + 8, slot->payload_length);
-	weir_blind_write(
-		route, packet, payload - 8, slot->payload_length, frame + slot->l3_offset, udp);
+	if (likely(packet != NULL))
+		weir_blind_copy(route, packet, slot);
 	return packet;
+}
+
+void weir_blind_chain(const struct weir_route *route, struct rte_mbuf *packet,
+	struct rte_mbuf *rest, const struct weir_message_slot *slot)
+{
+	const uint8_t *frame = rte_pktmbuf_mtod(slot->mbuf, const uint8_t *);
+
+	attach(rest, slot);
+	weir_blind_write(route, packet, weir_blind_udp(packet), slot->payload_length,
+		frame + slot->l3_offset, frame + slot->l4_offset);
+	join(packet, rest, route->header_length);
 }
 
 struct rte_mbuf *weir_blind_make_any(struct weir_worker *worker, const struct weir_route *route,
@@ -153,8 +167,8 @@ struct rte_mbuf *weir_blind_make_any(struct weir_worker *worker, const struct we
 	uint8_t *start;
 
 	if (likely(!last && route->ip_version == 4 && !(slot->flags & WEIR_SLOT_IPV6) &&
-		    slot->payload_length <= COPY_LIMIT))
-		return copy_short(worker, route, slot, frame);
+		    slot->payload_length <= WEIR_BLIND_COPY))
+		return copy_short(worker, route, slot);
 	read_headers(route, slot, frame, &old);
 	if (!last || payload - (uint8_t *)packet->buf_addr < WEIR_ROUTE_HEADER) {
 		struct rte_mbuf *copy = make_copy(worker, route, slot, &old);

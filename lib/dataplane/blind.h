@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #pragma once
 
+#include <rte_memcpy.h>
+
 #include "dataplane/worker.h"
 
 /*
@@ -11,6 +13,8 @@
  * What nearly every packet is, IPv4 to IPv4 and wanted by no other group any more, is rewritten
  * in place here; the rest is in blind.c.
  */
+
+#define WEIR_BLIND_COPY 512 /* payloads up to this are copied rather than chained */
 
 /* Copies, and changes of IP version. NULL when there is no buffer. */
 struct rte_mbuf *weir_blind_make_any(struct weir_worker *worker, const struct weir_route *route,
@@ -116,6 +120,32 @@ static inline void weir_blind_rewrite_slot(
 	weir_blind_rewrite(
 		route, slot->mbuf, slot->l3_offset, slot->l4_offset, slot->payload_length);
 }
+
+/* Where the UDP header of what is made in a buffer of its own begins. */
+static inline uint8_t *weir_blind_udp(const struct rte_mbuf *packet)
+{
+	return (uint8_t *)packet->buf_addr + RTE_PKTMBUF_HEADROOM - WEIR_UDP_SIZE;
+}
+
+/*
+ * A copy of an IPv4 message for a route of IPv4, in a buffer just as its pool gives it: whatever
+ * matters in it is set.
+ */
+static inline void weir_blind_copy(const struct weir_route *route, struct rte_mbuf *packet,
+	const struct weir_message_slot *slot)
+{
+	const uint8_t *frame = rte_pktmbuf_mtod(slot->mbuf, const uint8_t *);
+	const uint8_t *old_udp = frame + slot->l4_offset;
+	uint8_t *udp = weir_blind_udp(packet);
+
+	rte_memcpy(udp + WEIR_UDP_SIZE, old_udp + WEIR_UDP_SIZE, slot->payload_length);
+	weir_blind_write(
+		route, packet, udp, slot->payload_length, frame + slot->l3_offset, old_udp);
+}
+
+/* Likewise with new headers in `packet` and a reference to the payload in `rest`. */
+void weir_blind_chain(const struct weir_route *route, struct rte_mbuf *packet,
+	struct rte_mbuf *rest, const struct weir_message_slot *slot);
 
 /*
  * The packet for the consumer: the received one rewritten when `last`, else a copy; NULL when
