@@ -143,13 +143,24 @@ static __rte_always_inline void sample(struct weir_worker *worker, const struct 
 	local->sample_left -= WEIR_FOUR - done;
 }
 
-static __rte_noinline void to_ring(struct weir_worker *worker, struct weir_intake *intake,
-	const struct quartet *four, uint32_t lane, uint16_t partition)
+/* What does not go past the ring of an only lane. */
+static __rte_noinline void to_others(struct weir_worker *worker, struct weir_intake *intake,
+	const struct quartet *four, uint32_t lane, uint16_t index)
 {
-	struct weir_packet headers = weir_four_headers(&four->headers, lane, four->frames[lane]);
+	const struct weir_stream *stream = intake->view->stream;
+	const struct weir_four *parsed = &four->headers;
+	uint16_t bytes = (uint16_t)parsed->payload_length[lane];
+	struct rte_mbuf *packet = four->packets[lane];
+	uint8_t *frame = four->frames[lane];
+	struct weir_packet headers;
 
+	if (weir_stream_owner(stream, index) == worker->id &&
+		weir_direct_fan_out(worker, &stream->partitions[index], packet, frame, bytes,
+			parsed->ip_sum[lane], parsed->udp_sum[lane]))
+		return;
+	headers = weir_four_headers(parsed, lane, frame);
 	WEIR_CYCLES_IS_RING(worker);
-	weir_classify_ring(worker, intake, four->packets[lane], &headers, partition);
+	weir_classify_ring(worker, intake, packet, &headers, index);
 }
 
 /* All are for the stream of `intake`. False: nothing has been done. */
@@ -177,7 +188,7 @@ static __rte_always_inline bool take(
 			!weir_direct_send_plain(worker, &stream->partitions[index],
 				four->packets[i], four->frames[i], (uint16_t)lengths[i],
 				four->headers.ip_sum[i], four->headers.udp_sum[i]))
-			to_ring(worker, intake, four, i, index);
+			to_others(worker, intake, four, i, index);
 	}
 	WEIR_CYCLES_LAP(worker, REWRITE);
 	return true;

@@ -6,8 +6,8 @@
 #include "wire/parse_four.h"
 
 /*
- * Straight from one port to the other. A message that would be alone in its ring, for one blind
- * consumer that can take it at once, gets its new headers where it was classified: that spares
+ * Straight from one port to the other. A message that would be alone in its ring, for blind
+ * consumers that can all take it at once, gets its new headers where it was classified: that spares
  * writing a slot, reading it again, and a turn of a queue. For all who count, it was appended and
  * taken. Nobody is overtaken: while the worker has something queued there is none of
  * this, and half of the port's queue is left to what goes by the rings.
@@ -46,6 +46,7 @@ static inline void weir_direct_stop(struct weir_worker *worker, struct weir_part
 	if (partition->direct.taken != 0)
 		weir_direct_settle(worker, partition);
 	partition->direct.payload_bound = 0;
+	partition->direct.fan_bound = 0;
 }
 
 /*
@@ -69,7 +70,7 @@ static __rte_always_inline const struct weir_route *weir_direct_pass(struct weir
 	if (unlikely(bytes >= direct->payload_bound ||
 		     packet->data_off + payload_offset < WEIR_ROUTE_HEADER))
 		return NULL;
-	tx = direct->tx;
+	tx = direct->way.tx;
 	place = tx->count;
 	if (unlikely(place >= WEIR_DIRECT_TX))
 		return NULL;
@@ -77,9 +78,9 @@ static __rte_always_inline const struct weir_route *weir_direct_pass(struct weir
 	direct->bytes += bytes;
 	tx->count = place + 1;
 	tx->packets[place] = packet;
-	tx->owners[place] = direct->owner;
+	tx->owners[place] = direct->way.owner;
 	tx->owners[place].bytes = bytes;
-	return direct->route;
+	return direct->way.route;
 }
 
 /* False: by the ring. The packet is IPv4 without options. */
@@ -97,7 +98,18 @@ static __rte_always_inline bool weir_direct_send(struct weir_worker *worker,
 	return true;
 }
 
-/* The same for a frame that is plain; the sums are its of weir_four. */
+/* New headers for a frame that is plain; the sums are its of weir_four. */
+static __rte_always_inline void weir_direct_rewrite_plain(const struct weir_route *route,
+	struct rte_mbuf *packet, uint8_t *frame, uint16_t bytes, uint32_t ip_sum, uint32_t udp_sum)
+{
+	if (likely(route->keep_source))
+		weir_blind_rewrite_plain(route, packet, frame, bytes, ip_sum, udp_sum);
+	else
+		weir_blind_rewrite(
+			route, packet, WEIR_ETHER_SIZE, WEIR_ETHER_SIZE + WEIR_IPV4_SIZE, bytes);
+}
+
+/* The same as weir_direct_send for such a frame. */
 static __rte_always_inline bool weir_direct_send_plain(struct weir_worker *worker,
 	struct weir_partition *partition, struct rte_mbuf *packet, uint8_t *frame, uint16_t bytes,
 	uint32_t ip_sum, uint32_t udp_sum)
@@ -107,10 +119,20 @@ static __rte_always_inline bool weir_direct_send_plain(struct weir_worker *worke
 
 	if (unlikely(route == NULL))
 		return false;
-	if (likely(route->keep_source))
-		weir_blind_rewrite_plain(route, packet, frame, bytes, ip_sum, udp_sum);
-	else
-		weir_blind_rewrite(
-			route, packet, WEIR_ETHER_SIZE, WEIR_ETHER_SIZE + WEIR_IPV4_SIZE, bytes);
+	weir_direct_rewrite_plain(route, packet, frame, bytes, ip_sum, udp_sum);
 	return true;
+}
+
+bool weir_direct_send_copies(struct weir_worker *worker, struct weir_partition *partition,
+	struct rte_mbuf *packet, uint8_t *frame, uint16_t bytes, uint32_t ip_sum, uint32_t udp_sum);
+
+/*
+ * The same for a partition with several lanes, after weir_direct_send_plain would not: the last
+ * one's consumer gets the packet, the others copies. False: by the ring, for all of them.
+ */
+static inline bool weir_direct_fan_out(struct weir_worker *worker, struct weir_partition *partition,
+	struct rte_mbuf *packet, uint8_t *frame, uint16_t bytes, uint32_t ip_sum, uint32_t udp_sum)
+{
+	return bytes < partition->direct.fan_bound &&
+	       weir_direct_send_copies(worker, partition, packet, frame, bytes, ip_sum, udp_sum);
 }

@@ -42,6 +42,13 @@ struct weir_position {
 	uint64_t bytes;
 };
 
+/* How a lane's messages may be sent without passing the ring, in one burst; see direct.h. */
+struct weir_direct_way {
+	const struct weir_route *route;
+	struct weir_tx *tx;
+	struct weir_tx_owner owner; /* but for the bytes */
+} __rte_aligned(32);
+
 /* One partition as one group's consumer sees it. All fields: the partition's owner. */
 struct weir_lane {
 	struct weir_list link; /* in its outlet's queue while it has data */
@@ -83,11 +90,12 @@ struct weir_lane {
 	_Atomic(struct weir_consumer *) *owner;
 	struct weir_list drain; /* in worker->draining while it is drained */
 	uint64_t drain_since_us;
-	uint64_t revoked_us;  /* its consumer was told last; 0: not yet */
-	bool is_released;     /* its consumer takes nothing more of it */
-	uint64_t drain_us;    /* longest */
-	uint64_t full_at;     /* TSC since which `is_full` */
-	uint64_t full_cycles; /* that it was before */
+	uint64_t revoked_us;           /* its consumer was told last; 0: not yet */
+	bool is_released;              /* its consumer takes nothing more of it */
+	uint64_t drain_us;             /* longest */
+	uint64_t full_at;              /* TSC since which `is_full` */
+	uint64_t full_cycles;          /* that it was before */
+	struct weir_direct_way direct; /* of a partition with several lanes */
 } __rte_cache_aligned;
 
 /* Where the lane's hold on the ring begins: for it, everything below is settled. */
@@ -96,16 +104,15 @@ static inline uint64_t weir_lane_base(const struct weir_lane *lane)
 	return lane->delivery != NULL ? lane->delivery->done : lane->cursor;
 }
 
-/* How a partition's messages may be sent without passing the ring, in one burst; see direct.h. */
+/* The same of a partition. */
 struct weir_direct {
-	uint64_t burst; /* that the rest holds in */
-	const struct weir_route *route;
-	struct weir_tx *tx;
-	struct weir_tx_owner owner;  /* but for the bytes */
+	uint64_t burst;              /* that the rest holds in */
+	struct weir_direct_way way;  /* of its only lane */
 	struct weir_partition *next; /* in worker->direct */
 	uint64_t bytes;              /* of payload, of those taken */
-	uint32_t payload_bound;      /* payloads below; 0: none */
-	uint32_t taken;              /* sent, and not settled yet */
+	uint32_t payload_bound;      /* payloads below, for the only lane; 0: none */
+	uint16_t fan_bound;          /* likewise, for all of several lanes */
+	uint16_t taken;              /* sent, and not settled yet */
 } __rte_cache_aligned;
 
 /* One ordered lane of a stream. All fields: its owner, but those marked immutable. */

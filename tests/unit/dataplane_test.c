@@ -24,6 +24,7 @@ int main(void)
 		{"agents", NULL, NULL, NULL, NULL, dataplane_agent_tests},
 		{"producers", NULL, NULL, NULL, NULL, dataplane_produce_tests},
 		{"past the ring", NULL, NULL, NULL, NULL, dataplane_direct_tests},
+		{"past the ring to several groups", NULL, NULL, NULL, NULL, dataplane_fan_tests},
 		{"shedding", NULL, NULL, NULL, NULL, dataplane_shed_tests},
 		{"features", NULL, NULL, NULL, NULL, dataplane_feature_tests},
 		{"latency", NULL, NULL, NULL, NULL, dataplane_latency_tests},

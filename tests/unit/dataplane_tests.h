@@ -23,6 +23,7 @@ extern CU_TestInfo dataplane_succession_tests[];
 extern CU_TestInfo dataplane_agent_tests[];
 extern CU_TestInfo dataplane_produce_tests[];
 extern CU_TestInfo dataplane_direct_tests[];
+extern CU_TestInfo dataplane_fan_tests[];
 extern CU_TestInfo dataplane_shed_tests[];
 extern CU_TestInfo dataplane_latency_tests[];
 extern CU_TestInfo dataplane_missed_tests[];
