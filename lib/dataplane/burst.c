@@ -148,17 +148,14 @@ static __rte_noinline void to_others(struct weir_worker *worker, struct weir_int
 	const struct quartet *four, uint32_t lane, uint16_t index)
 {
 	const struct weir_stream *stream = intake->view->stream;
-	const struct weir_four *parsed = &four->headers;
-	uint16_t bytes = (uint16_t)parsed->payload_length[lane];
 	struct rte_mbuf *packet = four->packets[lane];
-	uint8_t *frame = four->frames[lane];
 	struct weir_packet headers;
 
 	if (weir_stream_owner(stream, index) == worker->id &&
-		weir_direct_fan_out(worker, &stream->partitions[index], packet, frame, bytes,
-			parsed->ip_sum[lane], parsed->udp_sum[lane]))
+		weir_direct_fan_out(
+			worker, &stream->partitions[index], packet, &four->headers, lane))
 		return;
-	headers = weir_four_headers(parsed, lane, frame);
+	headers = weir_four_headers(&four->headers, lane, four->frames[lane]);
 	WEIR_CYCLES_IS_RING(worker);
 	weir_classify_ring(worker, intake, packet, &headers, index);
 }

@@ -173,9 +173,10 @@ static void copy_frame(struct rte_mbuf *copy, const uint8_t *frame, uint16_t byt
 }
 
 bool weir_direct_send_copies(struct weir_worker *worker, struct weir_partition *partition,
-	struct rte_mbuf *packet, uint8_t *frame, uint16_t bytes, uint32_t ip_sum, uint32_t udp_sum)
+	struct rte_mbuf *packet, const struct weir_four *four, uint32_t number)
 {
-	struct weir_direct *direct = &partition->direct;
+	const uint8_t *frame = rte_pktmbuf_mtod(packet, const uint8_t *);
+	uint16_t bytes = (uint16_t)four->payload_length[number];
 	struct rte_mbuf *packets[WEIR_STREAM_GROUPS];
 	uint32_t last = partition->lane_count - 1u;
 
@@ -183,8 +184,8 @@ bool weir_direct_send_copies(struct weir_worker *worker, struct weir_partition *
 		!have_room(worker, partition) ||
 		unlikely(rte_mempool_get_bulk(worker->copies, (void **)packets, last) != 0))
 		return false;
-	direct->taken++;
-	direct->bytes += bytes;
+	partition->direct.taken++;
+	partition->direct.bytes += bytes;
 	for (uint32_t i = 0; i < last; i++)
 		copy_frame(packets[i], frame, bytes);
 	packets[last] = packet;
@@ -193,7 +194,8 @@ bool weir_direct_send_copies(struct weir_worker *worker, struct weir_partition *
 		uint32_t place = way->tx->count++;
 
 		weir_direct_rewrite_plain(way->route, packets[i],
-			rte_pktmbuf_mtod(packets[i], uint8_t *), bytes, ip_sum, udp_sum);
+			rte_pktmbuf_mtod(packets[i], uint8_t *), bytes, four->ip_sum[number],
+			four->udp_sum[number]);
 		way->tx->packets[place] = packets[i];
 		way->tx->owners[place] = way->owner;
 		way->tx->owners[place].bytes = bytes;

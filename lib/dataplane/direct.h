@@ -124,15 +124,15 @@ static __rte_always_inline bool weir_direct_send_plain(struct weir_worker *worke
 }
 
 bool weir_direct_send_copies(struct weir_worker *worker, struct weir_partition *partition,
-	struct rte_mbuf *packet, uint8_t *frame, uint16_t bytes, uint32_t ip_sum, uint32_t udp_sum);
+	struct rte_mbuf *packet, const struct weir_four *four, uint32_t number);
 
 /*
- * The same for a partition with several lanes, after weir_direct_send_plain would not: the last
- * one's consumer gets the packet, the others copies. False: by the ring, for all of them.
+ * The same for one of four of a partition with several lanes, after weir_direct_send_plain would
+ * not: the last one's consumer gets the packet, the others copies. False: by the ring, for all.
  */
 static inline bool weir_direct_fan_out(struct weir_worker *worker, struct weir_partition *partition,
-	struct rte_mbuf *packet, uint8_t *frame, uint16_t bytes, uint32_t ip_sum, uint32_t udp_sum)
+	struct rte_mbuf *packet, const struct weir_four *four, uint32_t number)
 {
-	return bytes < partition->direct.fan_bound &&
-	       weir_direct_send_copies(worker, partition, packet, frame, bytes, ip_sum, udp_sum);
+	return four->payload_length[number] < partition->direct.fan_bound &&
+	       weir_direct_send_copies(worker, partition, packet, four, number);
 }
