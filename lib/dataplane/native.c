@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "dataplane/worker.h"
 
-#include <rte_ip.h>
+#include <netinet/in.h>
+
 #include <rte_memcpy.h>
 #include <rte_prefetch.h>
 
@@ -27,7 +28,7 @@ bool weir_udp_checksum_is_right(const uint8_t *frame, uint16_t l3_offset, uint16
 		return true;
 	sum = weir_sum_address(addresses, is_ipv6 ? 32 : 8);
 	sum += (uint64_t)rte_cpu_to_be_16(IPPROTO_UDP) + rte_cpu_to_be_16(length);
-	sum += rte_raw_cksum(udp, length);
+	sum += weir_sum_bytes(udp, length);
 	return weir_sum_fold(sum) == 0xffff;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "dataplane/replay.h"
 
-#include <rte_ip.h>
+#include <netinet/in.h>
+
 #include <rte_memcpy.h>
 
 #include "dataplane/native_wire.h"
@@ -94,7 +95,7 @@ bool weir_replay_with(struct weir_worker *worker, const struct weir_message_slot
 	/* Changed by what changed, so that damage stays visible; the length is summed twice. */
 	sum += (uint16_t)~checksum + change16(before, after);
 	sum += 2 * change16(swap(slot->payload_length + 8u), swap(length + 8));
-	sum += rte_raw_cksum(payload + header, pick->bytes);
+	sum += weir_sum_bytes(payload + header, pick->bytes);
 	checksum = (uint16_t)~weir_sum_fold(sum);
 	weir_store16(payload - 2, checksum != 0 ? checksum : 0xffff);
 	return true;
@@ -114,7 +115,7 @@ static void set_checksum(const struct weir_message_slot *message)
 	weir_store16(udp + 6, 0);
 	sum = weir_sum_address(frame + message->l3_offset + (is_ipv6 ? 8 : 12), is_ipv6 ? 32 : 8);
 	sum += (uint64_t)rte_cpu_to_be_16(IPPROTO_UDP) + swap(length);
-	sum += rte_raw_cksum(udp, length);
+	sum += weir_sum_bytes(udp, length);
 	checksum = (uint16_t)~weir_sum_fold(sum);
 	weir_store16(udp + 6, checksum != 0 ? checksum : 0xffff);
 }

@@ -4,7 +4,6 @@
 #include <errno.h>
 
 #include <rte_ether.h>
-#include <rte_ip.h>
 
 #define ETHER_TYPE_VLAN 0x8100
 #define ETHER_TYPE_IPV4 0x0800
@@ -111,7 +110,7 @@ uint16_t weir_route_checksum(
 	sum += rte_cpu_to_be_16(PROTOCOL_UDP);
 	sum += weir_load16(udp + 4);
 	sum += (uint64_t)weir_load16(udp) + weir_load16(udp + 2) + weir_load16(udp + 4);
-	sum += rte_raw_cksum(payload, payload_length);
+	sum += weir_sum_bytes(payload, payload_length);
 	checksum = (uint16_t)~weir_sum_fold(sum);
 	return checksum != 0 ? checksum : 0xffff;
 }
