@@ -72,8 +72,10 @@ static uint64_t group_position(
 	known = weir_state_find_named(checkpoint->found, stream->name);
 	done = known != NULL && partition < known->partitions ? weir_state_find_group(known, group)
 							      : NULL;
-	/* A group that is new has missed nothing. */
-	return done != NULL ? done[partition] : WEIR_POSITION_UNKNOWN;
+	if (done != NULL)
+		return done[partition];
+	/* A group that is new has missed nothing; one may be younger than what was written last. */
+	return checkpoint->found->is_clean ? WEIR_POSITION_UNKNOWN : 0;
 }
 
 static void restore_templates(void *context, struct weir_stream *stream)

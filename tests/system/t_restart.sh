@@ -231,6 +231,28 @@ assert_num "$(grep -c '^gap: .*, restart$' "$tmp/moved.log")" -gt 0 "gaps told"
 assert_json "$tmp/moved.json" ".received == 600 and .duplicates == 0 and $numbered"
 weir_stop
 
+# It dies before it has ever written that there is a group: who was there is told of the jump all
+# the same.
+jq '.state.interval_ms = 60000' "$tmp/weir.json" >"$tmp/seldom.json"
+jq '.groups += [{"name": "young", "class": "native", "streams": ["flows"]}]' "$tmp/seldom.json" \
+	>"$tmp/younger.json"
+young() {
+	ctl group list | jq -e ".groups[] | select(.name == \"young\").delivered == 400"
+}
+weir_start "$tmp/seldom.json"
+ctl config apply "$tmp/younger.json" >/dev/null
+receiver_start young consumer --native 10.0.0.2:4150 --group young --name y --places
+for life in killed ended; do
+	wait_for "ctl consumer show y | jq -e '.state == \"reachable\" and .partitions == 8'"
+	load --rate 4000 --count 400
+	wait_for young
+	[ $life = ended ] || gateway_kill
+	[ $life = ended ] || weir_start "$tmp/younger.json"
+done
+receiver_stop young
+assert_json "$tmp/young.json" ".received == 800 and .native.gaps > 0 and $consistent"
+weir_stop
+
 # A newer version's file is left alone: the gateway does not start, and says why.
 printf '\x00\x00\x00\x63' | dd of="$state" bs=1 seek=8 conv=notrunc status=none
 python3 - "$state" <<-END
