@@ -99,6 +99,12 @@ run() {
 	wait_for "state_is gateway"
 }
 
+# Returns when the load has gone on for a while; looks without starting a program.
+loaded() {
+	local counter=/sys/class/net/gw0/statistics/rx_packets
+	wait_for "[ \$(<$counter) -ge $(($(<$counter) + rate / 20)) ]"
+}
+
 # under_load NAME: the function of that name, in the middle of a load
 under_load() {
 	local name=$1 receiver sender
@@ -110,9 +116,9 @@ under_load() {
 	in_ns_start exporter weirload send --to 10.0.0.2:4739 --keys 10 \
 		--burst 10 --catch-up 0.001 --size 100 --rate $rate --json "$tmp/sent.json"
 	sender=$!
-	sleep 0.1
+	loaded
 	"$name"
-	sleep 0.1
+	loaded
 	kill -INT $sender
 	wait $sender
 	jq .rate_pps "$tmp/sent.json" >>"$tmp/rates"
