@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
 Packets per second that a port of driver xdp receives, beside a program that drops them on the same
-wire: the most that the kernel can hand over there. A program sends from the other end on another
-CPU, as fast as it can: from a socket, as packets of any program come by a veth, or from within the
-kernel, more than either takes.
+wire: the most that the kernel can hand over there. Beside both is a bare AF_XDP socket into which
+a program puts all that comes, and whose frames nobody reads: what is lost to a socket is not the
+port's. A program sends from the other end on another CPU, as fast as it can: from a socket, as
+packets of any program come by a veth, or from within the kernel, more than either takes.
 """
 
 import contextlib
 import functools
 import json
 import os
+import statistics
 import subprocess
 import sys
 import time
@@ -99,10 +101,11 @@ def received(arguments, by):
     return (end[1] - begin[1]) / (end[0] - begin[0])
 
 
-def dropped(arguments, by):
+def counted(command, arguments, by):
+    """What a program says that it took at the near end."""
     sender = source(arguments, arguments.seconds + LEAD_S, by=by)
     try:
-        done = subprocess.run(["xdp_ends", "drop", NEAR, str(arguments.seconds)], check=True,
+        done = subprocess.run(command + [NEAR, str(arguments.seconds)], check=True,
                               capture_output=True, timeout=arguments.seconds + 30)
     finally:
         sender.terminate()
@@ -110,17 +113,30 @@ def dropped(arguments, by):
     return float(done.stdout)
 
 
+def dropped(arguments, by):
+    return counted(["xdp_ends", "drop"], arguments, by)
+
+
+def bare(arguments, by):
+    """A socket on the worker's CPU."""
+    return counted(["taskset", "-c", str(arguments.cpu), "xdp_take"], arguments, by)
+
+
 def receive(name, by, arguments):
     """A result of alternating runs."""
-    pairs = []
+    pairs, sockets = [], []
+    order = (received, dropped, bare)
     with source_wire():
         for number in range(arguments.pairs):
-            order = (received, dropped) if number % 2 == 0 else (dropped, received)
-            rates = {how: how(arguments, by) for how in order}
+            rates = {how: how(arguments, by) for how in (order if number % 2 == 0 else order[::-1])}
             pairs.append((rates[received], rates[dropped]))
+            sockets.append(rates[bare])
             print(f"{name}: pair {number + 1} of {arguments.pairs}: "
-                  f"{rates[received] / rates[dropped]:.3f}", file=sys.stderr)
-    return of_pairs(name, pairs, PEER, "packets/s")
+                  f"{rates[received] / rates[dropped]:.3f}, "
+                  f"of a bare socket {rates[received] / rates[bare]:.3f}", file=sys.stderr)
+    return of_pairs(name, pairs, PEER, "packets/s", socket=round(statistics.median(sockets)),
+                    of_socket=round(statistics.median(
+                        ours / socket for (ours, _), socket in zip(pairs, sockets)), 4))
 
 
 CASES = {"afxdp_rx": functools.partial(receive, "afxdp_rx", "stack"),
