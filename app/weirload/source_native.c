@@ -22,6 +22,7 @@ struct native_source {
 	uint64_t asked;  /* pull: messages granted and not yet taken; a new session keeps them */
 	uint64_t missed; /* sum of weir_message.missed */
 	uint64_t redelivered;
+	uint64_t degraded;               /* sent by a port's program, without a gateway */
 	uint64_t contexts;               /* messages with a trace context */
 	struct weir_trace_context trace; /* the newest */
 	uint64_t most_held_messages;
@@ -127,6 +128,7 @@ static void take_message(struct native_source *native, struct load_sink *sink,
 	load_sink_take(sink, message->data, message->length, native->overhead, now_ns);
 	native->missed += message->missed;
 	native->redelivered += (message->flags & WEIR_FLAG_REDELIVERED) != 0;
+	native->degraded += (message->flags & WEIR_FLAG_DEGRADED) != 0;
 	if (message->trace != NULL) {
 		native->contexts++;
 		native->trace = *message->trace;
@@ -216,6 +218,7 @@ static void native_report(const struct load_source *source, json_t *report)
 	load_report_count(session, "stale", stats.stale);
 	load_report_count(session, "expired", stats.expired);
 	load_report_count(session, "redelivered", native->redelivered);
+	load_report_count(session, "degraded", native->degraded);
 	load_report_count(session, "contexts", native->contexts);
 	if (native->contexts != 0) {
 		load_traceparent_write(&native->trace, trace);

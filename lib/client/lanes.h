@@ -41,6 +41,7 @@ struct weir_client_lane {
 	bool is_seeking;  /* a higher epoch was asked for */
 	bool is_revoked;  /* it is to go to another: nothing comes above revoked_seq */
 	bool is_released; /* nothing of released_epoch is taken */
+	bool is_degraded; /* served by a port's program: nothing that is missing comes again */
 	uint64_t revoked_seq;
 	uint64_t released_seq;
 	uint64_t revoke_at; /* released by then, whatever is left */

@@ -25,12 +25,28 @@ static void position_lose(
 }
 
 /* Everything below `seq` that did not come is missing, and told once. */
-static void lane_skip(struct weir_session *session, struct weir_client_lane *lane, uint64_t seq)
+static void lane_skip(
+	struct weir_session *session, struct weir_client_lane *lane, uint64_t seq, uint16_t reason)
 {
 	if (seq <= lane->next_seq)
 		return;
-	weir_session_tell_gap(session, lane, lane->next_seq, seq, WEIR_GONE_LOST);
+	weir_session_tell_gap(session, lane, lane->next_seq, seq, reason);
 	lane->next_seq = seq;
+}
+
+/*
+ * A port's program sends, for the gateway is dead: what is missing below `seq` will not come, and
+ * nobody is there to be asked for it. First what the gateway had, then what the program left out.
+ */
+static void lane_give_up(struct weir_session *session, struct weir_client_lane *lane, uint64_t seq)
+{
+	uint16_t reason = lane->is_degraded ? WEIR_GONE_FAILOVER : WEIR_GONE_RESTART;
+
+	lane->is_degraded = true;
+	if (session->is_reliable)
+		weir_session_give_up(session, lane, seq, reason);
+	else
+		lane_skip(session, lane, seq, reason);
 }
 
 static void data_take(struct weir_session *session, struct weir_client_lane *lane,
@@ -40,7 +56,7 @@ static void data_take(struct weir_session *session, struct weir_client_lane *lan
 	struct weir_data_cursor cursor;
 	struct weir_data_item item;
 
-	lane_skip(session, lane, weir_be64(frame->seq));
+	lane_skip(session, lane, weir_be64(frame->seq), WEIR_GONE_LOST);
 	weir_data_open(&cursor, frame);
 	while (weir_data_next(&cursor, &item)) {
 		if (item.seq < lane->next_seq)
@@ -75,6 +91,9 @@ void weir_session_on_data(
 	lane = weir_session_lane(session, &news);
 	if (lane == NULL)
 		return;
+	if ((frame->header.flags & WEIR_DATA_DEGRADED) &&
+		!weir_client_lane_is_over(lane, news.epoch))
+		lane_give_up(session, lane, news.seq);
 	if (session->is_reliable && !weir_client_lane_is_over(lane, news.epoch)) {
 		weir_session_repair(session, lane, frame, now_ns);
 		return;
@@ -104,7 +123,7 @@ void weir_session_take_news(
 	if (!session->is_reliable) {
 		position_lose(session, lane, news->before);
 		if (news->epoch == lane->epoch)
-			lane_skip(session, lane, news->seq);
+			lane_skip(session, lane, news->seq, WEIR_GONE_LOST);
 		return;
 	}
 	grown = weir_session_advance(session, lane, news->before);

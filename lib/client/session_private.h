@@ -237,6 +237,9 @@ void weir_session_unrevoke(struct weir_session *session, struct weir_client_lane
 /* A DATA frame of the lane's epoch in a session with repair. */
 void weir_session_repair(struct weir_session *session, struct weir_client_lane *lane,
 	const struct weir_frame_data *frame, uint64_t now_ns);
+/* What is missing of the lane below `seq` will not come. */
+void weir_session_give_up(
+	struct weir_session *session, struct weir_client_lane *lane, uint64_t seq, uint16_t reason);
 void weir_session_on_gap(
 	struct weir_session *session, const struct weir_frame_gap *frame, uint64_t now_ns);
 /* A round trip took so long. */

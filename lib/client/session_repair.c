@@ -278,6 +278,13 @@ static uint64_t gap_settle(struct weir_session *session, struct weir_client_lane
 	return settled;
 }
 
+void weir_session_give_up(
+	struct weir_session *session, struct weir_client_lane *lane, uint64_t seq, uint16_t reason)
+{
+	if (seq > lane->next_seq)
+		(void)gap_settle(session, lane, lane->next_seq, seq, reason);
+}
+
 void weir_session_on_gap(
 	struct weir_session *session, const struct weir_frame_gap *frame, uint64_t now_ns)
 {

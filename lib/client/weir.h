@@ -109,7 +109,7 @@ struct weir_consumer_options {
 };
 
 enum {
-	WEIR_FLAG_DEGRADED = 0x04,    /* one of several: the gateway is sampling under overload */
+	WEIR_FLAG_DEGRADED = 0x04,    /* sent in place of a dead gateway: nothing is repaired now */
 	WEIR_FLAG_REDELIVERED = 0x08, /* another consumer may have had it before */
 };
 
@@ -170,7 +170,7 @@ enum weir_gone {
 	WEIR_GONE_TOO_BIG = 3,     /* larger than the session's datagrams */
 	WEIR_GONE_QUARANTINED = 4, /* sent as often as is allowed, never acknowledged */
 	WEIR_GONE_REMOVED = 5,     /* with their stream or group */
-	WEIR_GONE_RESTART = 6,     /* of the gateway */
+	WEIR_GONE_RESTART = 6,     /* of the gateway, or its death */
 	WEIR_GONE_CHECKSUM = 7,    /* damaged when they came to the gateway */
 	WEIR_GONE_SKIPPED = 8,     /* by a seek */
 	WEIR_GONE_FAILOVER = 9,    /* went to the kernel while the gateway did not take packets */

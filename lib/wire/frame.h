@@ -88,14 +88,14 @@ enum {
 	WEIR_FRAME_IGNORABLE = 0x80, /* any frame: skip it when its type is unknown */
 
 	WEIR_DATA_MORE = 0x01,       /* DATA: the lane has more that may be sent now */
-	WEIR_DATA_DEGRADED = 0x02,   /* DATA: the lane is sampled or shed for overload */
+	WEIR_DATA_DEGRADED = 0x02,   /* DATA: there is no gateway; what is missing will not come */
 	WEIR_DATA_RETRANSMIT = 0x04, /* DATA: sent before; positions do not move */
 
 	WEIR_HEARTBEAT_STARVED = 0x01, /* HEARTBEAT: data waits, only credit is missing */
 
 	WEIR_MESSAGE_ADDRESS = 0x01,     /* message: source address follows its header */
 	WEIR_MESSAGE_IPV6 = 0x02,        /* message: that address has 16 bytes, not 4 */
-	WEIR_MESSAGE_DEGRADED = 0x04,    /* message: kept by overload sampling */
+	WEIR_MESSAGE_DEGRADED = 0x04,    /* message: sent in place of a dead gateway */
 	WEIR_MESSAGE_REDELIVERED = 0x08, /* message: another consumer may have had it */
 	WEIR_MESSAGE_CONTEXT = 0x10,     /* message: a trace context precedes its payload */
 };

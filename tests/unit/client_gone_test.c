@@ -134,6 +134,109 @@ static void test_what_there_is_no_room_for_is_not_acknowledged(void)
 	gateway_close(&gateway);
 }
 
+/* The lane's next messages, sent by a port's program: `left_out` numbers are skipped before. */
+static void send_degraded(struct gateway *gateway, uint64_t left_out, uint16_t count)
+{
+	gateway->lanes[0].next_seq += left_out;
+	gateway->flags = WEIR_DATA_DEGRADED;
+	gateway_data(gateway, 0, count, false);
+	gateway->flags = 0;
+}
+
+static void expect_gap(
+	struct gateway *gateway, uint64_t first, uint64_t count, enum weir_gone reason)
+{
+	struct weir_event event;
+
+	CU_ASSERT_TRUE_FATAL(gateway_event(gateway, WEIR_EVENT_GAP, &event));
+	CU_ASSERT_EQUAL(event.first, first);
+	CU_ASSERT_EQUAL(event.count, count);
+	CU_ASSERT_EQUAL(event.reason, reason);
+}
+
+static void test_without_a_gateway_nothing_is_waited_for(void)
+{
+	struct weir_message message;
+	struct weir_event event;
+	struct gateway gateway;
+
+	gateway_open_reliable(&gateway, (struct weir_consumer_options){.window_messages = 20});
+	gateway_data(&gateway, 0, 5, false);
+	gateway_data(&gateway, 0, 3, true);
+	gateway_data(&gateway, 0, 2, false);
+	CU_ASSERT_EQUAL(gateway_take_from(&gateway, 0), 5);
+	gateway_wait(&gateway, 1);
+	/* The gateway dies, and what was lost on the way with it. */
+	gateway.heard[0].nacks = 0;
+	send_degraded(&gateway, 990, 2);
+	expect_gap(&gateway, 5, 3, WEIR_GONE_RESTART);
+	expect_gap(&gateway, 10, 990, WEIR_GONE_RESTART);
+	for (uint64_t seq = 8; seq < 10; seq++) {
+		CU_ASSERT_EQUAL_FATAL(
+			weir_session_next(gateway.client, &message, gateway.now_ns), 1);
+		CU_ASSERT_EQUAL(message.sequence, seq);
+	}
+	CU_ASSERT_EQUAL_FATAL(weir_session_next(gateway.client, &message, gateway.now_ns), 1);
+	CU_ASSERT_EQUAL(message.sequence, 1000);
+	CU_ASSERT_EQUAL(message.missed, 990);
+	CU_ASSERT_EQUAL_FATAL(weir_session_next(gateway.client, &message, gateway.now_ns), 1);
+	send_degraded(&gateway, 3, 1);
+	expect_gap(&gateway, 1002, 3, WEIR_GONE_FAILOVER);
+	CU_ASSERT_EQUAL_FATAL(weir_session_next(gateway.client, &message, gateway.now_ns), 1);
+	CU_ASSERT_EQUAL(message.missed, 3);
+	send_degraded(&gateway, 0, 2);
+	CU_ASSERT_FALSE(gateway_event(&gateway, WEIR_EVENT_GAP, &event));
+	gateway_wait(&gateway, 3 * GATEWAY_HEART_MS);
+	CU_ASSERT_EQUAL(gateway.heard[0].nacks, 0);
+	CU_ASSERT_EQUAL(gateway_credit(&gateway), 20 - gateway_stats(&gateway).held_messages);
+	CU_ASSERT_EQUAL(gateway_stats(&gateway).missing_messages, 0);
+	CU_ASSERT_EQUAL(gateway_stats(&gateway).lost_messages, 3);
+	gateway_close(&gateway);
+}
+
+/* What came without a gateway is not told as a gap by the next one, what did not come is. */
+static void test_the_next_gateway_tells_the_rest(void)
+{
+	struct weir_event event;
+	struct gateway gateway;
+
+	gateway_open_reliable(&gateway, (struct weir_consumer_options){0});
+	gateway_data(&gateway, 0, 5, false);
+	CU_ASSERT_EQUAL(gateway_take_from(&gateway, 0), 5);
+	send_degraded(&gateway, 95, 3);
+	expect_gap(&gateway, 5, 95, WEIR_GONE_RESTART);
+	while (gateway_event(&gateway, WEIR_EVENT_GAP, &event))
+		CU_FAIL("another gap");
+	gateway_error(&gateway, gateway.session, WEIR_ERROR_SESSION, 0);
+	gateway_wait(&gateway, 200);
+	gateway_join(&gateway);
+	gateway.lanes[0] = (struct gateway_lane){.epoch = 1, .first = 2, .next_seq = 2};
+	gateway_gap(&gateway, 0, 2, 2, WEIR_GAP_RESTART, 0);
+	gateway_data_raw(&gateway, 0, &gateway.lanes[0], 2000, 1, 1);
+	gateway_gap(&gateway, 0, 2, 2000, WEIR_GAP_RESTART, 0);
+	expect_gap(&gateway, 103, 1897, WEIR_GONE_RESTART);
+	gateway_close(&gateway);
+}
+
+static void test_without_repair_the_same_is_told(void)
+{
+	struct weir_message message;
+	struct gateway gateway;
+
+	gateway_open(&gateway, (struct weir_consumer_options){.unreliable = true});
+	gateway_join(&gateway);
+	gateway_data(&gateway, 0, 5, false);
+	CU_ASSERT_EQUAL(gateway_take_from(&gateway, 0), 5);
+	send_degraded(&gateway, 95, 1);
+	expect_gap(&gateway, 5, 95, WEIR_GONE_RESTART);
+	send_degraded(&gateway, 2, 1);
+	expect_gap(&gateway, 101, 2, WEIR_GONE_FAILOVER);
+	CU_ASSERT_EQUAL_FATAL(weir_session_next(gateway.client, &message, gateway.now_ns), 1);
+	CU_ASSERT_EQUAL(message.missed, 95);
+	CU_ASSERT_EQUAL(gateway_stats(&gateway).lost_messages, 0);
+	gateway_close(&gateway);
+}
+
 int main(void)
 {
 	CU_TestInfo tests[] = {
@@ -144,6 +247,10 @@ int main(void)
 		{"a higher epoch ends what was missing", test_a_higher_epoch_ends_what_was_missing},
 		{"what there is no room for is not acknowledged",
 			test_what_there_is_no_room_for_is_not_acknowledged},
+		{"without a gateway nothing is waited for",
+			test_without_a_gateway_nothing_is_waited_for},
+		{"the next gateway tells the rest", test_the_next_gateway_tells_the_rest},
+		{"without repair the same is told", test_without_repair_the_same_is_told},
 		CU_TEST_INFO_NULL,
 	};
 	CU_SuiteInfo suites[] = {

@@ -84,7 +84,7 @@ class Message(NamedTuple):
 
     @property
     def is_degraded(self) -> bool:
-        """One of several: the gateway is sampling under overload."""
+        """Sent in place of a dead gateway: nothing is repaired now."""
         return bool(self.flags & _FLAG_DEGRADED)
 
 
