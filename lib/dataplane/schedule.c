@@ -464,19 +464,21 @@ static void open_expired(struct weir_worker *worker)
 
 uint32_t weir_schedule(struct weir_worker *worker)
 {
+	/* Without them, copies for many groups would never get ahead of what comes. */
+	uint32_t most = WEIR_DELIVER_MAX + worker->copies_due;
 	uint32_t taken, again = 0;
 
+	worker->copies_due = 0;
 	if (worker->wheel.count != 0)
 		open_expired(worker);
 	if (worker->lane_wheel.count != 0)
 		weir_reliable_tick(worker);
 	if (unlikely(!weir_list_is_empty(&worker->again)))
 		again = weir_again_run(worker);
-	taken = run_critical(worker, WEIR_DELIVER_MAX);
-	taken += run_list(worker, &worker->shared, WEIR_DELIVER_MAX - taken);
+	taken = run_critical(worker, most);
+	taken += run_list(worker, &worker->shared, most - taken);
 	if (!weir_list_is_empty(&worker->behind))
-		taken += run_list(
-			worker, &worker->behind, (WEIR_DELIVER_MAX - taken) / BEHIND_SHARE);
+		taken += run_list(worker, &worker->behind, (most - taken) / BEHIND_SHARE);
 	if (!weir_list_is_empty(&worker->open))
 		weir_native_flush(worker);
 	return taken + again;

@@ -30,7 +30,7 @@
 #define WEIR_MESH_SIZE    4096
 #define WEIR_CONTROL_SIZE 1024
 #define WEIR_WAKE_SIZE    1024
-#define WEIR_DELIVER_MAX  512 /* messages a loop, so that receive is never far away */
+#define WEIR_DELIVER_MAX  512 /* messages a loop, so that receive is never far away, and copies */
 
 /* Who waits until what was sent has left; see settle.h. */
 enum weir_settle_use {
@@ -130,6 +130,7 @@ struct weir_worker {
 	struct weir_list open;        /* native outlets with a datagram begun */
 	uint32_t open_count;          /* packets to come of them: each has a place kept for it */
 	uint32_t fragment_id;         /* of the next datagram that is fragmented */
+	uint32_t copies_due;          /* for all lanes but one, of what came into rings since */
 	struct weir_list sessions;    /* native outlets */
 	struct weir_list producers;   /* sessions of producers that are ours */
 	struct weir_list produced;    /* of them, those that an answer is due to */

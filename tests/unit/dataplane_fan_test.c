@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "dataplane/direct.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "dataplane_fixture.h"
@@ -207,6 +208,43 @@ static void test_what_goes_by_the_ring(void)
 	}
 }
 
+#define MANY 16 /* groups: more copies of a burst than messages that a turn takes */
+
+static struct plane *open_many(void)
+{
+	char groups[4096];
+	size_t used = 0;
+
+	for (int i = 0; i < MANY; i++)
+		used += (size_t)snprintf(groups + used, sizeof(groups) - used,
+			"%c{'name':'g%d','streams':'s','consumers':[{'name':'c%d','address':"
+			"'198.51.100.%d','port':9995}]}",
+			i == 0 ? '[' : ',', i, i, i + 1);
+	snprintf(groups + used, sizeof(groups) - used, "]");
+	return plane_open(STREAM, groups);
+}
+
+/* What had to wait for a consumer is made up for while more comes, and then nothing waits. */
+static void test_backlog_of_many(void)
+{
+	struct plane *plane = open_many();
+	uint32_t bursts = 0;
+
+	pass(plane, 0, WEIR_BURST, 0);
+	plane_turn(plane);
+	plane_reach_all(plane);
+	for (bool is_direct = false; !is_direct && bursts < 8; bursts++) {
+		weir_direct_allow(plane->worker);
+		is_direct = plane->worker->direct.may_send;
+		pass(plane, WEIR_BURST, WEIR_BURST, 0);
+		plane_turn(plane);
+	}
+	CU_ASSERT_TRUE(bursts > 2 && bursts < 8);
+	plane_deliver(plane);
+	CU_ASSERT_EQUAL(plane->sent_count, MANY * WEIR_BURST * (bursts + 1));
+	plane_close(plane);
+}
+
 CU_TestInfo dataplane_fan_tests[] = {
 	{"what passes its ring is sent to all groups and counted as if it had not",
 		test_same_as_by_the_ring},
@@ -214,5 +252,6 @@ CU_TestInfo dataplane_fan_tests[] = {
 	{"without buffers for all copies a message waits", test_no_buffers},
 	{"long ones, and where one group cannot be reached, go by the ring",
 		test_what_goes_by_the_ring},
+	{"a backlog of many groups is worked off while more comes", test_backlog_of_many},
 	CU_TEST_INFO_NULL,
 };
