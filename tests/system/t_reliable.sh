@@ -78,15 +78,15 @@ run() {
 	assert_law
 }
 
-# sent_again NAME: at most half as much again as was lost. What is sent after a silence, two
-# messages each time, does not depend on the wire, but on when the consumer gets its CPU: beside a
-# loss of 0.1 % it is told apart.
+# sent_again NAME: at most half as much again as was lost. What is sent after a silence, a message or
+# two each time, does not depend on the wire, but on when the consumer gets its CPU: beside a loss of
+# 0.1 % it is told apart. With a round trip of 10 ms there is none of it, but on a busy machine.
 sent_again() {
 	local again duplicates lost probes=0
 	again=$(jq .delivery.retransmitted "$tmp/shown.json")
 	duplicates=$(receiver_get "$1" '.native.duplicates + .native.stale')
 	lost=$((again - duplicates))
-	[ "$1" != loss_0.1 ] || probes=$(jq .delivery.probes "$tmp/shown.json")
+	[[ $1 != *_0.1 ]] || probes=$(jq .delivery.probes "$tmp/shown.json")
 	echo "$1: lost $lost, sent again $again, silences $probes"
 	assert_num $lost -gt 0 "$1: messages lost on the way"
 	assert_num $((2 * (again - 2 * probes))) -le $((3 * lost)) "$1: messages sent again, twice"
@@ -108,12 +108,18 @@ for cpus in "[1]" "[0,1]"; do
 	find_rate
 	for loss in 0.1 1 5; do
 		relink --loss $loss%
-		run "loss_$loss" "$rate"
-		sent_again "loss_$loss"
+		run "near_$loss" "$rate"
+		sent_again "near_$loss"
 	done
-	relink --loss 1% --delay 5ms --reorder 1% --reorder-delay 1ms
-	run reorder "$rate"
-	sent_again reorder
+	# The first that comes late is taken for lost: of 1 % more than half of what a loss of 0.1 %
+	# takes, so there none does.
+	for loss in 0.1 1 5; do
+		reorder=(--reorder 1% --reorder-delay 1ms)
+		[ $loss != 0.1 ] || reorder=()
+		relink --loss $loss% --delay 5ms "${reorder[@]}"
+		run "far_$loss" "$rate"
+		sent_again "far_$loss"
+	done
 	relink --duplicate 2%
 	run duplicate "$((rate / 2))"
 	relink --cut 500ms,500ms
