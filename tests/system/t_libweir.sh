@@ -5,7 +5,7 @@
 #
 # libweir as others get it: installed, found by pkg-config, its examples compiled outside of the
 # tree against the shared library and the static one, and the Python module, all of them
-# with a gateway and a wire that loses 1 %.
+# with a gateway and a wire that loses 1 %. A journal in Python that is killed holds each message once.
 
 # shellcheck source=tests/system/_init.sh
 . "$(dirname "$0")/_init.sh"
@@ -22,7 +22,8 @@ libraries=$(dirname "$library")
 if nm -D "$library" | grep -q __asan_init; then
 	skip "a library with sanitizers does not load into any program"
 fi
-for file in include/weir.h libweir.a libweir.so man/man3/libweir.3 examples/consumer.py; do
+for file in include/weir.h libweir.a libweir.so man/man3/libweir.3 examples/consumer.py \
+	examples/journal.py; do
 	found $file >/dev/null
 done
 python_path=$(dirname "$(dirname "$(found weir/__init__.py)")")
@@ -61,9 +62,12 @@ cat >"$tmp/weir.json" <<END
 		"ring": {"messages": 8192, "age_ms": 60000}, "producers": {}},
 	{"name": "orders", "match": {"udp_port": 4740}, "key": "source", "partitions": 8,
 		"ring": {"messages": 4096, "age_ms": 60000, "retain_ms": 60000}, "producers": {}},
+	{"name": "records", "match": {"udp_port": 4742}, "key": "source", "partitions": 8, "tier": "bulk",
+		"ring": {"messages": 8192, "age_ms": 60000}, "producers": {}},
 	{"name": "closed", "match": {"udp_port": 4741}, "key": "source"}],
 "groups": [
 	{"name": "examples", "class": "native", "streams": ["flows"]},
+	{"name": "durable", "class": "native", "streams": ["records"]},
 	{"name": "python", "class": "native", "streams": ["orders"]}]}
 END
 weir_start "$tmp/weir.json"
@@ -109,6 +113,56 @@ assert_json "$(link_counters consumer)" '.ba.lost > 50 and .ab.lost > 5' "the wi
 
 in_ns consumer /usr/bin/python3 "$weir_tests/libweir_python.py" 10.0.0.2 2>python.err ||
 	fail "$(cat python.err)"
+
+# The durable path: a journal that is killed whenever has each message once, in order, and whole.
+killed=5
+in_ns_start consumer weirload produce --to 10.0.0.2:4150 --stream records --name maker --rate 4000 \
+	--count 600000 --keys 50 --size 200 --json maker.json
+maker=$!
+: >journal
+for life in $(seq 0 $killed); do
+	before=$(stat -c %s journal)
+	in_ns_start consumer /usr/bin/python3 "$(found examples/journal.py)" 10.0.0.2 durable journal \
+		2>>journal.err
+	journal_pid=$!
+	wait_for "[ \$(stat -c %s journal) -gt $before ]" 20
+	[ "$life" -lt $killed ] || break
+	sleep "0.$(printf %03d $((RANDOM % 400)))" # at some moment
+	kill -KILL $journal_pid
+	wait $journal_pid 2>/dev/null || true
+done
+kill -TERM $maker
+wait $maker
+durable() {
+	ctl group list | jq ".groups[] | select(.name == \"durable\") | $1"
+}
+wait_for "[ \$(durable '.received - .delivered') = 0 ]" 30
+kill -KILL "$journal_pid"
+wait "$journal_pid" 2>/dev/null || true
+assert_json "$(durable .)" '.dropped == {}'
+echo "journal: $(durable .delivered) messages over $killed deaths, $(stat -c %s journal) bytes"
+assert_json maker.json ".acknowledged == $(durable .received) and .outstanding == 0"
+/usr/bin/python3 - "$(found examples/journal.py)" journal "$(durable .received)" <<'END'
+import runpy
+import sys
+
+program = runpy.run_path(sys.argv[1])
+places, count, last = {}, 0, {}
+with open(sys.argv[2], "a+b") as file:
+    size = file.tell()
+    file.seek(0)
+    places = program["places_of"](file)
+    assert file.tell() == size, "half a record at the end"
+    file.seek(0)
+    while line := file.readline():
+        _, partition, sequence, length, _ = line.split()
+        file.read(int(length) + 1)
+        assert last.get(partition) in (None, int(sequence) - 1), line
+        last[partition] = int(sequence)
+        count += 1
+assert {("records", int(key)): value for key, value in last.items()} == places
+assert count == int(sys.argv[3]), count
+END
 assert_law
 weir_stop
 link_stop consumer
