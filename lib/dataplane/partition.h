@@ -79,7 +79,7 @@ static inline void weir_partition_commit(struct weir_worker *worker,
 	partition->received_bytes += slot->payload_length;
 	local->held++;
 	local->stats.appended++;
-	worker->copies_due += partition->lane_count - 1u;
+	worker->due += partition->lane_count - 1u; /* beside the one of each that came */
 	for (uint32_t i = 0; i < partition->lane_count; i++)
 		if (!partition->lanes[i]->is_queued)
 			weir_lane_ready(worker, partition->lanes[i]);

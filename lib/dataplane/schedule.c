@@ -464,11 +464,11 @@ static void open_expired(struct weir_worker *worker)
 
 uint32_t weir_schedule(struct weir_worker *worker)
 {
-	/* Without them, copies for many groups would never get ahead of what comes. */
-	uint32_t most = WEIR_DELIVER_MAX + worker->copies_due;
+	/* Else copies for many groups, or what many queues bring, would never end a backlog. */
+	uint32_t most = WEIR_DELIVER_MAX + worker->due;
 	uint32_t taken, again = 0;
 
-	worker->copies_due = 0;
+	worker->due = 0;
 	if (worker->wheel.count != 0)
 		open_expired(worker);
 	if (worker->lane_wheel.count != 0)

@@ -40,6 +40,17 @@ static void duty(struct weir_worker *worker, uint64_t cycles)
 		stats->long_loops++;
 }
 
+/* As many as there are, up to a burst: some drivers give 64 in a call and no more. */
+static uint16_t take_burst(const struct weir_rx_queue *rx, struct rte_mbuf **packets)
+{
+	uint16_t count = rx->port->ops->rx(rx->queue, packets, WEIR_BURST);
+
+	if (count >= WEIR_BURST / 2 && count < WEIR_BURST)
+		count += rx->port->ops->rx(
+			rx->queue, packets + count, (uint16_t)(WEIR_BURST - count));
+	return count;
+}
+
 static uint32_t receive(struct weir_worker *worker)
 {
 	uint32_t total = 0, most = 0;
@@ -48,7 +59,7 @@ static uint32_t receive(struct weir_worker *worker)
 	for (uint32_t i = 0; i < worker->rx_count; i++) {
 		const struct weir_rx_queue *rx = worker->rx[i];
 		struct rte_mbuf *packets[WEIR_BURST];
-		uint16_t count = rx->port->ops->rx(rx->queue, packets, WEIR_BURST);
+		uint16_t count = take_burst(rx, packets);
 
 		WEIR_CYCLES_LAP(worker, RECEIVE);
 		if (count == 0)
@@ -140,7 +151,7 @@ static void look_at_control(struct weir_worker *worker)
 /* Returns how much there was to do. */
 static uint32_t loop_once(struct weir_worker *worker)
 {
-	uint32_t work = 0;
+	uint32_t work = 0, came = 0;
 
 	/* What a client said before it left counts: the snapshot without it comes after that. */
 	if (worker->dataplane->worker_count > 1)
@@ -154,14 +165,15 @@ static uint32_t loop_once(struct weir_worker *worker)
 		weir_reassign_step(worker);
 	WEIR_CYCLES_LAP(worker, LOOP);
 	if (likely(!worker->is_draining))
-		work += receive(worker);
+		came += receive(worker);
 	if (worker->dataplane->worker_count > 1) {
 		weir_mesh_flush(worker);
-		work += weir_mesh_poll(worker);
+		came += weir_mesh_poll(worker);
 		work += weir_tx_poll_handoffs(worker);
 		WEIR_CYCLES_LAP(worker, MESH);
 	}
-	work += weir_wakes_poll(worker);
+	worker->due += came;
+	work += came + weir_wakes_poll(worker);
 	work += send_for_control(worker);
 	if (unlikely(!rte_ring_empty(worker->returns)))
 		work += weir_returns_poll(worker);

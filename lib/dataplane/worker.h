@@ -25,12 +25,12 @@
  * them. Private to lib/dataplane. Everything here is the worker's alone unless it says otherwise.
  */
 
-#define WEIR_BURST        64  /* packets a receive call */
-#define WEIR_TX_SIZE      256 /* packets that wait for one port */
+#define WEIR_BURST        128 /* packets at a time from a queue */
+#define WEIR_TX_SIZE      512 /* packets that wait for one port */
 #define WEIR_MESH_SIZE    4096
 #define WEIR_CONTROL_SIZE 1024
 #define WEIR_WAKE_SIZE    1024
-#define WEIR_DELIVER_MAX  512 /* messages a loop, so that receive is never far away, and copies */
+#define WEIR_DELIVER_MAX  512 /* a loop, beside what came in it: receive is never far away */
 
 /* Who waits until what was sent has left; see settle.h. */
 enum weir_settle_use {
@@ -130,7 +130,7 @@ struct weir_worker {
 	struct weir_list open;        /* native outlets with a datagram begun */
 	uint32_t open_count;          /* packets to come of them: each has a place kept for it */
 	uint32_t fragment_id;         /* of the next datagram that is fragmented */
-	uint32_t copies_due;          /* for all lanes but one, of what came into rings since */
+	uint32_t due;                 /* deliveries, of what has come since the last turn */
 	struct weir_list sessions;    /* native outlets */
 	struct weir_list producers;   /* sessions of producers that are ours */
 	struct weir_list produced;    /* of them, those that an answer is due to */
