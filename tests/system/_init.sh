@@ -52,6 +52,8 @@ ip link set lo up
 . "$weir_tests/lib/gateway.sh"
 # shellcheck source=tests/system/lib/load.sh
 . "$weir_tests/lib/load.sh"
+# shellcheck source=tests/system/lib/prometheus.sh
+. "$weir_tests/lib/prometheus.sh"
 # shellcheck source=tests/system/lib/package.sh
 . "$weir_tests/lib/package.sh"
 

@@ -36,52 +36,13 @@ receiver_start r1 c1 --listen 10.0.0.3:9995
 ctl events >"$tmp/events" &
 events=$!
 
-# The shipped rules, for windows as short as the gateway's here.
-sed -e 's/\[60s/[4s/; s/\[900s/[12s/; s/\[60s\]/[4s]/g; s/\[900s\]/[12s]/g; s/for: 30s/for: 2s/' \
-	"$weir_root/config/prometheus/weir.rules.yml" >"$tmp/weir.rules.yml"
 promtool check rules "$weir_root/config/prometheus/weir.rules.yml" >/dev/null ||
 	fail "promtool refuses the shipped rules"
-cat >"$tmp/prometheus.yml" <<-END
-	global: {scrape_interval: 300ms, evaluation_interval: 300ms}
-	rule_files: [$tmp/weir.rules.yml]
-	alerting: {alertmanagers: [{static_configs: [{targets: ["127.0.0.1:9093"]}]}]}
-	scrape_configs: [{job_name: weir, static_configs: [{targets: ["127.0.0.1:9464"]}]}]
-END
-cat >"$tmp/alertmanager.yml" <<-END
-	route: {receiver: hook, group_by: [alertname], group_wait: 100ms, group_interval: 300ms}
-	receivers: [{name: hook, webhook_configs: [{url: "http://127.0.0.1:9095/", send_resolved: true}]}]
-END
-cat >"$tmp/hook.py" <<-'END'
-	import http.server, json, sys
-	class Hook(http.server.BaseHTTPRequestHandler):
-	    def do_POST(self):
-	        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-	        with open(sys.argv[1], "a") as out:
-	            for alert in body["alerts"]:
-	                print(json.dumps(alert), file=out)
-	        self.send_response(200)
-	        self.end_headers()
-	    def log_message(self, *_):
-	        pass
-	http.server.HTTPServer(("127.0.0.1", 9095), Hook).serve_forever()
-END
-: >"$tmp/hooked"
-python3 "$tmp/hook.py" "$tmp/hooked" &
-helpers=($!)
-prometheus-alertmanager --config.file="$tmp/alertmanager.yml" --storage.path="$tmp/am" \
-	--web.listen-address=127.0.0.1:9093 --cluster.listen-address= >"$tmp/am.log" 2>&1 &
-helpers+=($!)
-prometheus --config.file="$tmp/prometheus.yml" --storage.tsdb.path="$tmp/tsdb" \
-	--web.listen-address=127.0.0.1:9090 >"$tmp/prometheus.log" 2>&1 &
-helpers+=($!)
-wait_for "curl -sf -m 2 http://127.0.0.1:9093/-/ready" 20
-wait_for "curl -sf -m 2 http://127.0.0.1:9090/api/v1/targets | jq -e '.data.activeTargets[0].health == \"up\"'" 20
+prometheus_start 4 12 2
 
 # hooked STATUS: Alertmanager has told of the parked consumer
 hooked() {
-	jq -se "map(select(.labels.alertname == \"WeirConsumerParked\" and .status == \"$1\" and
-		.labels.consumer == \"c1\" and .annotations.runbook == \"docs/runbooks/WeirConsumerParked.md\"))
-		| length > 0" "$tmp/hooked"
+	told "$1" WeirConsumerParked '.consumer == "c1"'
 }
 
 # Nothing is wrong: no alert, neither here nor there.
@@ -201,20 +162,16 @@ done
 
 # What is usual is kept. A gateway that is gone cannot say so; Prometheus does.
 assert_json "$(ctl baseline compare)" '.baselines | length >= 3'
-down() {
-	jq -se "any(.[]; .labels.alertname == \"WeirDown\" and .status == \"$1\")" "$tmp/hooked"
-}
-assert_fails down firing
+assert_fails told firing WeirDown
 receiver_stop r1
 weir_stop
 wait "$events" || true
-wait_for "down firing" 20
+wait_for "told firing WeirDown" 20
 [ -s "$state/weir.baseline" ] || fail "no baseline was kept"
 cp "$state/weir.baseline" "$tmp/before"
 weir_start "$tmp/weir.json"
-wait_for "down resolved" 20
-kill "${helpers[@]}"
-wait "${helpers[@]}" || true
+wait_for "told resolved WeirDown" 20
+prometheus_stop
 assert_json "$(ctl baseline show 'weir_worker_duty_ratio{worker="0",cpu="1"}')" \
 	'[.hours[].values] | add >= 1'
 weir_stop

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # Ten failures at once and after one another: each is found by the name of its alert, and ended by
-# the commands of that alert's runbook, which are run as they stand there.
+# the commands of that alert's runbook, which are run as they stand there. A real Prometheus with the
+# shipped rules tells of each, and that it is over.
 
 # shellcheck source=tests/system/_init.sh
 . "$(dirname "$0")/_init.sh"
@@ -46,6 +47,7 @@ cat >"$tmp/weir.json" <<-END
 		{"name": "picky", "class": "native", "streams": ["flows"], "attempts": 3}]}
 END
 weir_start "$tmp/weir.json"
+prometheus_start 1 2 0
 receiver_start paused paused --listen 10.0.0.4:9995
 receiver_start limited limited --listen 10.0.0.5:9995
 receiver_start away away --listen 10.0.0.6:9995
@@ -89,12 +91,14 @@ active() {
 # found ALERT SUBJECT
 found() {
 	wait_for "active '$1' '$2'" 20
+	wait_for "told firing $1" 20
 	echo "found $1 $2"
 }
 
 # over ALERT SUBJECT
 over() {
 	wait_for "! active '$1' '$2'" 20
+	wait_for "told resolved $1" 20
 	echo "over $1 $2"
 }
 
@@ -131,6 +135,7 @@ found WeirDiskTrouble "subject=file=$state/weir"
 found WeirPortDropping "port=lan"
 found WeirStreamDropping "stream=stray"
 found WeirPoolShort "subject=pool=receive"
+found WeirChaos "fault=exhaust"
 
 runbook - WeirDiskTrouble full folder="$state" file="$state/core.1234"
 runbook - WeirPoolShort chaos
@@ -152,6 +157,7 @@ over WeirDiskTrouble "subject=file=$state/weir"
 over WeirPortDropping "port=lan"
 over WeirStreamDropping "stream=stray"
 over WeirPoolShort "subject=pool=receive"
+over WeirChaos "fault=exhaust"
 
 # A worker's thread that a debugger holds: alone, for nothing else is looked at meanwhile.
 receiver_stop picky
@@ -170,4 +176,5 @@ assert_law
 for name in paused limited away; do
 	receiver_stop $name
 done
+prometheus_stop
 weir_stop
