@@ -143,6 +143,7 @@ assert_json "$(ctl drift show)" "(.differences | length) == $((4 + (hugepages_ad
 	all(.sides[]; .intended != .actual)"
 wait_for "ctl alert list | jq -e '[.alerts[] | select(.alert == \"WeirDrift\" and
 	.state == \"active\") | .subject] | sort == [\"side=effective\", \"side=host\"]'" 20
+wait_for "told firing WeirDrift" 20
 hugepages_restore
 hugepages_added=0
 echo "$filter" >/proc/sys/net/ipv4/conf/gw0/rp_filter
@@ -159,6 +160,8 @@ for event in drift drift_over; do
 	jq -se "any(.[].params; .event == \"$event\" and .subject == \"port.lan.mtu\" and
 		.reason == \"host\")" "$tmp/events" >/dev/null || fail "no event $event"
 done
+
+wait_for "told resolved WeirDrift" 20
 
 # What is usual is kept. A gateway that is gone cannot say so; Prometheus does.
 assert_json "$(ctl baseline compare)" '.baselines | length >= 3'
