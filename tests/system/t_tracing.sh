@@ -153,6 +153,32 @@ ctl config apply "$tmp/without.json" >/dev/null
 wait_for "ctl trace show | jq -e 'any(.spans[]; .reason == \"removed\")'"
 wait_for "[ -n \"\$(spans '.\"weir.reason\" == \"removed\" and .status.code == 2')\" ]"
 
+# A trace context from Python to Python: the producer's span is above the gateway's, the gateway's
+# above the consumer's; one that is not sampled is carried as it is, and without one there is none.
+if ! nm -D "$weir_build/lib/client/libweir.so.0" | grep -q __asan_init; then
+	PYTHONPATH=$weir_root/lib/client/python WEIR_LIBRARY=$weir_build/lib/client/libweir.so.0 \
+		PYTHONDONTWRITEBYTECODE=1 in_ns told timeout 30 /usr/bin/python3 - >"$tmp/python" <<-'END'
+			import weir
+
+			sampled = weir.TraceContext(bytes(range(16)), bytes(range(8)))
+			contexts = sampled, sampled._replace(flags=0), None
+			with weir.Consumer("10.0.0.2", "traced") as consumer:
+			    with weir.Producer("10.0.0.2", "orders") as producer:
+			        for context in contexts:
+			            producer.send(b"one key", key=b"k", trace=context)
+			    first, second, third = (consumer.next(20).trace for _ in contexts)
+			    consumer.next(0)
+			assert first.trace_id == sampled.trace_id and first.flags == 1, first
+			assert second == contexts[1] and third is None, (second, third)
+			print(sampled.trace_id.hex(), sampled.span_id.hex(), first.span_id.hex())
+		END
+	read -r trace parent span <"$tmp/python"
+	wait_for "[ -n \"\$(spans '.traceId == \"$trace\" and .name == \"acknowledge\"')\" ]"
+	assert_eq "$(spans ".traceId == \"$trace\" and .name == \"message\"" | jq -r '.parentSpanId, .spanId' |
+		paste -sd ' ')" "$parent $span" "the gateway's span between Python's"
+	begun=$((begun + 1))
+fi
+
 # A producer's trace: the gateway's spans are of it, below the producer's; the consumer's is below
 # the gateway's. One that is not sampled is carried as it is, and a flood of them is followed in part.
 trace=4bf92f3577b34da6a3ce929d0e0e4736
