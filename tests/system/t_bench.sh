@@ -38,6 +38,9 @@ done
 	--json "$tmp/instructions.json" >"$tmp/shown"
 assert_json "$tmp/instructions.json" '[.results[].name] == ["instructions_forward",
 	"instructions_forward_512", "instructions_groups_4", "instructions_native", "instructions_watched"] and all(.results[]; .ours > 0)'
+# What may be on at all times takes at most 3 % more, whatever compiled it.
+assert_json "$tmp/instructions.json" '[.results[] | {(.name): .ours}] | add |
+	.instructions_watched <= 1.03 * .instructions_forward' "instructions with everything on"
 (cd "$weir_root/tests/bench" && /usr/bin/python3 -B - <<END_PYTHON)
 from instructions import judge
 committed = {"compiler": "cc 1", "forward": 100, "native": 200}
