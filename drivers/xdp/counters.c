@@ -62,6 +62,7 @@ static const struct drop group_drops[] = {
 	{"failed", WEIR_REASON_TX_FAILED, GROUP(failed)},
 	{"native", WEIR_REASON_FAILOVER, GROUP(native)},
 	{"copies", WEIR_REASON_COPIES, GROUP(copies)},
+	{"credit", WEIR_REASON_FAILOVER, GROUP(credit)},
 };
 
 static const struct drop consumer_drops[] = {

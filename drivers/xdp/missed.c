@@ -39,7 +39,9 @@ static bool is_owing(
 	const struct weir_xdp_shared *shared, const struct weir_xdp_missed_range *range)
 {
 	for (uint32_t i = 0; i < range->count; i++)
-		if (shared->missed[range->first + i].count != shared->missed[range->first + i].told)
+		if (shared->missed[range->first + i].count !=
+				shared->missed[range->first + i].told ||
+			shared->missed[range->first + i].given != 0)
 			return true;
 	return false;
 }

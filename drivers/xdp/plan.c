@@ -226,6 +226,7 @@ static void add_groups(
 			.sample = group->sample,
 			.slot = group->slot,
 			.class = group->class,
+			.will = group->will,
 		};
 	}
 }

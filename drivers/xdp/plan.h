@@ -32,6 +32,7 @@ struct weir_xdp_plan_group {
 	uint16_t slot;                        /* of its counters */
 	uint8_t class;                        /* enum weir_class */
 	const uint16_t *consumers;            /* slots, by partition; or WEIR_XDP_NOBODY */
+	uint32_t will;                        /* place of its lanes in that map, + 1; 0: none */
 };
 
 struct weir_xdp_plan_stream {

@@ -235,6 +235,13 @@ static const struct weir_token_store *tokens(void *driver)
 	return weir_xdp_tables_tokens(device->tables);
 }
 
+static const struct weir_will_store *wills(void *driver)
+{
+	const struct device *device = driver;
+
+	return weir_xdp_tables_wills(device->tables);
+}
+
 static const struct weir_port_ops ops = {
 	.rx = weir_xdp_receive,
 	.tx = weir_xdp_transmit,
@@ -253,6 +260,7 @@ static const struct weir_port_ops ops = {
 	.watch = watch,
 	.follow = follow,
 	.tokens = tokens,
+	.wills = wills,
 };
 
 static int fail(struct weir_error *error, int code, unsigned int index, const char *key,
@@ -374,6 +382,8 @@ int weir_xdp_port_start(struct weir_port *port, const struct weir_config *config
 		if (result < 0)
 			break;
 		device->queue_count = (uint16_t)(i + 1);
+		device->program->queues[i].instance =
+			weir_xdp_tables_shared(device->tables)->current->instance;
 		port->rx_queue[i] = device->queues[i];
 		port->tx_queue[i] = device->queues[i];
 		fd = device->queues[i]->fd;

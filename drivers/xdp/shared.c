@@ -87,7 +87,7 @@ int weir_xdp_shared_open(struct weir_xdp_shared *shared, const struct bpf_object
 {
 	int current = -1, consumers = -1, buckets = -1, streams = -1, groups = -1, missed = -1,
 	    ranges = -1, front = -1, counted = -1, places = -1, cpus = libbpf_num_possible_cpus(),
-	    result;
+	    sessions = -1, lanes = -1, wills = -1, result;
 
 	*shared = (struct weir_xdp_shared){.cpus = cpus > 0 ? (uint32_t)cpus : 0};
 	result = cpus > 0 ? find_numbered(object, shared) : cpus;
@@ -105,6 +105,9 @@ int weir_xdp_shared_open(struct weir_xdp_shared *shared, const struct bpf_object
 		(result = find_map(object, "group_labels", &groups)) < 0 ||
 		(result = find_map(object, "missed", &missed)) < 0 ||
 		(result = find_map(object, "missed_ranges", &ranges)) < 0 ||
+		(result = find_map(object, "will_sessions", &sessions)) < 0 ||
+		(result = find_map(object, "will_lanes", &lanes)) < 0 ||
+		(result = find_map(object, "will_ranges", &wills)) < 0 ||
 		(result = find_map(object, "buckets", &buckets)) < 0)
 		return result;
 	shared->front = map_memory(front, 2 * WEIR_XDP_FRONT * sizeof(*shared->front));
@@ -120,8 +123,15 @@ int weir_xdp_shared_open(struct weir_xdp_shared *shared, const struct bpf_object
 	shared->missed = map_memory(missed, WEIR_XDP_MISSED * sizeof(*shared->missed));
 	shared->missed_ranges =
 		map_memory(ranges, WEIR_XDP_STREAMS * sizeof(*shared->missed_ranges));
-	if (shared->missed == NULL || shared->missed_ranges == NULL || shared->front == NULL ||
-		shared->current == NULL || shared->consumers == NULL || shared->buckets == NULL ||
+	shared->will_sessions =
+		map_memory(sessions, WEIR_XDP_CONSUMERS * sizeof(*shared->will_sessions));
+	shared->will_lanes = map_memory(lanes, WEIR_XDP_WILLS * sizeof(*shared->will_lanes));
+	shared->will_ranges =
+		map_memory(wills, WEIR_XDP_ATTACHMENTS * sizeof(*shared->will_ranges));
+	if (shared->will_sessions == NULL || shared->will_lanes == NULL ||
+		shared->will_ranges == NULL || shared->missed == NULL ||
+		shared->missed_ranges == NULL || shared->front == NULL || shared->current == NULL ||
+		shared->consumers == NULL || shared->buckets == NULL ||
 		shared->consumer_counters == NULL || shared->stream_labels == NULL ||
 		shared->group_labels == NULL || shared->under_way == NULL)
 		return -ENOMEM;

@@ -32,6 +32,12 @@ struct weir_xdp_shared {
 	struct weir_xdp_under_way *under_way;        /* WEIR_XDP_UNDER_WAY for each CPU; mapped */
 	struct weir_xdp_missed *missed;              /* WEIR_XDP_MISSED; mapped */
 	struct weir_xdp_missed_range *missed_ranges; /* WEIR_XDP_STREAMS; mapped */
+	/*
+	 * Mapped for as long as the process lives: consumers may outlive the ports.
+	 */
+	struct weir_xdp_will_session *will_sessions; /* WEIR_XDP_CONSUMERS */
+	struct weir_xdp_will_lane *will_lanes;       /* WEIR_XDP_WILLS */
+	struct weir_xdp_missed_range *will_ranges;   /* WEIR_XDP_ATTACHMENTS */
 };
 
 /* Before the object is loaded: maps as large as the machine has CPUs. 0 or -errno. */

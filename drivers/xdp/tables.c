@@ -17,6 +17,7 @@
 #include "xdp/missed.h"
 #include "xdp/plan.h"
 #include "xdp/since.h"
+#include "xdp/wills.h"
 
 _Static_assert(sizeof(struct weir_xdp_bucket) == sizeof(struct weir_bucket), "one memory");
 
@@ -34,6 +35,7 @@ struct weir_xdp_tables {
 	struct weir_xdp_since *since;
 	uint64_t used[WEIR_XDP_CONSUMERS / 64]; /* bit a slot that has a route in the maps */
 	struct weir_token_store store;
+	struct weir_will_store wills;
 	struct weir_xdp_buckets *before; /* the buckets as an earlier gateway has left them */
 	uint32_t before_hint;
 };
@@ -131,6 +133,7 @@ int weir_xdp_tables_open(const struct bpf_object *object, struct weir_xdp_tables
 		memcpy(tables->before, tables->shared.buckets,
 			WEIR_XDP_CONSUMERS * sizeof(*tables->before));
 	tables->store = (struct weir_token_store){.context = tables, .take = take_bucket};
+	tables->wills = weir_xdp_wills_begin(&tables->shared);
 	/* What an earlier gateway has left there is looked at anew. */
 	memset(tables->used, 0xff, sizeof(tables->used));
 	tables->map_id = id;
@@ -160,6 +163,11 @@ void weir_xdp_tables_close(struct weir_xdp_tables *tables)
 const struct weir_token_store *weir_xdp_tables_tokens(const struct weir_xdp_tables *tables)
 {
 	return &tables->store;
+}
+
+const struct weir_will_store *weir_xdp_tables_wills(const struct weir_xdp_tables *tables)
+{
+	return &tables->wills;
 }
 
 const struct weir_xdp_shared *weir_xdp_tables_shared(const struct weir_xdp_tables *tables)
@@ -192,8 +200,13 @@ static int follow_ports(struct weir_xdp_tables *tables, const struct weir_datapl
 static void follow_clock(struct weir_xdp_tables *tables, const struct weir_dataplane *dataplane)
 {
 	uint64_t ticks = weir_dataplane_ticks(dataplane);
+	struct timespec wall;
 
 	tables->shared.current->ticks_offset = (int64_t)(ticks - monotonic_ticks());
+	clock_gettime(CLOCK_REALTIME, &wall);
+	tables->shared.current->wall_offset =
+		(int64_t)((uint64_t)wall.tv_sec * 1000000000u + (uint64_t)wall.tv_nsec -
+			  monotonic_ticks() / WEIR_TICKS_PER_NS);
 }
 
 static bool is_used(const struct weir_xdp_tables *tables, uint32_t slot)
@@ -247,7 +260,8 @@ struct making {
 	struct weir_xdp_copies copies;
 	uint32_t next_stream; /* where the slot of the next one's counters likely is */
 	uint32_t next_group;
-	uint64_t missed[WEIR_XDP_STREAMS / 64]; /* bit a slot of a stream with native groups */
+	uint64_t missed[WEIR_XDP_STREAMS / 64];    /* bit a slot of a stream with native groups */
+	uint64_t wills[WEIR_XDP_ATTACHMENTS / 64]; /* likewise, of a native group in a stream */
 };
 
 /* Who gets each partition for a group, as far as a packet can be sent there from the kernel. */
@@ -310,6 +324,22 @@ static uint32_t share_missed(
 	return place;
 }
 
+/* The place of a native group's lanes, + 1; 0: it has none. */
+static uint32_t share_wills(
+	struct making *making, const struct weir_attachment *attachment, uint16_t slot)
+{
+	struct weir_xdp_shared *shared = &making->tables->shared;
+	uint32_t place = 0;
+
+	if (attachment->history == NULL)
+		return 0;
+	place = weir_xdp_wills_share(shared, slot, attachment->stream->partition_count);
+	if (place != 0)
+		making->wills[slot / 64] |= UINT64_C(1) << (slot % 64);
+	weir_xdp_wills_set(attachment, place != 0 ? &shared->will_lanes[place - 1] : NULL);
+	return place;
+}
+
 static void plan_stream(struct making *making, const struct weir_stream_view *view)
 {
 	struct weir_xdp_plan_group *groups = calloc(view->attachment_count + 1u, sizeof(*groups));
@@ -331,12 +361,15 @@ static void plan_stream(struct making *making, const struct weir_stream_view *vi
 		const struct weir_attachment_view *attachment = &view->attachments[i];
 
 		groups[i] = (struct weir_xdp_plan_group){
+			.class = attachment->attachment->history != NULL ? WEIR_CLASS_NATIVE
+									 : WEIR_CLASS_BLIND,
 			.filter = attachment->filter,
 			.sample = attachment->sample,
 			.consumers = list_consumers(making->tables, attachment, stream.partitions),
 			.slot = weir_xdp_shared_label(&making->tables->shared, view->stream->name,
 				attachment->group, making->next_group),
 		};
+		groups[i].will = share_wills(making, attachment->attachment, groups[i].slot);
 		making->next_group = groups[i].slot + 1u;
 		weir_xdp_since_group(making->tables->since, groups[i].slot);
 		is_whole = groups[i].consumers != NULL;
@@ -381,6 +414,10 @@ static int make_plan(struct weir_xdp_tables *tables, const struct weir_dataplane
 	if (result == 0)
 		weir_xdp_plan_begin(&making.plan, snapshot->generation, snapshot->match, streams,
 			own, snapshot->native_port);
+	/* Lanes that are worked off: their places are for those that come after them. */
+	for (uint32_t i = streams; i < snapshot->stream_count; i++)
+		for (uint32_t j = 0; j < snapshot->streams[i].attachment_count; j++)
+			weir_xdp_wills_set(snapshot->streams[i].attachments[j].attachment, NULL);
 	for (uint32_t i = 0; result == 0 && i < streams; i++)
 		plan_stream(&making, &snapshot->streams[i]);
 	if (result == 0)
@@ -391,6 +428,8 @@ static int make_plan(struct weir_xdp_tables *tables, const struct weir_dataplane
 			&making.plan, tables->shared.generations_fd, tables->shared.front, current);
 	if (result == 0)
 		weir_xdp_missed_keep(&tables->shared, making.missed);
+	if (result == 0)
+		weir_xdp_wills_keep(&tables->shared, making.wills);
 	weir_xdp_plan_free(&making.plan);
 	weir_prefix_set_free(own);
 	return result;

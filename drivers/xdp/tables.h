@@ -23,5 +23,6 @@ void weir_xdp_tables_close(struct weir_xdp_tables *tables);
 int weir_xdp_tables_follow(struct weir_xdp_tables *tables, struct weir_dataplane *dataplane);
 /* Where the token buckets are that the program draws from too. */
 const struct weir_token_store *weir_xdp_tables_tokens(const struct weir_xdp_tables *tables);
+const struct weir_will_store *weir_xdp_tables_wills(const struct weir_xdp_tables *tables);
 const struct weir_xdp_shared *weir_xdp_tables_shared(const struct weir_xdp_tables *tables);
 struct weir_xdp_since *weir_xdp_tables_since(const struct weir_xdp_tables *tables);

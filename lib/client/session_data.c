@@ -34,19 +34,34 @@ static void lane_skip(
 	lane->next_seq = seq;
 }
 
-/*
- * A port's program sends, for the gateway is dead: what is missing below `seq` will not come, and
- * nobody is there to be asked for it. First what the gateway had, then what the program left out.
- */
-static void lane_give_up(struct weir_session *session, struct weir_client_lane *lane, uint64_t seq)
+static void lane_give_up_to(
+	struct weir_session *session, struct weir_client_lane *lane, uint64_t seq, uint16_t reason)
 {
-	uint16_t reason = lane->is_degraded ? WEIR_GONE_FAILOVER : WEIR_GONE_RESTART;
-
-	lane->is_degraded = true;
 	if (session->is_reliable)
 		weir_session_give_up(session, lane, seq, reason);
 	else
 		lane_skip(session, lane, seq, reason);
+}
+
+/*
+ * A port's program sends, for the gateway is dead: what is missing below `seq` will not come, and
+ * nobody is there to be asked for it. First what the gateway had, then what the program left out.
+ */
+static void lane_give_up(struct weir_session *session, struct weir_client_lane *lane,
+	const struct session_news *news)
+{
+	/* Of all that was sent on it nothing came: so much at least is missing. */
+	if (lane->messages == 0 && lane->next_seq == news->first && !lane->is_degraded) {
+		uint64_t sent = news->before.messages;
+
+		lane->next_seq -= sent < news->first ? sent : news->first;
+	}
+	if (news->first > lane->next_seq)
+		lane_give_up_to(session, lane, news->first, WEIR_GONE_RESTART);
+	else if (!lane->is_degraded)
+		lane_give_up_to(session, lane, news->seq, WEIR_GONE_RESTART);
+	lane->is_degraded = true;
+	lane_give_up_to(session, lane, news->seq, WEIR_GONE_FAILOVER);
 }
 
 static void data_take(struct weir_session *session, struct weir_client_lane *lane,
@@ -93,7 +108,7 @@ void weir_session_on_data(
 		return;
 	if ((frame->header.flags & WEIR_DATA_DEGRADED) &&
 		!weir_client_lane_is_over(lane, news.epoch))
-		lane_give_up(session, lane, news.seq);
+		lane_give_up(session, lane, &news);
 	if (session->is_reliable && !weir_client_lane_is_over(lane, news.epoch)) {
 		weir_session_repair(session, lane, frame, now_ns);
 		return;

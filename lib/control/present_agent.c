@@ -8,7 +8,7 @@
 json_t *weir_present_agent(const struct weir_gateway *gateway, const struct weir_consumer *consumer)
 {
 	const struct weir_agent *agent = weir_agent_of(gateway->dataplane, consumer);
-	const struct weir_credit_line *bytes = &consumer->credit.bytes;
+	const struct weir_credit_line *bytes = &consumer->credit->bytes;
 	int64_t room;
 
 	if (agent == NULL)

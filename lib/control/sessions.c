@@ -200,8 +200,8 @@ static int take_subscription(struct weir_sessions *sessions, struct weir_session
 	consumer->start_value = weir_be64(frame->start_value);
 	session->subscribe_counter = weir_be32(frame->counter);
 	atomic_store(&consumer->subscribe_counter, session->subscribe_counter);
-	weir_credit_grant(&consumer->credit.messages, weir_be64(frame->limit_messages));
-	weir_credit_grant(&consumer->credit.bytes, weir_be64(frame->limit_bytes));
+	weir_credit_grant(&consumer->credit->messages, weir_be64(frame->limit_messages));
+	weir_credit_grant(&consumer->credit->bytes, weir_be64(frame->limit_bytes));
 	consumer->is_subscribed = true;
 	consumer->knows = sessions->gateway->dataplane->generation;
 	weir_reach_sync(sessions->gateway->reach);

@@ -134,7 +134,7 @@ int weir_agent_bind(struct weir_dataplane *dataplane, struct weir_agent *agent,
 	agent->address = *address;
 	agent->port = port;
 	/* No credit is left of an earlier agent's; the first answer gives some. */
-	bytes = &consumer->credit.bytes;
+	bytes = &consumer->credit->bytes;
 	atomic_store(&bytes->limit, atomic_load(&bytes->leased));
 	atomic_store(&agent->is_starved, true);
 	atomic_store(&agent->consumer, consumer->slot + 1u);

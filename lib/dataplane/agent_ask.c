@@ -44,7 +44,7 @@ static void note(const struct weir_worker *worker, struct weir_agent *agent,
 	struct weir_agent_mark *mark = &agent->marks[number % WEIR_AGENT_MARKS];
 
 	atomic_store(&mark->clock_ns, 0);
-	atomic_store(&mark->position, atomic_load(&consumer->credit.bytes.leased));
+	atomic_store(&mark->position, atomic_load(&consumer->credit->bytes.leased));
 	atomic_store(&mark->sent, worker->now);
 	atomic_store(&mark->clock_ns, clock_ns);
 }
@@ -99,7 +99,7 @@ static void ask(
 void weir_agent_turn_over(struct weir_worker *worker, struct weir_outlet *outlet)
 {
 	const struct weir_consumer *consumer = outlet->consumer;
-	const struct weir_credit_line *bytes = &consumer->credit.bytes;
+	const struct weir_credit_line *bytes = &consumer->credit->bytes;
 	uint32_t number = atomic_load_explicit(&consumer->agent, memory_order_acquire);
 	struct weir_agent *agent = number != 0 ? worker->snapshot->agents[number - 1] : NULL;
 	uint64_t limit, left;

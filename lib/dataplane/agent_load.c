@@ -86,7 +86,7 @@ static void give_credit(struct weir_worker *worker, struct weir_agent *agent,
 	if (!find_mark(agent, echo_ns, &position, &sent))
 		return;
 	room = room_of(weir_be32(load->queue_bytes), weir_be32(load->limit_bytes));
-	has_moved = weir_credit_grant(&consumer->credit.bytes, position + (uint64_t)room);
+	has_moved = weir_credit_grant(&consumer->credit->bytes, position + (uint64_t)room);
 	/* Once: later reports name it too, until there is another HEARTBEAT. */
 	is_answer = atomic_compare_exchange_strong(&agent->asked_ns, &asked_ns, 0);
 	if (is_answer)

@@ -40,6 +40,7 @@ static void lane_remove(struct weir_worker *worker, struct weir_lane *lane, enum
 							   : lane->delivery->done;
 	}
 	lane->outlet = NULL;
+	weir_will_write(worker, lane);
 	if (weir_lane_base(lane) != lane->partition->head)
 		weir_lane_skip(worker, lane, lane->partition->head, reason);
 	weir_tx_forget(worker, lane->stats - lane->partition->features);
@@ -173,8 +174,10 @@ void weir_lane_set_consumer(
 	if (outlet != before)
 		lane->seek_counter = 0;
 	weir_lane_new_epoch(lane);
-	if (outlet == NULL)
+	if (outlet == NULL) {
+		weir_will_write(worker, lane);
 		return;
+	}
 	if (lane->history != NULL)
 		lane_recall(lane, outlet->consumer->session);
 	/* What another had goes on where that one's application was done. */
@@ -182,6 +185,7 @@ void weir_lane_set_consumer(
 		weir_lane_start(worker, lane);
 	outlet->is_beginning = true;
 	weir_templates_forget(lane);
+	weir_will_write(worker, lane);
 }
 
 void weir_lane_release(

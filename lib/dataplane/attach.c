@@ -84,6 +84,8 @@ int weir_dataplane_attach(struct weir_dataplane *dataplane, struct weir_port **p
 		dataplane->ports[i] = ports[i];
 		if (dataplane->tokens == NULL && ports[i]->ops->tokens != NULL)
 			dataplane->tokens = ports[i]->ops->tokens(ports[i]->driver);
+		if (dataplane->wills == NULL && ports[i]->ops->wills != NULL)
+			dataplane->wills = ports[i]->ops->wills(ports[i]->driver);
 	}
 	result = allocate(dataplane);
 	for (uint32_t i = 0; result == 0 && i < count; i++)

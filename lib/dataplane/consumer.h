@@ -42,6 +42,8 @@ struct weir_token_store {
 		struct weir_bucket **bits);
 };
 
+struct weir_will_session;
+
 struct weir_consumer {
 	char name[WEIR_NAME_SIZE];
 	uint16_t slot;                      /* immutable */
@@ -71,7 +73,9 @@ struct weir_consumer {
 	uint8_t start;             /* enum weir_start; control thread, before lanes are given */
 	uint64_t start_value;
 	struct weir_seal seal; /* of its datagrams, with a key; any worker and control */
-	struct weir_credit_account credit;
+	struct weir_credit_account *credit; /* immutable; own_credit, or in `will` */
+	struct weir_credit_account own_credit;
+	struct weir_will_session *will; /* immutable; in a driver's memory, NULL: there is none */
 	struct weir_credit_account
 		flight;                   /* what may be sent beyond what has arrived: its limit is
 					     the window's cap and all that has landed; any worker */

@@ -204,6 +204,7 @@ int weir_session_add(struct weir_dataplane *dataplane, struct weir_consumer *con
 {
 	struct weir_model_group *group = find_group(dataplane, consumer);
 
+	weir_will_open(dataplane, consumer);
 	if (group == NULL || append(group, consumer) < 0) {
 		weir_consumer_free(consumer);
 		return -ENOMEM;
@@ -220,6 +221,8 @@ void weir_session_remove(struct weir_dataplane *dataplane, struct weir_consumer 
 	struct weir_model_group *group;
 	struct weir_model_consumer *entry = weir_model_entry(dataplane, consumer, &group);
 
+	if (consumer->will != NULL)
+		atomic_store(&consumer->will->session, 0);
 	if (entry != NULL) {
 		uint32_t index = (uint32_t)(entry - group->consumers);
 

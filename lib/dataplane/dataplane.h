@@ -122,6 +122,7 @@ struct weir_dataplane {
 			     compares */
 	uint64_t handed;  /* times that a partition's owner changed without a snapshot */
 	const struct weir_token_store *tokens; /* a driver's; NULL: consumers have their own */
+	const struct weir_will_store *wills;   /* likewise; NULL: nothing outlives us */
 	const struct weir_slot_plan *slots;    /* the caller's, while it takes over; else NULL */
 	struct weir_capture_rule captures[WEIR_CAPTURE_RULES]; /* see there */
 	_Atomic uint32_t capture_points; /* of those that are on; workers read */

@@ -56,10 +56,10 @@ int weir_estate_adopt(struct weir_dataplane *dataplane, const struct weir_estate
 		return result;
 	consumer->start = session->start;
 	consumer->start_value = session->start_value;
-	atomic_store(&consumer->credit.messages.limit, session->messages_limit);
-	atomic_store(&consumer->credit.messages.leased, session->messages_used);
-	atomic_store(&consumer->credit.bytes.limit, session->bytes_limit);
-	atomic_store(&consumer->credit.bytes.leased, session->bytes_used);
+	atomic_store(&consumer->credit->messages.limit, session->messages_limit);
+	atomic_store(&consumer->credit->messages.leased, session->messages_used);
+	atomic_store(&consumer->credit->bytes.limit, session->bytes_limit);
+	atomic_store(&consumer->credit->bytes.leased, session->bytes_used);
 	atomic_store(&consumer->report_counter, session->report_counter);
 	atomic_store(&consumer->pause_counter, session->pause_counter);
 	atomic_store(&consumer->edition, session->knows);

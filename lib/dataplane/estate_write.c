@@ -54,10 +54,10 @@ void weir_estate_describe(const struct weir_consumer *consumer, struct weir_esta
 	session->start = consumer->start;
 	session->start_value = consumer->start_value;
 	session->stream_count = consumer->stream_count;
-	session->messages_limit = atomic_load(&consumer->credit.messages.limit);
-	session->messages_used = atomic_load(&consumer->credit.messages.leased);
-	session->bytes_limit = atomic_load(&consumer->credit.bytes.limit);
-	session->bytes_used = atomic_load(&consumer->credit.bytes.leased);
+	session->messages_limit = atomic_load(&consumer->credit->messages.limit);
+	session->messages_used = atomic_load(&consumer->credit->messages.leased);
+	session->bytes_limit = atomic_load(&consumer->credit->bytes.limit);
+	session->bytes_used = atomic_load(&consumer->credit->bytes.leased);
 	session->report_counter = atomic_load(&consumer->report_counter);
 	session->pause_counter = atomic_load(&consumer->pause_counter);
 	session->knows = atomic_load(&consumer->edition);

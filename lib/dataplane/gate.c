@@ -151,14 +151,14 @@ static bool is_ahead_of_pace(const struct weir_outlet *outlet)
 	const struct weir_consumer *consumer = outlet->consumer;
 	uint64_t limit = atomic_load_explicit(&consumer->pace_limit, memory_order_relaxed);
 	uint64_t sent =
-		atomic_load_explicit(&consumer->credit.messages.leased, memory_order_relaxed);
+		atomic_load_explicit(&consumer->credit->messages.leased, memory_order_relaxed);
 
 	return outlet->credit_messages == 0 && sent >= limit;
 }
 
 static enum weir_gate lease_credit(struct weir_outlet *outlet, uint32_t payload_bytes)
 {
-	struct weir_credit_account *credit = &outlet->consumer->credit;
+	struct weir_credit_account *credit = outlet->consumer->credit;
 
 	if (is_ahead_of_pace(outlet))
 		return WEIR_GATE_WINDOW;
@@ -222,8 +222,8 @@ void weir_gate_leave(struct weir_outlet *outlet)
 		weir_bucket_return(consumer->packets, outlet->packets);
 	if (outlet->bits != 0)
 		weir_bucket_return(consumer->bits, outlet->bits);
-	weir_credit_return(&consumer->credit.messages, outlet->credit_messages);
-	weir_credit_return(&consumer->credit.bytes, outlet->credit_bytes);
+	weir_credit_return(&consumer->credit->messages, outlet->credit_messages);
+	weir_credit_return(&consumer->credit->bytes, outlet->credit_bytes);
 	outlet->packets = 0;
 	outlet->bits = 0;
 	weir_credit_return(&consumer->flight.messages, outlet->flight_messages);

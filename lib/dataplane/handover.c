@@ -49,6 +49,7 @@ static void begin(struct weir_worker *worker, struct weir_lane *lane)
 	if (lane->is_queued)
 		weir_lane_idle(lane);
 	lane->is_draining = true;
+	weir_will_write(worker, lane);
 	lane->is_released = false;
 	lane->drain_since_us = worker->now_us;
 	lane->revoked_us = 0;

@@ -26,6 +26,12 @@ struct weir_worker;
 struct weir_missed {
 	_Atomic uint64_t count; /* messages that the program took, ever; the program writes */
 	uint64_t told;          /* of them, those that numbers were given away for; its owner */
+	/*
+	 * Those that the program gave numbers itself, after a death: not among the ones above. The
+	 * program, then the owner, who begins at 0 again.
+	 */
+	_Atomic uint64_t begin; /* the first such number; 0: none */
+	_Atomic uint64_t given;
 };
 
 /*

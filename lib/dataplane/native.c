@@ -120,14 +120,21 @@ void weir_native_send(struct weir_worker *worker, struct weir_outlet *outlet)
 void weir_native_end(struct weir_worker *worker, struct weir_outlet *outlet, struct weir_lane *lane)
 {
 	struct weir_data_writer *data = &outlet->data;
+	struct weir_will_lane *will;
 
 	if (outlet->data_lane != lane)
 		return;
+	will = atomic_load_explicit(&lane->will, memory_order_relaxed);
 	weir_data_end(data, lane->cursor, 0);
 	outlet->data_lane = NULL;
 	lane->told = lane->cursor;
 	lane->wire.messages += data->count;
 	lane->wire.bytes += data->bytes;
+	if (will != NULL) {
+		will->messages = lane->wire.messages;
+		will->bytes = lane->wire.bytes;
+		will->next = lane->partition->head;
+	}
 	/* To the front: the next heartbeat tells of it before it goes round the others. */
 	if (!lane->is_news) {
 		weir_list_remove(&lane->report);

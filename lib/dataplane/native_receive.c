@@ -84,9 +84,9 @@ static void take_credit(struct weir_worker *worker, struct weir_consumer *consum
 	const struct weir_frame_credit *credit)
 {
 	bool moved =
-		weir_credit_grant(&consumer->credit.messages, weir_be64(credit->limit_messages));
+		weir_credit_grant(&consumer->credit->messages, weir_be64(credit->limit_messages));
 
-	moved |= weir_credit_grant(&consumer->credit.bytes, weir_be64(credit->limit_bytes));
+	moved |= weir_credit_grant(&consumer->credit->bytes, weir_be64(credit->limit_bytes));
 	moved |= take_report(worker, consumer, credit);
 	if (moved)
 		weir_consumer_wake(worker->dataplane, consumer);
@@ -119,6 +119,8 @@ static void take_pause(struct weir_worker *worker, struct weir_consumer *consume
 			atomic_fetch_or(&consumer->paused[stream / 64], 1ull << (stream % 64));
 	}
 	atomic_store(&consumer->has_paused, count != 0);
+	if (consumer->will != NULL)
+		atomic_store(&consumer->will->is_paused, pause->scope != WEIR_PAUSE_NONE);
 	if (pause->scope == WEIR_PAUSE_ALL)
 		atomic_fetch_or(&consumer->closed, WEIR_CLOSED_PEER);
 	else

@@ -34,7 +34,7 @@ static void *allocate(size_t count, size_t size)
  * No sequence number is ever used for two messages, over restarts too: what is not known from the
  * checkpoint begins at the clock, which no partition overtakes.
  */
-static uint64_t first_sequence(const struct weir_dataplane *dataplane,
+static uint64_t known_sequence(const struct weir_dataplane *dataplane,
 	const struct weir_stream *stream, uint16_t partition)
 {
 	const struct weir_positions *positions = dataplane->positions;
@@ -51,6 +51,17 @@ static uint64_t first_sequence(const struct weir_dataplane *dataplane,
 		return 0;
 	clock_gettime(CLOCK_REALTIME, &now);
 	return weir_sequence_at((uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec);
+}
+
+/* Nor one that a port's program has given out since the gateway before this one died. */
+static uint64_t first_sequence(const struct weir_dataplane *dataplane,
+	const struct weir_stream *stream, uint16_t partition)
+{
+	const struct weir_will_store *wills = dataplane->wills;
+	uint64_t known = known_sequence(dataplane, stream, partition);
+	uint64_t above = wills != NULL ? wills->above(wills->context, stream->name, partition) : 0;
+
+	return RTE_MAX(known, above);
 }
 
 static void init_templates(const struct weir_stream *stream, struct weir_partition *partition)
@@ -302,11 +313,16 @@ struct weir_consumer *weir_consumer_create(const struct weir_dataplane *dataplan
 	consumer->outlets = allocate(dataplane->worker_count, sizeof(*consumer->outlets));
 	if (class == WEIR_CLASS_NATIVE)
 		consumer->paused = allocate(WEIR_MAX_STREAMS / 64, sizeof(*consumer->paused));
+	consumer->credit = &consumer->own_credit;
+	if (class == WEIR_CLASS_NATIVE && dataplane->wills != NULL)
+		consumer->will = dataplane->wills->session(dataplane->wills->context, slot);
+	if (consumer->will != NULL)
+		consumer->credit = &consumer->will->credit;
 	weir_credit_grant(&consumer->flight.messages, WEIR_FLIGHT_UNLIMITED);
 	weir_credit_grant(&consumer->flight.bytes, WEIR_FLIGHT_UNLIMITED);
 	/* Only bytes are limited by an agent's reports. */
 	if (class == WEIR_CLASS_ASSISTED)
-		weir_credit_grant(&consumer->credit.messages, WEIR_FLIGHT_UNLIMITED);
+		weir_credit_grant(&consumer->credit->messages, WEIR_FLIGHT_UNLIMITED);
 	atomic_store(&consumer->pace_limit, UINT64_MAX);
 	if (consumer->outlets == NULL || (class == WEIR_CLASS_NATIVE && consumer->paused == NULL)) {
 		weir_consumer_free(consumer);

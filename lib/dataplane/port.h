@@ -29,6 +29,7 @@
 #define WEIR_PORT_TRACED     (UINT64_C(1) << WEIR_PORT_TRACED_BIT)
 
 struct weir_dataplane;
+struct weir_will_store;
 struct weir_token_store;
 
 struct weir_port_counters {
@@ -73,6 +74,7 @@ struct weir_port_ops {
 	void (*watch)(void *driver); /* now and then: say what goes wrong without the gateway */
 	void (*follow)(void *driver, struct weir_dataplane *dataplane); /* something has changed */
 	const struct weir_token_store *(*tokens)(void *driver);
+	const struct weir_will_store *(*wills)(void *driver);
 };
 
 struct weir_port {

@@ -217,10 +217,10 @@ void weir_consumer_report(const struct weir_dataplane *dataplane,
 		weir_program_add_consumer(dataplane, consumer, report);
 	report->closed = atomic_load(&consumer->closed);
 	report->rate = consumer->rate;
-	report->limit_messages = atomic_load(&consumer->credit.messages.limit);
-	report->used_messages = atomic_load(&consumer->credit.messages.leased);
-	report->limit_bytes = atomic_load(&consumer->credit.bytes.limit);
-	report->used_bytes = atomic_load(&consumer->credit.bytes.leased);
+	report->limit_messages = atomic_load(&consumer->credit->messages.limit);
+	report->used_messages = atomic_load(&consumer->credit->messages.leased);
+	report->limit_bytes = atomic_load(&consumer->credit->bytes.limit);
+	report->used_bytes = atomic_load(&consumer->credit->bytes.leased);
 }
 
 void weir_placement_count(const struct weir_dataplane *dataplane, uint32_t *by_slot)

@@ -144,6 +144,7 @@ static void seek_lane(
 		weir_reliable_rewind(worker, lane);
 	go_to(worker, lane, (enum weir_start)seek->start, weir_be64(seek->value));
 	weir_lane_new_epoch(lane);
+	weir_will_write(worker, lane);
 	report(lane);
 	if (lane->cursor != lane->partition->head)
 		weir_lane_ready(worker, lane);

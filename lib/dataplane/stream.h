@@ -34,6 +34,7 @@ struct weir_consumer;
 struct weir_placement;
 struct weir_route;
 struct weir_tx;
+struct weir_will_lane;
 
 /* What a native session had been sent on a lane when the lane went to another consumer. */
 struct weir_position {
@@ -90,12 +91,14 @@ struct weir_lane {
 	_Atomic(struct weir_consumer *) *owner;
 	struct weir_list drain; /* in worker->draining while it is drained */
 	uint64_t drain_since_us;
-	uint64_t revoked_us;           /* its consumer was told last; 0: not yet */
-	bool is_released;              /* its consumer takes nothing more of it */
-	uint64_t drain_us;             /* longest */
-	uint64_t full_at;              /* TSC since which `is_full` */
-	uint64_t full_cycles;          /* that it was before */
-	struct weir_direct_way direct; /* of a partition with several lanes */
+	uint64_t revoked_us;                   /* its consumer was told last; 0: not yet */
+	bool is_released;                      /* its consumer takes nothing more of it */
+	uint64_t drain_us;                     /* longest */
+	uint64_t full_at;                      /* TSC since which `is_full` */
+	uint64_t full_cycles;                  /* that it was before */
+	struct weir_direct_way direct;         /* of a partition with several lanes */
+	_Atomic(struct weir_will_lane *) will; /* control thread; NULL: it leaves nothing */
+	const struct weir_will_lane *written;  /* which it was when it was last looked at */
 } __rte_cache_aligned;
 
 /* Where the lane's hold on the ring begins: for it, everything below is settled. */

@@ -17,6 +17,7 @@
 #include "dataplane/shed.h"
 #include "dataplane/snapshot.h"
 #include "dataplane/trace.h"
+#include "dataplane/will.h"
 #include "flow/wheel.h"
 #include "wire/packet.h"
 

@@ -218,6 +218,30 @@ static void test_the_next_gateway_tells_the_rest(void)
 	gateway_close(&gateway);
 }
 
+/* Where the program's numbers begin is known: what it left out is told by itself. */
+static void test_what_the_program_left_out_is_told_apart(void)
+{
+	struct gateway gateway;
+	struct weir_event event;
+
+	gateway_open_reliable(&gateway, (struct weir_consumer_options){0});
+	gateway_data(&gateway, 0, 5, false);
+	gateway.lanes[0].first = 100;
+	send_degraded(&gateway, 98, 2);
+	expect_gap(&gateway, 5, 95, WEIR_GONE_RESTART);
+	expect_gap(&gateway, 100, 3, WEIR_GONE_FAILOVER);
+	CU_ASSERT_FALSE(gateway_event(&gateway, WEIR_EVENT_GAP, &event));
+	send_degraded(&gateway, 1, 1);
+	expect_gap(&gateway, 105, 1, WEIR_GONE_FAILOVER);
+	/* Of what was sent on another lane before the client has seen nothing. */
+	gateway.lanes[1] = (struct gateway_lane){.first = 50, .next_seq = 52, .messages = 7};
+	gateway.flags = WEIR_DATA_DEGRADED;
+	gateway_data(&gateway, 1, 1, false);
+	expect_gap(&gateway, 43, 7, WEIR_GONE_RESTART);
+	expect_gap(&gateway, 50, 2, WEIR_GONE_FAILOVER);
+	gateway_close(&gateway);
+}
+
 static void test_without_repair_the_same_is_told(void)
 {
 	struct weir_message message;
@@ -250,6 +274,8 @@ int main(void)
 		{"without a gateway nothing is waited for",
 			test_without_a_gateway_nothing_is_waited_for},
 		{"the next gateway tells the rest", test_the_next_gateway_tells_the_rest},
+		{"what the program left out is told apart",
+			test_what_the_program_left_out_is_told_apart},
 		{"without repair the same is told", test_without_repair_the_same_is_told},
 		CU_TEST_INFO_NULL,
 	};

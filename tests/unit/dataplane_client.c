@@ -36,7 +36,7 @@ static void start_seals(struct client *client)
 void client_join(struct client *client, struct plane *plane, const struct client_options *options)
 {
 	uint8_t host = options->host != 0 ? options->host : 7;
-	struct weir_session_spec spec = {.group = "n",
+	struct weir_session_spec spec = {.group = options->group != NULL ? options->group : "n",
 		.name = options->name != NULL ? options->name : "client",
 		.peer = {4, {198, 51, 100, host}},
 		.peer_port = PORT,

@@ -53,8 +53,9 @@ struct client_lane {
 };
 
 struct client_options {
-	const char *name; /* NULL: "client" */
-	uint8_t host;     /* last byte of its address; 0: 7 */
+	const char *name;  /* NULL: "client" */
+	const char *group; /* NULL: "n" */
+	uint8_t host;      /* last byte of its address; 0: 7 */
 	bool is_reliable;
 	bool may_seek;
 	bool may_assign;
@@ -92,7 +93,7 @@ struct client {
 	struct client_message messages[CLIENT_MESSAGES];
 };
 
-/* Joins group "n", for the stream "s"; its partitions are its own at once. */
+/* Joins for the stream "s"; its partitions are its own at once. */
 void client_join(struct client *client, struct plane *plane, const struct client_options *options);
 /* It is gone; what it was not done with waits for the next. */
 void client_leave(struct client *client);

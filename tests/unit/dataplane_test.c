@@ -29,6 +29,7 @@ int main(void)
 		{"features", NULL, NULL, NULL, NULL, dataplane_feature_tests},
 		{"latency", NULL, NULL, NULL, NULL, dataplane_latency_tests},
 		{"missed by the gateway", NULL, NULL, NULL, NULL, dataplane_missed_tests},
+		{"left for the program", NULL, NULL, NULL, NULL, dataplane_will_tests},
 		{"out of quarantine", NULL, NULL, NULL, NULL, dataplane_requeue_tests},
 		{"partitions that move", NULL, NULL, NULL, NULL, dataplane_transit_tests},
 		{"workers that come and go", NULL, NULL, NULL, NULL, dataplane_staff_tests},

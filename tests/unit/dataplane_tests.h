@@ -27,6 +27,7 @@ extern CU_TestInfo dataplane_fan_tests[];
 extern CU_TestInfo dataplane_shed_tests[];
 extern CU_TestInfo dataplane_latency_tests[];
 extern CU_TestInfo dataplane_missed_tests[];
+extern CU_TestInfo dataplane_will_tests[];
 extern CU_TestInfo dataplane_requeue_tests[];
 extern CU_TestInfo dataplane_transit_tests[];
 extern CU_TestInfo dataplane_hot_tests[];

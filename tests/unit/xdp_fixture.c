@@ -57,7 +57,8 @@ void xdp_fixture_publish(struct xdp_fixture *fixture, const struct weir_match_ru
 
 	if (result < 0)
 		die("build the rules", result);
-	weir_xdp_plan_begin(&plan, ++fixture->generation, match, count, NULL, 0);
+	weir_xdp_plan_begin(
+		&plan, ++fixture->generation, match, count, fixture->own, fixture->native_port);
 	for (unsigned int i = 0; i < count; i++)
 		weir_xdp_plan_add(&plan, &streams[i]);
 	result = weir_xdp_plan_publish(&plan, fixture->shared.generations_fd, fixture->shared.front,

@@ -23,6 +23,9 @@ struct xdp_fixture {
 	struct weir_xdp *skeleton;
 	struct weir_xdp_shared shared;
 	uint64_t generation;
+	/* Of the tables that are published next: the gateway's addresses and its protocol port. */
+	const struct weir_prefix_set *own;
+	uint16_t native_port;
 };
 
 struct xdp_result {

@@ -11,10 +11,18 @@
 /* One group's copy of a packet; the packet's own part is in struct weir_found. */
 struct weir_copy {
 	struct weir_xdp_attachment attachment;
-	__u32 consumer;  /* slot */
-	__u32 redirects; /* choose the egress device too; else the packet is there already */
-	__u32 is_only;   /* of its packet, so it was not counted as received */
+	__u32 consumer; /* slot */
+	__u8 redirects; /* choose the egress device too; else the packet is there already */
+	__u8 is_only;   /* of its packet, so it was not counted as received */
+	__u16 partition;
+	__u64 seq; /* struct weir_xdp_note */
 };
+
+/* A native consumer's, and there is no gateway: weir_stage_native() is for it. */
+static __always_inline int weir_is_native(const struct weir_copy *copy)
+{
+	return copy->attachment.class == WEIR_CLASS_OF_NATIVE && copy->seq != 0;
+}
 
 /* Sampling and the filter of sources. False: counted. */
 static __always_inline int weir_is_wanted(struct xdp_md *context, struct weir_found *found,
@@ -67,7 +75,8 @@ static __always_inline int weir_has_checksum(struct xdp_md *context, const struc
 
 /* Open, with a route that nobody is writing. False: counted. */
 static __always_inline int weir_is_open(const struct weir_xdp_consumer *consumer, __u32 version,
-	struct weir_xdp_group_counters *counters, struct weir_xdp_consumer_counters *own)
+	int serves_native, struct weir_xdp_group_counters *counters,
+	struct weir_xdp_consumer_counters *own)
 {
 	if (consumer->header_length == 0) {
 		counters->no_consumer++;
@@ -77,12 +86,21 @@ static __always_inline int weir_is_open(const struct weir_xdp_consumer *consumer
 	} else if (version & 1) {
 		counters->failed++;
 		own->failed++;
-	} else if (consumer->class == WEIR_CLASS_OF_NATIVE) {
+	} else if (consumer->class == WEIR_CLASS_OF_NATIVE && !serves_native) {
 		counters->native++;
 	} else {
 		return 1;
 	}
 	return 0;
+}
+
+static __always_inline void weir_count_delivered(__u32 bytes,
+	struct weir_xdp_group_counters *counters, struct weir_xdp_consumer_counters *own)
+{
+	counters->delivered++;
+	counters->delivered_bytes += bytes;
+	own->delivered++;
+	own->delivered_bytes += bytes;
 }
 
 /* One copy: gates, tokens, headers, counters. XDP_REDIRECT or XDP_PASS when done, else XDP_DROP. */
@@ -115,7 +133,7 @@ __attribute__((noinline)) int weir_stage_deliver(
 		return XDP_DROP;
 	}
 	version = *(volatile __u32 *)&consumer->version;
-	if (!weir_is_open(consumer, version, counters, own) ||
+	if (!weir_is_open(consumer, version, 0, counters, own) ||
 		!weir_fits(found, weir_has_checksum(context, found), consumer, counters, own))
 		return XDP_DROP;
 	if (copy->redirects &&
@@ -138,9 +156,6 @@ __attribute__((noinline)) int weir_stage_deliver(
 		own->failed++;
 		return XDP_DROP;
 	}
-	counters->delivered++;
-	counters->delivered_bytes += headers.payload_length;
-	own->delivered++;
-	own->delivered_bytes += headers.payload_length;
+	weir_count_delivered(headers.payload_length, counters, own);
 	return copy->redirects ? XDP_REDIRECT : XDP_PASS;
 }

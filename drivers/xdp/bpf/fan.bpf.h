@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-3-Clause) */
 #pragma once
 
-#include "deliver.bpf.h"
+#include "native.bpf.h"
 
 /*
  * A packet for several groups: XDP can clone one only by broadcasting it to all devices of a map.
@@ -80,8 +80,13 @@ static __always_inline void weir_count_lost(const struct weir_xdp_under_way *pla
 	}
 }
 
-static __always_inline void weir_expect_copies(
-	__u64 packet, const struct weir_xdp_under_way *expected)
+/* The part of an entry of `under_way` that is not the same for all packets. */
+struct weir_expected {
+	__u32 missing;
+	__u16 groups[WEIR_XDP_MAX_COPIES];
+};
+
+static __always_inline void weir_expect_copies(__u64 packet, const struct weir_expected *expected)
 {
 	struct weir_xdp_under_way *place = weir_place(packet);
 
@@ -105,7 +110,7 @@ static __always_inline void weir_expect_copies(
  * is the only one.
  */
 static __always_inline __u32 weir_count_groups(void *lines, const struct weir_xdp_note *note,
-	int may_copy, struct weir_copy *copy, struct weir_xdp_under_way *expected)
+	int may_copy, struct weir_copy *copy, struct weir_expected *expected)
 {
 	__u32 live = 0;
 
@@ -138,7 +143,7 @@ static __always_inline __u32 weir_count_groups(void *lines, const struct weir_xd
 
 /* Put the note in front and hand the packet to all devices of a map. An XDP verdict. */
 static __always_inline int weir_fan_out(struct xdp_md *context, const struct weir_xdp_note *note,
-	__u32 map, const struct weir_xdp_under_way *expected)
+	__u32 map, const struct weir_expected *expected)
 {
 	struct weir_xdp_note *at;
 	struct weir_xdp_copy_state *state;
@@ -234,5 +239,9 @@ static __always_inline int weir_leave(struct xdp_md *context)
 	found.headers.l4_offset = note.l4_offset + sizeof(note);
 	found.headers.payload_length = note.payload_length;
 	found.headers.ip_version = (__u8)note.ip_version;
+	copy.seq = note.seq;
+	copy.partition = note.partition;
+	if (weir_is_native(&copy))
+		return weir_deliver_native(context, &found, &copy);
 	return weir_stage_deliver(context, &found, &copy);
 }

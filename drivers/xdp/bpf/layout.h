@@ -9,7 +9,7 @@
  * the pins replaces them all.
  */
 
-#define WEIR_XDP_FORMAT     5
+#define WEIR_XDP_FORMAT     6
 #define WEIR_XDP_MAX_QUEUES 64
 #define WEIR_XDP_LINE       64
 
@@ -41,7 +41,8 @@ struct weir_xdp_queue_state {
 	__u32 is_moving;     /* between two workers' threads: it has no owner, and waits for one */
 	__u64 handover_lost; /* packets that were in the socket when the program took over */
 	__u32 is_ending;     /* in order: `consumed` is what was taken and has left again */
-	__u8 worker_pad[WEIR_XDP_LINE - 36];
+	__u32 instance;      /* the gateway that has the queue: see struct weir_xdp_current */
+	__u8 worker_pad[WEIR_XDP_LINE - 40];
 	/* The program, for each packet. One CPU at a time has the queue. */
 	__u64 redirected; /* packets given to the socket */
 	__u64 in_kernel;  /* packets of streams that the program dealt with itself */

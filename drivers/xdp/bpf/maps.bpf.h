@@ -135,6 +135,30 @@ struct {
 	__type(value, struct weir_xdp_missed_range);
 } missed_ranges SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, WEIR_XDP_CONSUMERS);
+	__type(key, __u32);
+	__type(value, struct weir_xdp_will_session);
+} will_sessions SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, WEIR_XDP_WILLS);
+	__type(key, __u32);
+	__type(value, struct weir_xdp_will_lane);
+} will_lanes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, WEIR_XDP_ATTACHMENTS);
+	__type(key, __u32);
+	__type(value, struct weir_xdp_missed_range);
+} will_ranges SEC(".maps");
+
 /* Malformed packets that were dropped, by enum weir_reason. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

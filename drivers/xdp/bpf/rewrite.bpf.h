@@ -31,6 +31,14 @@ static __always_inline __u16 weir_swap(__u32 value)
 	return __builtin_bswap16((__u16)value);
 }
 
+/* Whether all of the packet is in one buffer. */
+static __always_inline int weir_is_linear(struct xdp_md *context, __u32 length)
+{
+	__u32 data = *(volatile __u32 *)&context->data;
+
+	return *(volatile __u32 *)&context->data_end - data == length;
+}
+
 static __always_inline int weir_read_old(struct xdp_md *context, const struct weir_packet *headers,
 	int keeps_source, struct weir_old *old)
 {

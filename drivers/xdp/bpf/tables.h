@@ -31,6 +31,7 @@
 #define WEIR_XDP_STREAMS      4096
 #define WEIR_XDP_ATTACHMENTS  4096
 #define WEIR_XDP_MISSED       131072u /* partitions that native groups have, of all streams */
+#define WEIR_XDP_WILLS        65536u  /* lanes of native groups, of all streams */
 #define WEIR_XDP_HEADER       80
 #define WEIR_XDP_LEAF         0x80000000u /* as WEIR_TRIE_LEAF */
 #define WEIR_XDP_NOBODY       0xffffu     /* a partition without a consumer */
@@ -41,7 +42,11 @@ struct weir_xdp_current {
 	__u32 reserved;
 	__u64 generation;
 	__s64 ticks_offset; /* token time less 16 * CLOCK_MONOTONIC; see buckets */
-	__u8 pad[40];
+	__s64 wall_offset;  /* Unix time less CLOCK_MONOTONIC, nanoseconds */
+	__u64 orphaned_ns;  /* CLOCK_MONOTONIC; since when the gateway is known to be dead. Program
+			     */
+	__u32 instance;     /* of the gateway that has written this; the next one has another */
+	__u8 pad[20];
 };
 
 struct weir_xdp_head {
@@ -86,6 +91,7 @@ struct weir_xdp_attachment {
 	__u16 group;
 	__u8 class; /* enum weir_class */
 	__u8 pad[3];
+	__u32 will; /* place of its first partition in `will_lanes`, + 1; 0: it leaves nothing */
 };
 
 struct weir_xdp_stream {
@@ -162,10 +168,49 @@ struct weir_xdp_missed_range {
 	__u32 count; /* its partitions; 0: none */
 };
 
-/* struct weir_missed: what native consumers of a partition did not get. */
+/* struct weir_missed: what native consumers of a partition did not get; numbers given out. */
 struct weir_xdp_missed {
 	__u64 count;
 	__u64 told; /* the gateway's */
+	__u64 begin;
+	__u64 given;
+};
+
+/* Which part of `will_lanes` a group has of a stream, by the slot of its counters: as that. */
+
+/* struct weir_will_session, by the consumer's slot. */
+struct weir_xdp_will_session {
+	__u64 session;
+	__u64 limit_messages; /* struct weir_credit_account */
+	__u64 leased_messages;
+	__u64 limit_bytes;
+	__u64 leased_bytes;
+	__u64 liveness_ns;
+	__u64 heard_ns;
+	__u16 max_datagram;
+	__u8 wants_source;
+	__u8 is_paused;
+	__u8 pad[4];
+};
+
+/* struct weir_will_lane: a lane of a native group, where it stood when the gateway died. */
+struct weir_xdp_will_lane {
+	__u64 session;
+	__u64 first;
+	__u64 messages;
+	__u64 bytes;
+	__u64 next;
+	__u32 epoch;
+	__u16 stream;
+	__u16 partition;
+	__u32 deadline_us;
+	__u16 consumer;
+	__u8 pad[10];
+	__u64 sent;
+	__u64 sent_bytes;
+	__u64 end;
+	__u64 begin;
+	__u64 spare[4];
 };
 
 /* What the program did, by CPU. received = the sum of all from `forwarded` to `refused`. */
@@ -201,7 +246,7 @@ struct weir_xdp_group_counters {
 	__u64 native;   /* a native consumer waits for the gateway */
 	__u64 copies;   /* no copy was made: in several buffers, no memory, no device */
 	__u64 seen;     /* counts for `sample` */
-	__u64 spare;
+	__u64 credit;   /* a native consumer has granted no more */
 };
 
 /*
@@ -231,11 +276,13 @@ struct weir_xdp_note {
 	__u32 bank;
 	__u32 lanes;       /* line and place of the partition's words: line * 16 + word */
 	__u32 attachments; /* line */
-	__u32 count;
+	__u16 count;
+	__u16 partition;
 	__u16 l3_offset; /* struct weir_packet, of the frame behind this */
 	__u16 l4_offset;
 	__u16 payload_length;
 	__u16 ip_version;
+	__u64 seq; /* its number for native consumers; 0: none */
 };
 
 /* By CPU and port: which packet's clones come, and how many have come. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-3-Clause) */
 #include "fan.bpf.h"
 #include "gate.bpf.h"
+#include "session.bpf.h"
 
 /*
  * The program of an XDP port. What is not for a stream is the kernel's; what is goes to the gateway
@@ -29,6 +30,29 @@ struct {
 	__type(key, __u32);
 	__type(value, struct weir_xdp_settings);
 } settings SEC(".maps");
+
+/* Where a packet stands, besides what is found in it. */
+struct weir_way {
+	struct weir_xdp_current *now;
+	volatile struct weir_xdp_queue_state *state;
+};
+
+/*
+ * The gateway that wrote the tables had the queue, and is dead. Not so while it stalls: when it
+ * goes on it has messages in hand under numbers that would be given out here too.
+ */
+static __always_inline int weir_is_orphaned(
+	struct weir_xdp_current *now, volatile struct weir_xdp_queue_state *state)
+{
+	__u32 armed = state->armed;
+
+	if (armed == 0 || armed != state->tripped ||
+		state->instance != *(volatile __u32 *)&now->instance || !weir_gate_is_dead(state))
+		return 0;
+	if (*(volatile __u64 *)&now->orphaned_ns == 0)
+		*(volatile __u64 *)&now->orphaned_ns = bpf_ktime_get_ns();
+	return 1;
+}
 
 /* True: the gateway has the packet. */
 static __always_inline int weir_goes_up(volatile struct weir_xdp_queue_state *state, __u32 queue)
@@ -66,16 +90,14 @@ static __always_inline void weir_count_key(struct weir_xdp_stream_counters *coun
 		counters->key_malformed++;
 }
 
-static __always_inline int weir_is_linear(struct xdp_md *context, const struct weir_found *found)
-{
-	__u32 data = *(volatile __u32 *)&context->data;
+#define WEIR_ONE_COPY (-1)
 
-	return *(volatile __u32 *)&context->data_end - data == found->length;
-}
-
-/* To several groups' consumers. An XDP verdict. */
+/*
+ * To several groups' consumers. An XDP verdict, or, when only one of them has a consumer, that
+ * `copy` is to be delivered.
+ */
 static __always_inline int weir_to_groups(struct xdp_md *context, struct weir_found *found,
-	void *lines, const struct weir_xdp_stream *stream, __u32 lanes)
+	void *lines, const struct weir_xdp_stream *stream, __u32 lanes, struct weir_copy *copy)
 {
 	struct weir_xdp_note note = {
 		.magic = WEIR_XDP_NOTE,
@@ -87,62 +109,79 @@ static __always_inline int weir_to_groups(struct xdp_md *context, struct weir_fo
 		.l4_offset = found->headers.l4_offset,
 		.payload_length = found->headers.payload_length,
 		.ip_version = found->headers.ip_version,
+		.seq = copy->seq,
+		.partition = copy->partition,
 	};
-	struct weir_xdp_under_way expected = {0};
-	struct weir_copy copy = {.redirects = 1};
+	struct weir_expected expected = {0};
 	__u32 map = weir_target(lines, lanes), live;
 
 	live = weir_count_groups(
-		lines, &note, map != 0 && weir_is_linear(context, found), &copy, &expected);
+		lines, &note, map != 0 && weir_is_linear(context, found->length), copy, &expected);
 	if (live == 0)
 		return XDP_DROP;
 	if (live == 1)
-		return weir_stage_deliver(context, found, &copy);
+		return WEIR_ONE_COPY;
 	return weir_fan_out(context, &note,
 		found->bank * WEIR_XDP_COPY_MAPS + (map - 1) % WEIR_XDP_COPY_MAPS, &expected);
 }
 
-/* Native consumers are told later that it was missed: queues on several CPUs feed a partition. */
-static __always_inline void weir_count_missed(const struct weir_xdp_stream *stream, __u32 partition)
+/*
+ * The message's number, when the gateway is dead; else 0, and native consumers are told later that
+ * they missed it. Queues on several CPUs feed a partition.
+ */
+static __always_inline __u64 weir_number(const struct weir_found *found, const struct weir_way *way,
+	const struct weir_xdp_stream *stream, __u32 partition)
 {
 	__u32 key = stream->missed - 1 + partition;
 	struct weir_xdp_missed *entry;
+	__u64 begin;
 
 	if (stream->missed == 0)
-		return;
+		return 0;
 	entry = bpf_map_lookup_elem(&missed, &key);
-	if (entry != NULL)
-		__sync_fetch_and_add(&entry->count, 1);
+	if (entry == NULL)
+		return 0;
+	if (weir_is_orphaned(way->now, way->state)) {
+		begin = *(volatile __u64 *)&entry->begin;
+		if (begin == 0) {
+			weir_stage_begin(found->bank, key, partition, stream->attachments,
+				stream->attachment_count);
+			begin = *(volatile __u64 *)&entry->begin;
+		}
+		if (begin != 0)
+			return begin + __sync_fetch_and_add(&entry->given, 1);
+	}
+	__sync_fetch_and_add(&entry->count, 1);
+	return 0;
 }
 
 /* To the partition's consumers. An XDP verdict. */
 static __always_inline int weir_to_partition(struct xdp_md *context, struct weir_found *found,
-	void *lines, const struct weir_xdp_stream *stream,
+	void *lines, const struct weir_way *way, const struct weir_xdp_stream *stream,
 	struct weir_xdp_stream_counters *counters)
 {
 	__u32 partition = (__u32)((found->hash >> 32) * stream->partitions >> 32);
+	struct weir_copy copy = {.redirects = 1, .partition = (__u16)partition};
 	__u32 count = stream->attachment_count, lanes;
-	int verdict;
+	int verdict = WEIR_ONE_COPY;
 
 	counters->unserved += stream->unserved;
-	weir_count_missed(stream, partition);
+	copy.seq = weir_number(found, way, stream, partition);
 	if (count == 0) {
 		counters->no_group++;
 		return XDP_DROP;
 	}
 	lanes = stream->lanes * WEIR_XDP_LINE_WORDS + partition * (count + 1);
 	if (count == 1) {
-		struct weir_copy copy = {
-			.attachment = stream->first,
-			.consumer = weir_target(lines, lanes + 1),
-			.redirects = 1,
-			.is_only = 1,
-		};
-
-		verdict = weir_stage_deliver(context, found, &copy);
+		copy.attachment = stream->first;
+		copy.consumer = weir_target(lines, lanes + 1);
+		copy.is_only = 1;
 	} else {
-		verdict = weir_to_groups(context, found, lines, stream, lanes);
+		verdict = weir_to_groups(context, found, lines, stream, lanes, &copy);
 	}
+	if (verdict == WEIR_ONE_COPY)
+		verdict = weir_is_native(&copy) ? weir_deliver_native(context, found, &copy)
+						: weir_stage_deliver(context, found, &copy);
 	if (verdict == XDP_REDIRECT)
 		counters->forwarded++;
 	else
@@ -151,7 +190,7 @@ static __always_inline int weir_to_partition(struct xdp_md *context, struct weir
 }
 
 static __always_inline int weir_to_stream(struct xdp_md *context, struct weir_found *found,
-	void *lines, const union weir_xdp_line *line)
+	void *lines, const struct weir_way *way, const union weir_xdp_line *line)
 {
 	struct weir_xdp_stream_counters *counters;
 	__u32 slot, kind;
@@ -171,7 +210,7 @@ static __always_inline int weir_to_stream(struct xdp_md *context, struct weir_fo
 		weir_count_key(counters, reason);
 		return XDP_DROP;
 	}
-	return weir_to_partition(context, found, lines, &line->stream, counters);
+	return weir_to_partition(context, found, lines, way, &line->stream, counters);
 }
 
 SEC("xdp.frags")
@@ -182,6 +221,7 @@ int weir_ingress(struct xdp_md *context)
 	struct weir_xdp_current *now;
 	struct weir_found found = {0};
 	union weir_xdp_line *line;
+	struct weir_way way;
 	int result, is_own = 0, stays = 0;
 	void *lines;
 
@@ -214,9 +254,12 @@ int weir_ingress(struct xdp_md *context)
 	if (result == WEIR_PARSE_DROP)
 		return weir_drop_malformed(found.reason);
 	if (is_own)
-		return XDP_PASS;
+		return weir_is_orphaned(now, state) ? weir_stage_session(context, &found)
+						    : XDP_PASS;
 	state->in_kernel++;
-	return weir_to_stream(context, &found, lines, line);
+	way.now = now;
+	way.state = state;
+	return weir_to_stream(context, &found, lines, &way, line);
 }
 
 SEC("xdp.frags/devmap")
