@@ -342,6 +342,36 @@ static void test_catching_up(void)
 	plane_close(plane);
 }
 
+/* Without credit it is on no list that is looked at, whatever waits and comes, and has no timer. */
+static void test_parked(void)
+{
+	struct client client;
+	struct plane *plane = open_joined(&client, STREAM, GROUP, 1);
+	struct weir_worker *worker = plane->worker;
+	uint32_t come = 0;
+
+	for (uint32_t round = 0; round < 10; round++) {
+		receive_from_all(plane, 5, 100);
+		come += SOURCES * 5;
+		plane_turn(plane);
+		CU_ASSERT_TRUE(weir_list_is_empty(&worker->shared));
+		CU_ASSERT_TRUE(weir_list_is_empty(&worker->critical));
+		CU_ASSERT_TRUE(weir_list_is_empty(&worker->behind));
+		CU_ASSERT_TRUE(weir_list_is_empty(&worker->again));
+		CU_ASSERT_TRUE(weir_list_is_empty(&worker->open));
+		CU_ASSERT_EQUAL(worker->wheel.count, 0);
+		CU_ASSERT_EQUAL(worker->lane_wheel.count, 0);
+		CU_ASSERT_EQUAL(plane_turn(plane), 0);
+		plane_advance(plane, 100000);
+	}
+	client_take(&client);
+	CU_ASSERT_EQUAL(client.message_count, 0);
+	client_grant_all(&client);
+	client_collect(&client);
+	CU_ASSERT_EQUAL(client.message_count, WEIR_WINDOW_FIRST < come ? WEIR_WINDOW_FIRST : come);
+	plane_close(plane);
+}
+
 CU_TestInfo dataplane_window_tests[] = {
 	{"windows are never exceeded, used to the full, and open again", test_caps},
 	{"nor are those that two workers share", test_caps_of_two_workers},
@@ -351,5 +381,6 @@ CU_TestInfo dataplane_window_tests[] = {
 	{"the adaptive window follows what acknowledgements take", test_adaptive},
 	{"what is sent again is charged to the rate", test_rate},
 	{"who catches up gets a quarter of what is left", test_catching_up},
+	{"who is parked is not looked at", test_parked},
 	CU_TEST_INFO_NULL,
 };
