@@ -13,7 +13,6 @@ second of the clock are printed beside.
 """
 
 import argparse
-import functools
 import json
 import os
 import platform
@@ -34,8 +33,8 @@ from committed import compare
 from contender import Failed, Gateway, Testpmd, measure
 from result import NOISY, of_pairs
 
-WIRE = receive.CASES | replicate.CASES | latency.CASES | footprint.CASES | {"xdp_program_ns": program.program} | {
-    f"native_{size}": functools.partial(native.native, size) for size in native.COUNTS}
+WIRE = receive.CASES | replicate.CASES | latency.CASES | footprint.CASES | native.CASES | {
+    "xdp_program_ns": program.program}
 INSTRUCTIONS = "instructions"
 CURVES = "curves"  # all that plot.py draws
 CYCLES = "cycles"  # needs a build of its own: only when asked for

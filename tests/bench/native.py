@@ -2,14 +2,18 @@
 """
 Messages per second from the gateway's rings into an application with libweir, acknowledged, over a
 veth: the gateway has taken them all before the consumer joins at the earliest one, so that nothing
-competes with the two. Beside testpmd on frames of 64 bytes.
+competes with the two. And what is the most that could be: datagrams as large, sent by the gateway as
+they come, to a program that takes them out of its socket and does nothing else. Beside testpmd on
+frames of 64 bytes.
 """
 
 import contextlib
+import functools
 import json
 import os
 import subprocess
 import sys
+import time
 
 import capture
 import receive
@@ -22,6 +26,9 @@ GATEWAY = "10.0.0.1"
 HEADERS = 14 + 20 + 8 + 4  # with the FCS
 PARTITIONS = 16
 WAIT_S = 20
+DATAGRAM = 1408  # bytes of UDP payload: what a consumer has by default
+DRAIN_PORT = 9995
+DRAIN_COUNT = 160_000
 COUNTS = {32: 800_000, 288: 320_000, 1344: 160_000}  # messages, by their bytes
 PEER = "dpdk-testpmd --forward-mode=5tswap, packets/s of 64 bytes"
 
@@ -43,6 +50,18 @@ def wire():
             yield
         finally:
             subprocess.run(["ip", "netns", "delete", APP], check=False)
+
+
+def held(socket):
+    """Messages that wait for the group."""
+    done = subprocess.run(["weirctl", "--socket", socket, "-j", "group", "list"],
+                          capture_output=True, timeout=10, check=False)
+    return json.loads(done.stdout)["groups"][0]["held"] if done.returncode == 0 else -1
+
+
+def other_cpu(arguments):
+    """That the worker does not have."""
+    return str(next(one for one in sorted(os.sched_getaffinity(0)) if one != arguments.cpu))
 
 
 class Gateway(Contender):
@@ -69,9 +88,7 @@ class Gateway(Contender):
 
     def is_forwarding(self):
         """Whether all messages are held."""
-        done = subprocess.run(["weirctl", "--socket", self.socket, "-j", "group", "list"],
-                              capture_output=True, timeout=10, check=False)
-        return done.returncode == 0 and json.loads(done.stdout)["groups"][0]["held"] == self.count
+        return held(self.socket) == self.count
 
 
 def taken(size, arguments):
@@ -79,11 +96,10 @@ def taken(size, arguments):
     path, count = f"{arguments.directory}/native-{size}.pcap", COUNTS[size]
     if not os.path.exists(path):
         capture.write(path, size + HEADERS, count)
-    cpu = next(one for one in sorted(os.sched_getaffinity(0)) if one != arguments.cpu)
     with Gateway(path, count, arguments):
-        done = subprocess.run(["ip", "netns", "exec", APP, "taskset", "-c", str(cpu), "native_take",
-                               GATEWAY, "g", str(count)], capture_output=True, text=True,
-                              timeout=90, check=False)
+        done = subprocess.run(["ip", "netns", "exec", APP, "taskset", "-c", other_cpu(arguments),
+                               "native_take", GATEWAY, "g", str(count)], capture_output=True,
+                              text=True, timeout=90, check=False)
     if done.returncode != 0:
         raise Failed(done.stderr.strip())
     messages, missed, seconds = done.stdout.split()
@@ -92,19 +108,80 @@ def taken(size, arguments):
     return int(messages) / float(seconds)
 
 
+class Flood(Contender):
+    """Holds datagrams for a blind consumer that may be sent ten a second, until it is let go."""
+
+    def __init__(self, path, arguments):
+        self.socket = f"{arguments.directory}/weir.sock"
+        config = f"{arguments.directory}/flood.json"
+        with open(config, "w", encoding="utf-8") as file:
+            json.dump({
+                "workers": {"cpus": [arguments.cpu], "idle": "spin"},
+                "memory": {"buffers": DRAIN_COUNT + 32768, "hugepages": arguments.hugepages},
+                "control": {"socket": self.socket},
+                "failover": {"enabled": False},
+                "ports": [{"name": "in", "driver": "pcap", "rx_file": path},
+                          {"name": "lan", "driver": "xdp", "interface": receive.NEAR}],
+                "streams": [{"name": "flows", "match": {"udp_port": 4739}, "key": "ipfix",
+                             "partitions": PARTITIONS,
+                             "ring": {"messages": 65536, "age_ms": 600000}}],
+                "groups": [{"name": "g", "streams": ["flows"], "consumers": [
+                    {"name": "c", "address": "10.0.0.2", "port": DRAIN_PORT, "egress": "lan",
+                     "mac": "02:00:00:00:00:02",
+                     "rate": {"packets_per_s": 10, "burst_packets": 1}}]}],
+            }, file)
+        super().__init__(["weir", "--config", config], f"{arguments.directory}/flood.log")
+
+    def is_forwarding(self):
+        """Whether nearly all are held."""
+        return held(self.socket) > DRAIN_COUNT * 0.99
+
+    def let_go(self):
+        subprocess.run(["weirctl", "--socket", self.socket, "consumer", "set-rate", "c",
+                        "packets_per_s=0"], check=True, capture_output=True)
+
+
+def drained(arguments):
+    """Datagrams per second, of as many bytes as those with messages have."""
+    path = f"{arguments.directory}/flood.pcap"
+    if not os.path.exists(path):
+        capture.write(path, DATAGRAM + HEADERS, DRAIN_COUNT)
+    with Flood(path, arguments) as gateway:
+        with subprocess.Popen(["ip", "netns", "exec", APP, "taskset", "-c", other_cpu(arguments),
+                               "drain", str(DRAIN_PORT)], stdout=subprocess.PIPE,
+                              text=True) as drain:
+            time.sleep(receive.SETTLE_S)
+            gateway.let_go()
+            datagrams, seconds = drain.communicate(timeout=60)[0].split()
+    return int(datagrams) / float(seconds)
+
+
 def forwarded(arguments):
     """Packets per second of the clock, by testpmd."""
     return measure(Testpmd, PLAIN, arguments)[1]
 
 
-def native(size, arguments):
+def alternate(name, measured, unit, arguments):
     """A result of alternating runs."""
     pairs = []
     with wire():
         for number in range(arguments.pairs):
             peer = forwarded(arguments) if number % 2 else None
-            ours = taken(size, arguments)
+            ours = measured(arguments)
             pairs.append((ours, peer or forwarded(arguments)))
-            print(f"native_{size}: pair {number + 1} of {arguments.pairs}: {ours:.0f}/s, "
+            print(f"{name}: pair {number + 1} of {arguments.pairs}: {ours:.0f}/s, "
                   f"{ours / pairs[-1][1]:.4f}", file=sys.stderr)
-    return of_pairs(f"native_{size}", pairs, PEER, "messages/s")
+    return of_pairs(name, pairs, PEER, unit)
+
+
+def native(size, arguments):
+    return alternate(f"native_{size}", functools.partial(taken, size), "messages/s", arguments)
+
+
+def bound(arguments):
+    """What the wire and the kernel's sockets let through, without frames and libweir."""
+    return alternate("native_bound", drained, "datagrams/s", arguments)
+
+
+CASES = {f"native_{size}": functools.partial(native, size) for size in COUNTS} | {
+    "native_bound": bound}
