@@ -88,7 +88,7 @@ void client_send(struct client *client, struct weir_writer *writer, struct weir_
 	plane_receive(client->plane, &spec);
 }
 
-void client_grant(struct client *client, uint64_t messages, uint64_t bytes)
+static void send_credit(struct client *client, const struct weir_frame_credit *told)
 {
 	uint8_t payload[512];
 	struct weir_writer writer;
@@ -97,14 +97,31 @@ void client_grant(struct client *client, uint64_t messages, uint64_t bytes)
 	weir_writer_begin(&writer, payload, sizeof(payload), client->consumer->session);
 	credit = weir_writer_add(&writer, WEIR_FRAME_CREDIT, 0, sizeof(*credit));
 	credit->counter = weir_be32(++client->credit_counter);
-	credit->limit_messages = weir_be64(messages);
-	credit->limit_bytes = weir_be64(bytes);
+	credit->limit_messages = told->limit_messages;
+	credit->limit_bytes = told->limit_bytes;
+	credit->consumed_messages = told->consumed_messages;
+	credit->service_ns = told->service_ns;
 	client_send(client, &writer, &client->seal);
+}
+
+void client_grant(struct client *client, uint64_t messages, uint64_t bytes)
+{
+	send_credit(client, &(const struct weir_frame_credit){.limit_messages = weir_be64(messages),
+				    .limit_bytes = weir_be64(bytes)});
 }
 
 void client_grant_all(struct client *client)
 {
 	client_grant(client, UINT64_C(1) << 40, UINT64_C(1) << 40);
+}
+
+void client_report(struct client *client, uint64_t consumed, uint32_t service_ns)
+{
+	send_credit(client,
+		&(const struct weir_frame_credit){.limit_messages = weir_be64(UINT64_C(1) << 40),
+			.limit_bytes = weir_be64(UINT64_C(1) << 40),
+			.consumed_messages = weir_be64(consumed),
+			.service_ns = weir_be32(service_ns)});
 }
 
 void client_pause(struct client *client, uint8_t scope, uint32_t counter)

@@ -107,6 +107,8 @@ void client_collect_again(struct client *client, struct plane *plane);
 void client_grant(struct client *client, uint64_t messages, uint64_t bytes);
 /* More than any test needs. */
 void client_grant_all(struct client *client);
+/* The same with a load report: done with so many, and needs so long for one. */
+void client_report(struct client *client, uint64_t consumed, uint32_t service_ns);
 void client_pause(struct client *client, uint8_t scope, uint32_t counter);
 /* Received below `next`, done with below `done`; the newest is `next` - 1. */
 void client_ack(struct client *client, uint16_t partition, uint64_t next, uint64_t done);

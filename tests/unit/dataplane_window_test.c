@@ -368,7 +368,32 @@ static void test_parked(void)
 	CU_ASSERT_EQUAL(client.message_count, 0);
 	client_grant_all(&client);
 	client_collect(&client);
-	CU_ASSERT_EQUAL(client.message_count, WEIR_WINDOW_FIRST < come ? WEIR_WINDOW_FIRST : come);
+	CU_ASSERT_EQUAL(client.message_count, RTE_MIN(WEIR_WINDOW_FIRST, come));
+	plane_close(plane);
+}
+
+/*
+ * What it says that a message takes decides how many it is kept ahead: 100 ms of work, 64 at least,
+ * in leases of 32.
+ */
+static void test_work_ahead(void)
+{
+	static const struct {
+		uint64_t consumed;
+		uint32_t service_ns;
+		uint32_t come;
+	} steps[] = {{0, 1000000, 100}, {50, 1000000, 150}, {150, 10000000, 150 + 64},
+		{150, 0, SOURCES * 20}};
+	struct client client;
+	struct plane *plane = open_joined(&client, STREAM, GROUP, 1);
+
+	receive_from_all(plane, 20, 100);
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		client_report(&client, steps[i].consumed, steps[i].service_ns);
+		client_collect(&client);
+		CU_ASSERT_TRUE(client.message_count >= steps[i].come);
+		CU_ASSERT_TRUE(client.message_count < steps[i].come + 32);
+	}
 	plane_close(plane);
 }
 
@@ -382,5 +407,6 @@ CU_TestInfo dataplane_window_tests[] = {
 	{"what is sent again is charged to the rate", test_rate},
 	{"who catches up gets a quarter of what is left", test_catching_up},
 	{"who is parked is not looked at", test_parked},
+	{"who says that it is slow is kept a short time ahead", test_work_ahead},
 	CU_TEST_INFO_NULL,
 };
