@@ -62,7 +62,11 @@ static int pin(struct weir_errors *skeleton, const char *folder)
 	return 0;
 }
 
-static int load(struct weir_errors *skeleton, const char *folder)
+/*
+ * `kept_back`: the map of the program whose packets are counted, -1: of none. With several programs
+ * that share no maps, of one of them.
+ */
+static int load(struct weir_errors *skeleton, const char *folder, int kept_back)
 {
 	char path[PATH_MAX];
 	int result = 0;
@@ -72,6 +76,8 @@ static int load(struct weir_errors *skeleton, const char *folder)
 		if (result == 0)
 			result = bpf_map__set_pin_path(skeleton->maps.errors, path);
 	}
+	if (result == 0 && kept_back >= 0)
+		result = bpf_map__reuse_fd(skeleton->maps.kept_back, kept_back);
 	bpf_program__set_autoattach(skeleton->progs.weir_probe, false);
 	if (result == 0)
 		result = weir_errors__load(skeleton);
@@ -80,7 +86,8 @@ static int load(struct weir_errors *skeleton, const char *folder)
 	return result == 0 && folder != NULL ? pin(skeleton, folder) : result;
 }
 
-static int open_counter(const char *folder, int probe_target, struct weir_xdp_errors_counter **out)
+static int open_counter(
+	const char *folder, int kept_back, int probe_target, struct weir_xdp_errors_counter **out)
 {
 	struct weir_xdp_errors_counter *counter = calloc(1, sizeof(*counter));
 	int result = counter == NULL ? -ENOMEM : own_cookie(&counter->net_cookie);
@@ -92,7 +99,7 @@ static int open_counter(const char *folder, int probe_target, struct weir_xdp_er
 	}
 	if (result == 0) {
 		counter->skeleton->rodata->probe_target = probe_target;
-		result = load(counter->skeleton, folder);
+		result = load(counter->skeleton, folder, kept_back);
 	}
 	if (result < 0) {
 		weir_xdp_errors_close(counter);
@@ -103,9 +110,10 @@ static int open_counter(const char *folder, int probe_target, struct weir_xdp_er
 	return 0;
 }
 
-int weir_xdp_errors_open(const char *folder, struct weir_xdp_errors_counter **counter)
+int weir_xdp_errors_open(
+	const char *folder, int kept_back, struct weir_xdp_errors_counter **counter)
 {
-	return open_counter(folder, 0, counter);
+	return open_counter(folder, kept_back, 0, counter);
 }
 
 void weir_xdp_errors_close(struct weir_xdp_errors_counter *counter)
@@ -153,7 +161,7 @@ int weir_xdp_errors_probe(int ifindex)
 	const struct timespec moment = {.tv_nsec = 1000000};
 	struct weir_xdp_errors errors = {0};
 	struct weir_xdp_errors_counter *counter;
-	int result = open_counter(NULL, ifindex, &counter);
+	int result = open_counter(NULL, -1, ifindex, &counter);
 
 	if (result < 0)
 		return 1;

@@ -9,8 +9,12 @@
  */
 struct weir_xdp_errors_counter;
 
-/* -errno: the kernel has no such tracepoints for us. `folder`: pins below it, or NULL for none. */
-int weir_xdp_errors_open(const char *folder, struct weir_xdp_errors_counter **counter);
+/*
+ * -errno: the kernel has no such tracepoints for us. `folder`: pins below it, or NULL for none.
+ * `kept_back`: the program's map of that name, for what it has dropped itself; -1: none.
+ */
+int weir_xdp_errors_open(
+	const char *folder, int kept_back, struct weir_xdp_errors_counter **counter);
 /* NULL is fine. */
 void weir_xdp_errors_close(struct weir_xdp_errors_counter *counter);
 /* Count for this interface of our network namespace from now on. */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 
 #include <rte_mbuf_dyn.h>
 
@@ -120,7 +121,9 @@ static void count_errors(struct device *device, const struct weir_config *config
 
 	if (error_users++ == 0)
 		result = weir_xdp_errors_open(
-			config->failover.enabled ? config->failover.pins : NULL, &errors);
+			config->failover.enabled ? config->failover.pins : NULL,
+			bpf_object__find_map_fd_by_name(device->program->object, "kept_back"),
+			&errors);
 	if (errors != NULL)
 		result = weir_xdp_errors_add(errors, device->ifindex);
 	if (result < 0)

@@ -159,6 +159,17 @@ struct {
 	__type(value, struct weir_xdp_missed_range);
 } will_ranges SEC(".maps");
 
+/*
+ * Copies that weir_egress has dropped, and counted for their groups, since the kernel last told of
+ * what a device did not send: it takes these for refused too, see errors.bpf.c.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} kept_back SEC(".maps");
+
 /* Malformed packets that were dropped, by enum weir_reason. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

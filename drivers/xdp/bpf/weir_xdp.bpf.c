@@ -265,7 +265,16 @@ int weir_ingress(struct xdp_md *context)
 SEC("xdp.frags/devmap")
 int weir_egress(struct xdp_md *context)
 {
-	return weir_leave(context);
+	int verdict = weir_leave(context);
+	__u32 zero = 0;
+	__u64 *kept;
+
+	if (verdict == XDP_DROP) {
+		kept = bpf_map_lookup_elem(&kept_back, &zero);
+		if (kept != NULL)
+			(*kept)++;
+	}
+	return verdict;
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";
