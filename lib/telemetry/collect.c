@@ -6,6 +6,7 @@
 #include "base/feature_text.h"
 #include "base/reason_text.h"
 #include "dataplane/report.h"
+#include "telemetry/duty.h"
 
 #define ADD(id, value) weir_samples_add(samples, WEIR_METRIC_ID_##id, (double)(value))
 
@@ -134,16 +135,14 @@ static void add_port(void *context, const struct weir_port_report *port)
 	add_dropped(samples, WEIR_METRIC_ID_PORT_DROPPED, WEIR_STAGE_PORT, stats->dropped);
 }
 
-/* Share of the time since the last look; what it was before the first is nobody's. */
+/* Since the last look; what it was before the first is nobody's. */
 static double duty(struct pass *pass, const struct weir_worker_report *worker)
 {
-	uint64_t before = pass->collector->busy_us[worker->id];
-	double ratio = 0;
+	uint64_t *seen = &pass->collector->busy_us[worker->id];
 
-	if (pass->elapsed_us != 0 && worker->busy_us >= before)
-		ratio = (double)(worker->busy_us - before) / (double)pass->elapsed_us;
-	pass->collector->busy_us[worker->id] = worker->busy_us;
-	return ratio > 1 ? 1 : ratio;
+	if (pass->elapsed_us == 0)
+		*seen = worker->busy_us;
+	return weir_duty_since(seen, worker->busy_us, pass->elapsed_us);
 }
 
 static void add_worker(void *context, const struct weir_worker_report *worker)

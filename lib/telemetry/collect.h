@@ -10,7 +10,7 @@
  * one before stands, and is counted as missing. Control thread.
  */
 struct weir_collector {
-	uint64_t busy_us[WEIR_MAX_WORKERS]; /* at the last look */
+	uint64_t busy_us[WEIR_MAX_WORKERS]; /* told so far, see duty.h */
 	uint64_t looked_ns;
 	uint64_t census_failures;
 	uint32_t partition_limit; /* partitions with samples of their own */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "telemetry/duty.h"
 #include "telemetry/exposition.h"
 #include "telemetry/publish.h"
 
@@ -179,6 +180,28 @@ static void test_a_set_that_failed_is_not_published(void)
 	weir_publisher_destroy(publisher);
 }
 
+static void test_duty_of_long_loops(void)
+{
+	uint64_t seen = 1000000, busy = 1000000;
+
+	CU_ASSERT_EQUAL(weir_duty_since(&seen, busy + 25000, 100000), 0.25);
+	busy += 25000;
+	/* A loop of 180 ms that ended in the second of two looks: busy in both, and a rest. */
+	CU_ASSERT_EQUAL(weir_duty_since(&seen, busy, 100000), 0);
+	busy += 180000;
+	CU_ASSERT_EQUAL(weir_duty_since(&seen, busy, 100000), 1);
+	CU_ASSERT_EQUAL(weir_duty_since(&seen, busy, 100000), 0.8);
+	CU_ASSERT_EQUAL(weir_duty_since(&seen, busy, 100000), 0);
+	/* No more than a second of it, and a worker that began anew was not busy before. */
+	busy += 60000000;
+	CU_ASSERT_EQUAL(weir_duty_since(&seen, busy, 1000000), 1);
+	CU_ASSERT_EQUAL(weir_duty_since(&seen, busy, 1000000), 1);
+	CU_ASSERT_EQUAL(weir_duty_since(&seen, busy, 1000000), 0);
+	CU_ASSERT_EQUAL(weir_duty_since(&seen, 5000, 100000), 0);
+	CU_ASSERT_EQUAL(weir_duty_since(&seen, 55000, 100000), 0.5);
+	CU_ASSERT_EQUAL(weir_duty_since(&seen, 55000, 0), 0);
+}
+
 int main(void)
 {
 	CU_TestInfo tests[] = {
@@ -187,6 +210,7 @@ int main(void)
 		{"label values are escaped", test_label_values_are_escaped},
 		{"a histogram is cumulative", test_histogram_is_cumulative},
 		{"a series is known again, and no other", test_series_have_their_own_hash},
+		{"a worker's long loops count in all the time they took", test_duty_of_long_loops},
 		{"readers see whole sets while the next is published", test_readers_see_whole_sets},
 		{"a set that failed is not published", test_a_set_that_failed_is_not_published},
 		CU_TEST_INFO_NULL,
