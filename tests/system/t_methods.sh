@@ -104,6 +104,8 @@ answers stream_show flows '.stream.received == 1000 and .skew >= 0 and .hottest_
 answers stream_hotkeys flows '.samples < 1000 and (.keys | length) <= 10'
 answers stats_get '.law.holds and (.law.violations == []) and .uptime_s > 0 and
 	.streams[0].received == 1000 and (.pools | length) > 0'
+# The first set is there a second after the start.
+wait_for "ctl metric list | jq -e '.taken_ms > 0'"
 answers metric_list name=weir_stream_received '[.metrics[] | select(.labels.stream == "flows")] |
 	length == 2 and all(.[]; .type == "counter")'
 answers health_get '.well and .acts and .troubles == []'
