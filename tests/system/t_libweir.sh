@@ -141,7 +141,9 @@ kill -KILL "$journal_pid"
 wait "$journal_pid" 2>/dev/null || true
 assert_json "$(durable .)" '.dropped == {}'
 echo "journal: $(durable .delivered) messages over $killed deaths, $(stat -c %s journal) bytes"
-assert_json maker.json ".acknowledged == $(durable .received) and .outstanding == 0"
+# It was told to end, and waits for no answer then.
+assert_json maker.json ".acknowledged <= $(durable .received) and
+	.acknowledged + .outstanding >= $(durable .received)"
 /usr/bin/python3 - "$(found examples/journal.py)" journal "$(durable .received)" <<'END'
 import runpy
 import sys
