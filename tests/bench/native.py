@@ -64,6 +64,23 @@ def other_cpu(arguments):
     return str(next(one for one in sorted(os.sched_getaffinity(0)) if one != arguments.cpu))
 
 
+def write_config(config, control, path, count, group, arguments):
+    """A gateway that reads `count` messages of a capture, and holds them for its one group."""
+    with open(config, "w", encoding="utf-8") as file:
+        json.dump({
+            "workers": {"cpus": [arguments.cpu], "idle": "spin"},
+            "memory": {"buffers": count + 32768, "hugepages": arguments.hugepages},
+            "control": {"socket": control},
+            "failover": {"enabled": False},
+            "ports": [{"name": "in", "driver": "pcap", "rx_file": path},
+                      {"name": "lan", "driver": "xdp", "interface": receive.NEAR}],
+            "streams": [{"name": "flows", "match": {"udp_port": 4739}, "key": "ipfix",
+                         "partitions": PARTITIONS,
+                         "ring": {"messages": 65536, "age_ms": 600000}}],
+            "groups": [{"name": "g", "streams": ["flows"], **group}],
+        }, file)
+
+
 class Gateway(Contender):
     """Reads a capture once, and holds what was in it."""
 
@@ -71,19 +88,7 @@ class Gateway(Contender):
         self.count = count
         self.socket = f"{arguments.directory}/weir.sock"
         config = f"{arguments.directory}/native.json"
-        with open(config, "w", encoding="utf-8") as file:
-            json.dump({
-                "workers": {"cpus": [arguments.cpu], "idle": "spin"},
-                "memory": {"buffers": count + 32768, "hugepages": arguments.hugepages},
-                "control": {"socket": self.socket},
-                "failover": {"enabled": False},
-                "ports": [{"name": "in", "driver": "pcap", "rx_file": path},
-                          {"name": "lan", "driver": "xdp", "interface": receive.NEAR}],
-                "streams": [{"name": "flows", "match": {"udp_port": 4739}, "key": "ipfix",
-                             "partitions": PARTITIONS,
-                             "ring": {"messages": 65536, "age_ms": 600000}}],
-                "groups": [{"name": "g", "class": "native", "streams": ["flows"]}],
-            }, file)
+        write_config(config, self.socket, path, count, {"class": "native"}, arguments)
         super().__init__(["weir", "--config", config], f"{arguments.directory}/native.log")
 
     def is_forwarding(self):
@@ -114,22 +119,10 @@ class Flood(Contender):
     def __init__(self, path, arguments):
         self.socket = f"{arguments.directory}/weir.sock"
         config = f"{arguments.directory}/flood.json"
-        with open(config, "w", encoding="utf-8") as file:
-            json.dump({
-                "workers": {"cpus": [arguments.cpu], "idle": "spin"},
-                "memory": {"buffers": DRAIN_COUNT + 32768, "hugepages": arguments.hugepages},
-                "control": {"socket": self.socket},
-                "failover": {"enabled": False},
-                "ports": [{"name": "in", "driver": "pcap", "rx_file": path},
-                          {"name": "lan", "driver": "xdp", "interface": receive.NEAR}],
-                "streams": [{"name": "flows", "match": {"udp_port": 4739}, "key": "ipfix",
-                             "partitions": PARTITIONS,
-                             "ring": {"messages": 65536, "age_ms": 600000}}],
-                "groups": [{"name": "g", "streams": ["flows"], "consumers": [
-                    {"name": "c", "address": "10.0.0.2", "port": DRAIN_PORT, "egress": "lan",
-                     "mac": "02:00:00:00:00:02",
-                     "rate": {"packets_per_s": 10, "burst_packets": 1}}]}],
-            }, file)
+        write_config(config, self.socket, path, DRAIN_COUNT, {"consumers": [
+            {"name": "c", "address": "10.0.0.2", "port": DRAIN_PORT, "egress": "lan",
+             "mac": "02:00:00:00:00:02", "rate": {"packets_per_s": 10, "burst_packets": 1}}]},
+                     arguments)
         super().__init__(["weir", "--config", config], f"{arguments.directory}/flood.log")
 
     def is_forwarding(self):

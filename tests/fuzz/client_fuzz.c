@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "claim.h"
 #include "client/producer_session.h"
 #include "client_gateway.h"
 
@@ -43,17 +44,6 @@ static void take_all(struct gateway *gateway)
 	}
 	while (weir_session_next_event(gateway->client, &event) > 0)
 		;
-}
-
-static void claim(uint8_t *datagram, size_t length, uint64_t session)
-{
-	struct weir_datagram_header *header = (void *)datagram;
-
-	if (length < WEIR_DATAGRAM_HEADER)
-		return;
-	header->magic = weir_be16(WEIR_FRAME_MAGIC);
-	header->version = WEIR_FRAME_VERSION;
-	header->session = weir_be64(session);
 }
 
 static struct weir_producer_session *open_producer(uint64_t now_ns)

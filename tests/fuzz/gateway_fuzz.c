@@ -5,6 +5,7 @@
 
 #include <CUnit/Basic.h>
 
+#include "claim.h"
 #include "dataplane/produce.h"
 #include "dataplane_client.h"
 #include "dataplane_maker.h"
@@ -37,17 +38,6 @@ struct side {
 static unsigned int inputs = INPUTS;
 static struct side side;
 static unsigned int taken; /* inputs, by `side` */
-
-static void claim(uint8_t *datagram, size_t length, uint64_t session)
-{
-	struct weir_datagram_header *header = (void *)datagram;
-
-	if (length < WEIR_DATAGRAM_HEADER)
-		return;
-	header->magic = weir_be16(WEIR_FRAME_MAGIC);
-	header->version = WEIR_FRAME_VERSION;
-	header->session = weir_be64(session);
-}
 
 /* A frame as it comes. */
 static void receive_frame(struct side *side, const uint8_t *data, size_t length)
