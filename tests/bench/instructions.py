@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
 Instructions that the data plane executes for a received message, counted by callgrind on bursts
-that go from classification to the port's queue (instructions.c). No clock and no other program has
-a part in them, so they show what a ratio of rates cannot on a machine that others share; but they
-are those of a compiler: with another than the committed figures are of, they are only told.
+that go from classification to the port's queue (instructions.c), and those of libweir's consumer
+from there to the application (instructions_client.c). No clock and no other program has a part in
+them, so they show what a ratio of rates cannot on a machine that others share; but they are those
+of a compiler: with another than the committed figures are of, they are only told.
 """
 
 import glob
@@ -17,23 +18,23 @@ from result import of_pairs
 
 RISE = 1.05  # of the committed figure: above it the path got longer
 LIMIT_S = 120
+PROGRAMS = ("instructions", "instructions_client")
 COMMITTED = os.path.join(os.path.dirname(__file__), "committed.json")
 
 
-def count(directory):
-    """The compiler, and {case: instructions for each message received}."""
+def count_of(program, directory):
+    """The lines that it prints, and {case: instructions for each message received}."""
     base = f"{directory}/callgrind"
     for stale in glob.glob(f"{base}.*"):
         os.unlink(stale)
     done = subprocess.run(
         ["valgrind", "--tool=callgrind", "--instr-atstart=no", "--collect-atstart=no",
-         f"--callgrind-out-file={base}", "instructions"],
+         f"--callgrind-out-file={base}", program],
         capture_output=True, text=True, timeout=LIMIT_S, check=False)
     if done.returncode != 0:
-        raise Failed(f"instructions: {done.stdout[-500:]} {done.stderr[-500:]}")
+        raise Failed(f"{program}: {done.stdout[-500:]} {done.stderr[-500:]}")
     lines = [line.split(" ", 1) for line in done.stdout.splitlines() if " " in line]
     messages = {name: int(rest) for name, rest in lines if rest.isdigit()}
-    compiler = next(rest for name, rest in lines if name == "compiler")
     counts = {}
     for path in glob.glob(f"{base}.*"):
         with open(path, encoding="utf-8") as file:
@@ -42,8 +43,18 @@ def count(directory):
         if name in messages:
             counts[name] = int(fields["totals"]) / messages[name]
     if counts.keys() != messages.keys() or not counts:
-        raise Failed(f"instructions: counted {sorted(counts)} of {sorted(messages)}")
-    return compiler, counts
+        raise Failed(f"{program}: counted {sorted(counts)} of {sorted(messages)}")
+    return lines, counts
+
+
+def count(directory):
+    """The compiler, and {case: instructions for each message received}."""
+    lines, counts = [], {}
+    for program in PROGRAMS:
+        printed, counted = count_of(program, directory)
+        lines += printed
+        counts |= counted
+    return next(rest for name, rest in lines if name == "compiler"), counts
 
 
 def judge(compiler, counts, committed):
