@@ -5,59 +5,69 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "client/weir.h"
+#include "wire/frame_data.h"
 
 /*
- * Messages received and not yet taken: one block of memory, used as a ring of records of
- * different lengths. Sized so that one window of messages and bytes always fits, whatever
- * their lengths; what does not fit was sent without credit. Pure; one thread.
+ * Messages received and not yet taken: one block of memory, used as a ring of runs. A run is
+ * messages of a lane that followed one another in a frame, with the bytes that they came in: they
+ * are copied together, and each is looked into when it is taken. Sized so that one window of
+ * messages and bytes always fits, whatever their lengths and however they are cut into runs; what
+ * does not fit was sent without credit. Pure; one thread.
  */
 
-struct weir_inbox_entry {
-	uint32_t size; /* of the record, this structure included */
-	uint16_t length;
-	uint16_t stream_id;
-	const char *stream; /* interned by the session */
-	uint64_t seq;
-	uint64_t missed;
-	uint64_t ingest_ns;
-	uint64_t expires_at; /* not to be handed out from then on; 0: never */
-	uint32_t lane;       /* index, and the lane's life when it was queued */
+struct weir_inbox_run {
+	uint32_t size;  /* of the whole record, a multiple of 8 */
+	uint32_t bytes; /* payload of all its messages */
+	uint32_t lane;  /* index, and the lane's life when it was queued */
 	uint32_t life;
 	uint32_t epoch;
-	uint16_t partition;
-	uint16_t source_port;
-	uint8_t source[16];
-	uint8_t source_family;
-	uint8_t flags;
-	uint8_t tos;
-	bool has_trace;
-	uint8_t data[]; /* the payload, and behind it the trace context if there is one */
+	uint16_t stream_id;
+	uint16_t count;                  /* messages, taken or not */
+	uint64_t missed;                 /* sequences lost just before the next one */
+	uint64_t received_at;            /* deadlines count from then on */
+	struct weir_data_cursor waiting; /* those not taken, in `data` */
+	uint8_t data[];
 };
 
 struct weir_inbox {
 	uint8_t *memory; /* owned */
 	size_t size;
-	size_t head;  /* where the oldest record is */
+	size_t head;  /* where the oldest run is */
 	size_t tail;  /* where the next one goes */
-	size_t wrap;  /* records end here when tail has wrapped, else `size` */
-	size_t count; /* records */
+	size_t wrap;  /* runs end here when tail has wrapped, else `size` */
+	size_t runs;  /* the oldest may have been taken to its end */
+	size_t timed; /* of them, those whose messages have deadlines */
+	size_t count; /* messages not taken */
 };
 
-/* 0 or -ENOMEM. `longest` is the largest payload of one message. */
+/* Messages of a frame that follow one another, to be copied. */
+struct weir_inbox_slice {
+	struct weir_data_cursor at; /* before the first */
+	uint32_t size;              /* of all, in the frame */
+	uint32_t bytes;             /* payload */
+	uint16_t count;             /* not 0 */
+};
+
+/* Bytes of a run of these messages. */
+size_t weir_inbox_run_size(const struct weir_inbox_slice *slice);
+/* `run` has that size, and all that tells of the lane is the caller's to set. */
+void weir_inbox_run_fill(struct weir_inbox_run *run, const struct weir_inbox_slice *slice);
+
+/* 0 or -ENOMEM. `longest` is the largest datagram. */
 int weir_inbox_open(struct weir_inbox *inbox, uint32_t messages, uint32_t bytes, uint32_t longest);
 void weir_inbox_close(struct weir_inbox *inbox);
+/* Messages at the end, filled as above; NULL: full. */
+struct weir_inbox_run *weir_inbox_push(
+	struct weir_inbox *inbox, const struct weir_inbox_slice *slice);
 /*
- * Room for a message of `length` bytes at the end; NULL: full. `size`, `length` and `has_trace`
- * are set.
+ * The run that the oldest message not taken is in, NULL when there is none. Whatever was taken of
+ * the runs before is gone.
  */
-struct weir_inbox_entry *weir_inbox_push(struct weir_inbox *inbox, uint16_t length, bool has_trace);
-/* Bytes of `data`. */
-static inline size_t weir_inbox_data(uint16_t length, bool has_trace)
+struct weir_inbox_run *weir_inbox_peek(struct weir_inbox *inbox);
+/* Take the oldest message of the run, weir_inbox_peek(). It stays in place until the next peek. */
+static inline void weir_inbox_take(
+	struct weir_inbox *inbox, struct weir_inbox_run *run, struct weir_data_item *item)
 {
-	return length + (has_trace ? sizeof(struct weir_trace_context) : 0);
+	weir_data_take(&run->waiting, item);
+	inbox->count--;
 }
-/* The oldest message, NULL when empty. Stays until weir_inbox_pop(). */
-struct weir_inbox_entry *weir_inbox_peek(const struct weir_inbox *inbox);
-/* Drop the oldest; there is one. */
-void weir_inbox_pop(struct weir_inbox *inbox);

@@ -25,17 +25,15 @@ static void range_remove(struct weir_repair *repair, uint32_t i)
 	repair->count--;
 }
 
-struct weir_kept *weir_kept_message(uint16_t length, bool has_trace)
+struct weir_kept *weir_kept_run(const struct weir_inbox_slice *slice)
 {
-	struct weir_kept *kept =
-		malloc(sizeof(*kept) + sizeof(*kept->entry) + weir_inbox_data(length, has_trace));
+	struct weir_kept *kept = malloc(sizeof(*kept) + weir_inbox_run_size(slice));
 
 	if (kept == NULL)
 		return NULL;
 	kept->next = NULL;
-	kept->entry = (struct weir_inbox_entry *)(void *)(kept + 1);
-	kept->entry->length = length;
-	kept->entry->has_trace = has_trace;
+	kept->run = (struct weir_inbox_run *)(void *)(kept + 1);
+	weir_inbox_run_fill(kept->run, slice);
 	return kept;
 }
 

@@ -19,11 +19,11 @@
 
 #define WEIR_REPAIR_RANGES 64
 
-/* A message above a gap, or sequences that were told never to come. One block of memory. */
+/* Messages above a gap, or sequences that were told never to come. One block of memory. */
 struct weir_kept {
 	struct weir_kept *next;
-	struct weir_inbox_entry *entry; /* in the same block; NULL: told never to come */
-	uint64_t first;                 /* of those */
+	struct weir_inbox_run *run; /* in the same block; NULL: told never to come */
+	uint64_t first;             /* of those */
 	uint64_t end;
 	uint16_t reason;
 };
@@ -63,8 +63,8 @@ static inline void weir_kept_append(struct weir_kept_list *list, struct weir_kep
 	list->tail = kept;
 }
 
-/* A message of `length` bytes, to be filled; NULL without memory. Freed by free(). */
-struct weir_kept *weir_kept_message(uint16_t length, bool has_trace);
+/* Messages, filled by weir_inbox_run_fill(); NULL without memory. Freed by free(). */
+struct weir_kept *weir_kept_run(const struct weir_inbox_slice *slice);
 /* Sequences that will not come; NULL without memory. */
 struct weir_kept *weir_kept_gap(uint64_t first, uint64_t end, uint16_t reason);
 

@@ -72,7 +72,7 @@ static void credit_add(struct weir_session *session, struct session_out *out)
 	credit->limit_bytes = weir_be64(session->limit.bytes);
 	credit->consumed_messages = weir_be64(session->position.messages - used.messages);
 	credit->consumed_bytes = weir_be64(session->position.bytes - used.bytes);
-	credit->queue = weir_be32((uint32_t)(session->inbox.count - (session->has_taken ? 1 : 0)));
+	credit->queue = weir_be32((uint32_t)session->inbox.count);
 	credit->service_ns = weir_be32((uint32_t)least(session->service_ns, UINT32_MAX));
 	credit->capacity = weir_be32((uint32_t)session->window.messages);
 	credit->edition = weir_be16(session->edition);

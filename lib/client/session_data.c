@@ -73,11 +73,16 @@ static void data_take(struct weir_session *session, struct weir_client_lane *lan
 
 	lane_skip(session, lane, weir_be64(frame->seq), WEIR_GONE_LOST);
 	weir_data_open(&cursor, frame);
-	while (weir_data_next(&cursor, &item)) {
-		if (item.seq < lane->next_seq)
-			session->stats.duplicates++;
-		else if (!weir_session_queue(session, lane, &item, now_ns))
+	while (cursor.left > 0) {
+		bool is_new = weir_data_seq(&cursor) >= lane->next_seq;
+
+		if (is_new && weir_session_queue(session, lane, &cursor, end, now_ns).messages > 0)
+			continue;
+		weir_data_take(&cursor, &item);
+		if (is_new)
 			lane->missed++;
+		else
+			session->stats.duplicates++;
 	}
 	if (end > lane->next_seq)
 		lane->next_seq = end;

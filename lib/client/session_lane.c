@@ -229,10 +229,11 @@ void weir_session_drop_repair(struct weir_session *session, struct weir_client_l
 		while (kept != NULL) {
 			struct weir_kept *next = kept->next;
 
-			if (kept->entry != NULL) {
-				session->held.messages--;
-				session->held.bytes -= kept->entry->length;
-				session->pulled++; /* what was asked for is still wanted */
+			if (kept->run != NULL) {
+				session->held.messages -= kept->run->count;
+				session->held.bytes -= kept->run->bytes;
+				/* What was asked for is still wanted. */
+				session->pulled += kept->run->count;
 			}
 			free(kept);
 			kept = next;

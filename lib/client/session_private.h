@@ -132,7 +132,10 @@ struct weir_session {
 	uint32_t revoked; /* lanes that are worked off before they go to another */
 
 	struct weir_inbox inbox;
-	bool has_taken;              /* the oldest in the inbox is in the application's hands */
+	bool has_taken; /* a message is in the application's hands: */
+	uint16_t hand_bytes;
+	struct session_taken hand;
+	struct weir_trace_context hand_trace; /* if it has one */
 	struct session_amount held;  /* credit in use: in the inbox, kept, or not given back */
 	struct session_amount taken; /* with manual: the part of it that is taken */
 	struct session_taken *ring;  /* with manual, owned: what is taken, the oldest first */
@@ -140,6 +143,7 @@ struct weir_session {
 	uint32_t ring_first;
 	uint32_t ring_count;
 	uint64_t busy_at;    /* since then the application has worked on what it has */
+	uint32_t worked;     /* messages it was done with meanwhile */
 	uint64_t service_ns; /* per message, moving average; 0: unknown */
 
 	struct weir_event events[SESSION_EVENTS];
@@ -287,12 +291,16 @@ void weir_session_renew_seeks(struct weir_session *session);
 /* session_take.c */
 /* The message in hand, if there is one, is given back; with manual that means nothing yet. */
 void weir_session_give_back(struct weir_session *session, uint64_t now_ns);
-/* Queue a message of the lane, `missed` settled; false, counted, when there is no room for it. */
-bool weir_session_queue(struct weir_session *session, struct weir_client_lane *lane,
-	const struct weir_data_item *item, uint64_t now_ns);
-/* Keep it until what is missing before it has come. NULL: no room, counted, or no memory. */
+/*
+ * Queue messages of the lane, from the cursor on and below `end`, of which there is one; `missed`
+ * is settled. How many: the cursor goes behind them. None, counted, when there is no room.
+ */
+struct session_amount weir_session_queue(struct weir_session *session,
+	struct weir_client_lane *lane, struct weir_data_cursor *cursor, uint64_t end,
+	uint64_t now_ns);
+/* Keep them until what is missing before has come. NULL: no room, counted, or no memory. */
 struct weir_kept *weir_session_keep(struct weir_session *session, struct weir_client_lane *lane,
-	const struct weir_data_item *item, uint64_t now_ns);
+	struct weir_data_cursor *cursor, uint64_t end, uint64_t now_ns);
 /* What was kept goes where it belongs, and is freed. */
 void weir_session_release(
 	struct weir_session *session, struct weir_client_lane *lane, struct weir_kept *kept);

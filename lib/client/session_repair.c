@@ -3,64 +3,79 @@
 
 #include "client/session_private.h"
 
-/* One DATA frame on its way in. The cursor stands behind `item`. */
+/* One DATA frame on its way in. */
 struct intake {
 	struct weir_session *session;
 	struct weir_client_lane *lane;
 	struct weir_data_cursor cursor;
-	struct weir_data_item item;
-	bool has_item;
 	bool is_again; /* RETRANSMIT */
 	uint64_t now_ns;
 	struct session_amount carried;
 	struct session_amount arrived; /* of them, for the first time */
 };
 
-static void item_next(struct intake *in)
+static bool has_item(const struct intake *in, uint64_t end)
 {
-	in->has_item = weir_data_next(&in->cursor, &in->item);
-	if (!in->has_item)
-		return;
+	return in->cursor.left > 0 && weir_data_seq(&in->cursor) < end;
+}
+
+/* Past the next message, which there is; its bytes. */
+static uint16_t item_pass(struct intake *in)
+{
+	struct weir_data_item item;
+
+	weir_data_take(&in->cursor, &item);
 	in->carried.messages++;
-	in->carried.bytes += in->item.length;
+	in->carried.bytes += item.length;
+	return item.length;
 }
 
-static void item_arrived(struct intake *in)
+static void items_arrived(struct intake *in, uint64_t messages, uint64_t bytes)
 {
-	in->arrived.messages++;
-	in->arrived.bytes += in->item.length;
+	in->arrived.messages += messages;
+	in->arrived.bytes += bytes;
 	if (in->is_again)
-		in->session->stats.repaired++;
+		in->session->stats.repaired += messages;
 }
 
-/* Delivered by an earlier session: it is acknowledged, and its credit is free. */
-static void item_refuse(struct intake *in)
+/* They were queued or kept. */
+static void items_taken(struct intake *in, uint64_t messages, uint64_t bytes)
 {
-	in->session->stats.duplicates++;
-	in->session->pulled++;
-	item_arrived(in);
+	in->carried.messages += messages;
+	in->carried.bytes += bytes;
+	items_arrived(in, messages, bytes);
+}
+
+/* Delivered by an earlier session: they are acknowledged, and their credit is free. */
+static void items_refuse(struct intake *in, uint64_t end)
+{
+	while (has_item(in, end) && weir_data_seq(&in->cursor) < in->lane->floor) {
+		in->session->stats.duplicates++;
+		in->session->pulled++;
+		items_arrived(in, 1, item_pass(in));
+	}
 }
 
 /* Messages below `end` have come before. */
 static void items_skip(struct intake *in, uint64_t end)
 {
-	while (in->has_item && in->item.seq < end) {
+	while (has_item(in, end)) {
 		in->session->stats.duplicates++;
-		item_next(in);
+		(void)item_pass(in);
 	}
 }
 
 /* In order: straight to the application. How far it came: less than `end` without room. */
 static uint64_t items_queue(struct intake *in, uint64_t end)
 {
-	while (in->has_item && in->item.seq < end) {
-		if (in->item.seq < in->lane->floor)
-			item_refuse(in);
-		else if (weir_session_queue(in->session, in->lane, &in->item, in->now_ns))
-			item_arrived(in);
-		else
-			return in->item.seq;
-		item_next(in);
+	items_refuse(in, end);
+	while (has_item(in, end)) {
+		struct session_amount queued =
+			weir_session_queue(in->session, in->lane, &in->cursor, end, in->now_ns);
+
+		if (queued.messages == 0)
+			return weir_data_seq(&in->cursor);
+		items_taken(in, queued.messages, queued.bytes);
 	}
 	return end;
 }
@@ -77,22 +92,17 @@ static uint64_t items_keep(struct intake *in, uint32_t i, uint64_t first, uint64
 		in->session->stats.unkept++;
 		return first;
 	}
-	while (in->has_item && in->item.seq < end) {
-		struct weir_kept *kept;
+	items_refuse(in, end);
+	while (has_item(in, end)) {
+		struct weir_kept *kept =
+			weir_session_keep(in->session, in->lane, &in->cursor, end, in->now_ns);
 
-		if (in->item.seq < in->lane->floor) {
-			item_refuse(in);
-			item_next(in);
-			continue;
-		}
-		kept = weir_session_keep(in->session, in->lane, &in->item, in->now_ns);
 		if (kept == NULL) {
-			end = in->item.seq;
+			end = weir_data_seq(&in->cursor);
 			break;
 		}
 		weir_kept_append(&list, kept);
-		item_arrived(in);
-		item_next(in);
+		items_taken(in, kept->run->count, kept->run->bytes);
 	}
 	/* Cut short it may stand alone after all: there is no message then that would be lost. */
 	if (end > first && !weir_repair_insert(repair, i, first, end, list)) {
@@ -100,10 +110,10 @@ static uint64_t items_keep(struct intake *in, uint32_t i, uint64_t first, uint64
 			struct weir_kept *kept = list.head;
 
 			list.head = kept->next;
-			in->session->held.messages--;
-			in->session->held.bytes -= kept->entry->length;
-			in->arrived.messages--;
-			in->arrived.bytes -= kept->entry->length;
+			in->session->held.messages -= kept->run->count;
+			in->session->held.bytes -= kept->run->bytes;
+			in->arrived.messages -= kept->run->count;
+			in->arrived.bytes -= kept->run->bytes;
 			free(kept);
 		}
 		return first;
@@ -208,10 +218,9 @@ void weir_session_repair(struct weir_session *session, struct weir_client_lane *
 	if (weir_session_extend(session, lane, first, now_ns) != 0)
 		return;
 	weir_data_open(&in.cursor, frame);
-	item_next(&in);
 	if (frame_take(&in, first, end) < end)
-		while (in.has_item)
-			item_next(&in);
+		while (in.cursor.left > 0)
+			(void)item_pass(&in);
 	if (!in.is_again) {
 		position.messages = weir_be64(frame->lane_messages) + in.carried.messages;
 		position.bytes = weir_be64(frame->lane_bytes) + in.carried.bytes;

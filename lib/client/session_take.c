@@ -5,63 +5,56 @@
 
 #include "client/session_private.h"
 
-static bool has_room(const struct weir_session *session, uint16_t length)
+/*
+ * Messages below `end` that follow one another, as many as there is room for: the cursor, at one of
+ * them, goes behind them. False, counted, when there is no room for any.
+ */
+static bool slice_take(struct weir_session *session, struct weir_data_cursor *cursor, uint64_t end,
+	struct weir_inbox_slice *slice)
 {
-	return session->held.messages < session->window.messages &&
-	       session->held.bytes + length <= session->window.bytes;
-}
+	uint64_t messages = session->window.messages - session->held.messages;
+	uint64_t bytes = session->window.bytes - session->held.bytes;
+	struct weir_data_cursor ahead = *cursor;
+	struct weir_data_item item;
 
-static void put_trace(uint8_t *place, const struct weir_frame_context *wire)
-{
-	struct weir_trace_context context = {.flags = wire->flags};
-
-	memcpy(context.trace_id, wire->trace_id, sizeof(context.trace_id));
-	memcpy(context.span_id, wire->span_id, sizeof(context.span_id));
-	memcpy(place, &context, sizeof(context));
-}
-
-static void entry_fill(struct weir_inbox_entry *entry, const struct weir_client_lane *lane,
-	const struct weir_data_item *item, uint64_t now_ns)
-{
-	entry->stream = lane->stream;
-	entry->stream_id = lane->stream_id;
-	entry->partition = lane->partition;
-	entry->epoch = lane->epoch;
-	entry->lane = lane->index;
-	entry->seq = item->seq;
-	entry->ingest_ns = item->ingest_ns;
-	entry->expires_at =
-		item->time_left_us != 0 ? now_ns + (uint64_t)item->time_left_us * 1000 : 0;
-	entry->source_port = item->source_port;
-	entry->source_family = 0;
-	memset(entry->source, 0, sizeof(entry->source));
-	if (item->source != NULL) {
-		entry->source_family = item->flags & WEIR_MESSAGE_IPV6 ? 6 : 4;
-		memcpy(entry->source, item->source, weir_message_address(item->flags));
+	*slice = (struct weir_inbox_slice){.at = *cursor};
+	while (slice->count < messages && weir_data_next(&ahead, &item) && item.seq < end &&
+		slice->bytes + item.length <= bytes) {
+		slice->bytes += item.length;
+		slice->count++;
+		*cursor = ahead;
 	}
-	entry->flags = item->flags & (WEIR_FLAG_DEGRADED | WEIR_FLAG_REDELIVERED);
-	entry->tos = item->tos;
-	memcpy(entry->data, item->payload, item->length);
-	if (item->context != NULL)
-		put_trace(entry->data + item->length, item->context);
+	slice->size = (uint32_t)(cursor->next - slice->at.next);
+	session->stats.overruns += slice->count == 0;
+	return slice->count > 0;
 }
 
-static void entry_queued(
-	struct weir_session *session, struct weir_client_lane *lane, struct weir_inbox_entry *entry)
+static void run_fill(
+	struct weir_inbox_run *run, const struct weir_client_lane *lane, uint64_t now_ns)
 {
-	entry->life = lane->life;
-	entry->missed = lane->missed;
+	run->lane = lane->index;
+	run->epoch = lane->epoch;
+	run->stream_id = lane->stream_id;
+	run->received_at = now_ns;
+}
+
+static void run_queued(
+	struct weir_session *session, struct weir_client_lane *lane, struct weir_inbox_run *run)
+{
+	run->life = lane->life;
+	run->missed = lane->missed;
 	lane->missed = 0;
-	if (lane->queued++ == 0)
-		lane->done_seq = entry->seq;
-	session->stats.messages++;
-	session->stats.bytes += entry->length;
+	if (lane->queued == 0)
+		lane->done_seq = weir_data_seq(&run->waiting);
+	lane->queued += run->count;
+	session->stats.messages += run->count;
+	session->stats.bytes += run->bytes;
 }
 
-static void entry_held(struct weir_session *session, uint16_t length)
+static void run_held(struct weir_session *session, const struct weir_inbox_run *run)
 {
-	session->held.messages++;
-	session->held.bytes += length;
+	session->held.messages += run->count;
+	session->held.bytes += run->bytes;
 }
 
 /* The application has no more use for it. `is_next`: nor for anything of the lane before it. */
@@ -77,19 +70,24 @@ static void message_done(struct weir_session *session, const struct session_take
 		lane->done_seq = message->seq + 1;
 	if (session->is_reliable && lane->is_known && !weir_client_lane_is_over(lane, lane->epoch))
 		weir_session_ack_by(session, lane, now_ns + SESSION_ACK_MAX);
-	weir_session_look_revoked(session, lane, now_ns);
+	if (lane->is_revoked)
+		weir_session_look_revoked(session, lane, now_ns);
 }
 
-/* The application has worked on `messages` since busy_at. */
-static void service_learn(struct weir_session *session, uint32_t messages, uint64_t now_ns)
+/* The application has worked on what it is done with since busy_at. */
+static void service_learn(struct weir_session *session, uint64_t now_ns)
 {
-	uint64_t sample = (now_ns - session->busy_at) / messages;
+	uint64_t sample, weight = session->worked < 16 ? session->worked : 16;
 
+	if (session->worked == 0)
+		return;
+	sample = (now_ns - session->busy_at) / session->worked;
+	session->worked = 0;
 	session->busy_at = now_ns;
 	if (session->service_ns == 0)
 		session->service_ns = sample;
 	else
-		session->service_ns = session->service_ns - session->service_ns / 16 + sample / 16;
+		session->service_ns += sample * weight / 16 - session->service_ns * weight / 16;
 }
 
 static void held_free(struct weir_session *session, uint64_t messages, uint64_t bytes)
@@ -98,76 +96,84 @@ static void held_free(struct weir_session *session, uint64_t messages, uint64_t 
 	session->held.bytes -= bytes;
 }
 
+/* The credit of the message in hand is free. */
+static void hand_free(struct weir_session *session, uint64_t now_ns)
+{
+	held_free(session, 1, session->hand_bytes);
+	weir_session_offer_credit(session, now_ns);
+}
+
 void weir_session_give_back(struct weir_session *session, uint64_t now_ns)
 {
-	const struct weir_inbox_entry *entry = weir_inbox_peek(&session->inbox);
-
 	if (!session->has_taken)
 		return;
 	session->has_taken = false;
-	if (!session->manual) {
-		const struct session_taken message = {entry->lane, entry->life, entry->seq};
-
-		message_done(session, &message, true, now_ns);
-		held_free(session, 1, entry->length);
-		service_learn(session, 1, now_ns);
+	if (session->manual) {
+		weir_session_offer_credit(session, now_ns);
+		return;
 	}
-	weir_inbox_pop(&session->inbox);
-	weir_session_offer_credit(session, now_ns);
+	message_done(session, &session->hand, true, now_ns);
+	session->worked++;
+	if (now_ns != session->busy_at) /* else the time was not looked at since */
+		service_learn(session, now_ns);
+	hand_free(session, now_ns);
 }
 
-/* The oldest is past its deadline. */
-static void drop_expired(struct weir_session *session, uint64_t now_ns)
+/* The application is not given the message in hand. */
+static void drop(struct weir_session *session, uint64_t now_ns)
 {
-	const struct weir_inbox_entry *entry = weir_inbox_peek(&session->inbox);
-	const struct session_taken message = {entry->lane, entry->life, entry->seq};
-
-	session->lanes.items[entry->lane].expired += entry->missed + 1;
-	session->stats.expired++;
 	session->pulled++; /* what was asked for is still wanted */
-	message_done(session, &message, session->taken.messages == 0, now_ns);
-	held_free(session, 1, entry->length);
-	weir_inbox_pop(&session->inbox);
-	weir_session_offer_credit(session, now_ns);
+	hand_free(session, now_ns);
 }
 
 /* Its lane was released before the application was given it: another consumer gets it. */
-static bool was_let_go(const struct weir_session *session, const struct weir_inbox_entry *entry)
+static bool was_let_go(const struct weir_client_lane *lane, const struct weir_inbox_run *run)
 {
-	const struct weir_client_lane *lane = &session->lanes.items[entry->lane];
-
-	return lane->has_released && entry->life != lane->life &&
-	       entry->epoch <= lane->released_epoch;
+	return lane->has_released && run->life != lane->life && run->epoch <= lane->released_epoch;
 }
 
-static void drop_let_go(struct weir_session *session, uint64_t now_ns)
+/* When its deadline is; 0: never. */
+static uint64_t expires_at(const struct weir_inbox_run *run, const struct weir_data_item *item)
 {
-	const struct weir_inbox_entry *entry = weir_inbox_peek(&session->inbox);
-
-	session->stats.stale++;
-	session->pulled++; /* what was asked for is still wanted */
-	held_free(session, 1, entry->length);
-	weir_inbox_pop(&session->inbox);
-	weir_session_offer_credit(session, now_ns);
+	return item->time_left_us != 0 ? run->received_at + (uint64_t)item->time_left_us * 1000 : 0;
 }
 
-static void remember_taken(struct weir_session *session, const struct weir_inbox_entry *entry)
+/* The next message of the lane's run is in hand. False when the application does not get it. */
+static bool hand_take(struct weir_session *session, struct weir_client_lane *lane,
+	struct weir_inbox_run *run, struct weir_data_item *item, uint64_t now_ns)
 {
-	uint32_t at = (session->ring_first + session->ring_count++) % session->ring_size;
+	weir_inbox_take(&session->inbox, run, item);
+	session->hand = (struct session_taken){run->lane, run->life, item->seq};
+	session->hand_bytes = item->length;
+	if (was_let_go(lane, run)) {
+		session->stats.stale++;
+		drop(session, now_ns);
+		return false;
+	}
+	lane->expired += run->missed;
+	run->missed = 0;
+	if (item->time_left_us != 0 && expires_at(run, item) <= now_ns) {
+		lane->expired++;
+		session->stats.expired++;
+		message_done(session, &session->hand, session->taken.messages == 0, now_ns);
+		drop(session, now_ns);
+		return false;
+	}
+	return true;
+}
 
-	session->ring[at] = (struct session_taken){entry->lane, entry->life, entry->seq};
+static uint32_t ring_at(const struct weir_session *session, uint32_t i)
+{
+	uint32_t at = session->ring_first + i;
+
+	return at < session->ring_size ? at : at - session->ring_size;
+}
+
+static void remember_taken(struct weir_session *session)
+{
+	session->ring[ring_at(session, session->ring_count++)] = session->hand;
 	session->taken.messages++;
-	session->taken.bytes += entry->length;
-}
-
-static uint32_t time_left_us(const struct weir_inbox_entry *entry, uint64_t now_ns)
-{
-	uint64_t us;
-
-	if (entry->expires_at == 0)
-		return 0;
-	us = (entry->expires_at - now_ns + 999) / 1000;
-	return us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
+	session->taken.bytes += session->hand_bytes;
 }
 
 /* Its life is the lane's new one: the lane may come back with it, and it is not taken twice. */
@@ -184,79 +190,81 @@ static void keep(struct weir_client_lane *lane, uint32_t *life, uint64_t seq)
 
 void weir_session_keep_taken(struct weir_session *session, struct weir_client_lane *lane)
 {
-	struct weir_inbox_entry *entry = weir_inbox_peek(&session->inbox);
-
 	for (uint32_t i = 0; i < session->ring_count; i++) {
-		struct session_taken *taken =
-			&session->ring[(session->ring_first + i) % session->ring_size];
+		struct session_taken *taken = &session->ring[ring_at(session, i)];
 
 		if (taken->lane == lane->index)
 			keep(lane, &taken->life, taken->seq);
 	}
-	if (session->has_taken && !session->manual && entry->lane == lane->index)
-		keep(lane, &entry->life, entry->seq);
+	if (session->has_taken && !session->manual && session->hand.lane == lane->index)
+		keep(lane, &session->hand.life, session->hand.seq);
 }
 
-bool weir_session_queue(struct weir_session *session, struct weir_client_lane *lane,
-	const struct weir_data_item *item, uint64_t now_ns)
+struct session_amount weir_session_queue(struct weir_session *session,
+	struct weir_client_lane *lane, struct weir_data_cursor *cursor, uint64_t end,
+	uint64_t now_ns)
 {
-	struct weir_inbox_entry *entry = NULL;
+	struct weir_data_cursor first = *cursor;
+	struct weir_inbox_slice slice;
+	struct weir_inbox_run *run;
 
-	if (has_room(session, item->length))
-		entry = weir_inbox_push(&session->inbox, item->length, item->context != NULL);
-	if (entry == NULL) {
+	if (!slice_take(session, cursor, end, &slice))
+		return (struct session_amount){0};
+	run = weir_inbox_push(&session->inbox, &slice);
+	if (run == NULL) { /* never: what is held fits */
 		session->stats.overruns++;
-		return false;
+		*cursor = first;
+		return (struct session_amount){0};
 	}
-	entry_fill(entry, lane, item, now_ns);
-	entry_queued(session, lane, entry);
-	entry_held(session, item->length);
-	return true;
+	run_fill(run, lane, now_ns);
+	run_queued(session, lane, run);
+	run_held(session, run);
+	return (struct session_amount){run->count, run->bytes};
 }
 
 struct weir_kept *weir_session_keep(struct weir_session *session, struct weir_client_lane *lane,
-	const struct weir_data_item *item, uint64_t now_ns)
+	struct weir_data_cursor *cursor, uint64_t end, uint64_t now_ns)
 {
+	struct weir_data_cursor first = *cursor;
+	struct weir_inbox_slice slice;
 	struct weir_kept *kept;
 
-	if (!has_room(session, item->length)) {
-		session->stats.overruns++;
+	if (!slice_take(session, cursor, end, &slice))
+		return NULL;
+	kept = weir_kept_run(&slice);
+	if (kept == NULL) {
+		*cursor = first;
 		return NULL;
 	}
-	kept = weir_kept_message(item->length, item->context != NULL);
-	if (kept == NULL)
-		return NULL;
-	entry_fill(kept->entry, lane, item, now_ns);
-	entry_held(session, item->length);
+	run_fill(kept->run, lane, now_ns);
+	run_held(session, kept->run);
 	return kept;
 }
 
 void weir_session_release(
 	struct weir_session *session, struct weir_client_lane *lane, struct weir_kept *kept)
 {
-	struct weir_inbox_entry *entry;
-	uint32_t size;
+	const struct weir_inbox_run *from = kept->run;
+	struct weir_inbox_slice slice;
+	struct weir_inbox_run *run;
 
-	if (kept->entry == NULL) {
+	if (from == NULL) {
 		if (kept->reason != WEIR_GAP_LEFT_OUT)
 			weir_session_tell_gap(session, lane, kept->first, kept->end, kept->reason);
 		free(kept);
 		return;
 	}
-	entry = weir_inbox_push(&session->inbox, kept->entry->length, kept->entry->has_trace);
-	if (entry == NULL) { /* never: what is held fits */
+	slice = (struct weir_inbox_slice){
+		from->waiting, from->size - (uint32_t)sizeof(*from), from->bytes, from->count};
+	run = weir_inbox_push(&session->inbox, &slice);
+	if (run != NULL) {
+		run_fill(run, lane, from->received_at);
+		run_queued(session, lane, run);
+	} else { /* never: what is held fits */
 		session->stats.overruns++;
-		lane->missed++;
-		held_free(session, 1, kept->entry->length);
-		free(kept);
-		return;
+		lane->missed += from->count;
+		held_free(session, from->count, from->bytes);
 	}
-	size = entry->size;
-	memcpy(entry, kept->entry,
-		offsetof(struct weir_inbox_entry, data) +
-			weir_inbox_data(kept->entry->length, kept->entry->has_trace));
-	entry->size = size;
-	entry_queued(session, lane, entry);
 	free(kept);
 }
 
@@ -267,48 +275,74 @@ uint64_t weir_session_done(const struct weir_client_lane *lane)
 	return lane->done_seq;
 }
 
+/* To its deadline, which is still to come, rounded up; 0: it has none. */
+static uint32_t time_left_us(uint64_t expires_at, uint64_t now_ns)
+{
+	uint64_t us = expires_at != 0 ? (expires_at - now_ns + 999) / 1000 : 0;
+
+	return us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
+}
+
+static const struct weir_trace_context *trace_take(
+	struct weir_session *session, const struct weir_frame_context *wire)
+{
+	session->hand_trace = (struct weir_trace_context){.flags = wire->flags};
+	memcpy(session->hand_trace.trace_id, wire->trace_id, sizeof(wire->trace_id));
+	memcpy(session->hand_trace.span_id, wire->span_id, sizeof(wire->span_id));
+	return &session->hand_trace;
+}
+
+/* Field by field: a compound literal is cleared first, which takes as long again. */
+static void message_fill(struct weir_message *message, const struct weir_client_lane *lane,
+	const struct weir_inbox_run *run, const struct weir_data_item *item)
+{
+	message->stream = lane->stream;
+	message->data = item->payload;
+	message->length = item->length;
+	message->stream_id = run->stream_id;
+	message->partition = lane->partition;
+	message->source_port = item->source_port;
+	message->epoch = run->epoch;
+	message->source_family = 0;
+	memset(message->source, 0, sizeof(message->source));
+	if (item->source != NULL) {
+		message->source_family = item->flags & WEIR_MESSAGE_IPV6 ? 6 : 4;
+		memcpy(message->source, item->source, weir_message_address(item->flags));
+	}
+	message->flags = item->flags & (WEIR_FLAG_DEGRADED | WEIR_FLAG_REDELIVERED);
+	message->tos = item->tos;
+	message->sequence = item->seq;
+	message->missed = lane->expired;
+	message->ingest_ns = item->ingest_ns;
+	memset(message->reserved, 0, sizeof(message->reserved));
+}
+
 int weir_session_next(struct weir_session *session, struct weir_message *message, uint64_t now_ns)
 {
-	const struct weir_inbox_entry *entry;
 	struct weir_client_lane *lane;
+	struct weir_data_item item;
+	struct weir_inbox_run *run;
 
 	weir_session_give_back(session, now_ns);
-	weir_session_tick_revoked(session, now_ns);
-	while ((entry = weir_inbox_peek(&session->inbox)) != NULL) {
-		if (was_let_go(session, entry))
-			drop_let_go(session, now_ns);
-		else if (entry->expires_at != 0 && entry->expires_at <= now_ns)
-			drop_expired(session, now_ns);
-		else
-			break;
-	}
-	if (entry == NULL)
-		return 0;
+	if (session->revoked != 0)
+		weir_session_tick_revoked(session, now_ns);
+	do {
+		run = weir_inbox_peek(&session->inbox);
+		if (run == NULL) {
+			service_learn(session, now_ns);
+			return 0;
+		}
+		lane = &session->lanes.items[run->lane];
+	} while (!hand_take(session, lane, run, &item, now_ns));
 	session->has_taken = true;
 	session->stats.taken++;
 	if (session->taken.messages == 0)
 		session->busy_at = now_ns;
 	if (session->manual)
-		remember_taken(session, entry);
-	lane = &session->lanes.items[entry->lane];
-	*message = (struct weir_message){
-		.stream = entry->stream,
-		.data = entry->data,
-		.length = entry->length,
-		.stream_id = entry->stream_id,
-		.partition = entry->partition,
-		.source_port = entry->source_port,
-		.epoch = entry->epoch,
-		.source_family = entry->source_family,
-		.flags = entry->flags,
-		.tos = entry->tos,
-		.time_left_us = time_left_us(entry, now_ns),
-		.sequence = entry->seq,
-		.missed = entry->missed + lane->expired,
-		.ingest_ns = entry->ingest_ns,
-		.trace = entry->has_trace ? (const void *)(entry->data + entry->length) : NULL,
-	};
-	memcpy(message->source, entry->source, sizeof(message->source));
+		remember_taken(session);
+	message_fill(message, lane, run, &item);
+	message->time_left_us = time_left_us(expires_at(run, &item), now_ns);
+	message->trace = item.context != NULL ? trace_take(session, item.context) : NULL;
 	lane->expired = 0;
 	return 1;
 }
@@ -320,11 +354,11 @@ int weir_session_consume(
 		return -EINVAL;
 	for (uint32_t i = 0; i < messages; i++) {
 		message_done(session, &session->ring[session->ring_first], true, now_ns);
-		session->ring_first = (session->ring_first + 1) % session->ring_size;
+		session->ring_first = ring_at(session, 1);
 		session->ring_count--;
 	}
-	if (messages > 0)
-		service_learn(session, messages, now_ns);
+	session->worked += messages;
+	service_learn(session, now_ns);
 	session->taken.messages -= messages;
 	session->taken.bytes -= bytes;
 	held_free(session, messages, bytes);
@@ -346,5 +380,5 @@ int weir_session_grant(struct weir_session *session, uint32_t messages, uint64_t
 
 size_t weir_session_waiting(const struct weir_session *session)
 {
-	return session->inbox.count - (session->has_taken ? 1 : 0) + session->event_count;
+	return session->inbox.count + session->event_count;
 }

@@ -238,30 +238,48 @@ static inline void weir_data_open(
 	cursor->left = weir_be16(frame->count);
 }
 
-/* The next message; false after the last. Its pointers point into the datagram. */
-static inline bool weir_data_next(struct weir_data_cursor *cursor, struct weir_data_item *item)
+/* The sequence of the next message; there is one. */
+static inline uint64_t weir_data_seq(const struct weir_data_cursor *cursor)
 {
-	const struct weir_frame_message *message;
-	uint32_t address, context, delta_us;
+	const struct weir_frame_message *message = (const void *)cursor->next;
 
-	if (cursor->left == 0)
-		return false;
-	cursor->left--;
-	message = (const struct weir_frame_message *)(const void *)cursor->next;
-	address = weir_message_address(message->flags);
-	context = weir_message_context(message->flags);
-	item->seq = cursor->seq + weir_be16(message->seq_delta);
-	delta_us = weir_be32(message->ingest_delta_us);
+	return cursor->seq + weir_be16(message->seq_delta);
+}
+
+/* The next message, which there is. Its pointers point into the datagram. */
+static inline void weir_data_take(struct weir_data_cursor *cursor, struct weir_data_item *item)
+{
+	const struct weir_frame_message *message = (const void *)cursor->next;
+	const uint8_t *behind = (const uint8_t *)(message + 1);
+	uint32_t delta_us = weir_be32(message->ingest_delta_us);
+
+	item->seq = weir_data_seq(cursor);
 	item->ingest_ns = cursor->ingest_ns + (uint64_t)delta_us * 1000;
 	item->time_left_us = weir_data_time_left_us(cursor->time_left_us, delta_us);
 	item->length = weir_be16(message->length);
 	item->source_port = weir_be16(message->source_port);
 	item->flags = message->flags;
 	item->tos = message->tos;
-	item->source = address != 0 ? cursor->next + sizeof(*message) : NULL;
-	item->context =
-		context != 0 ? (const void *)(cursor->next + sizeof(*message) + address) : NULL;
-	item->payload = cursor->next + sizeof(*message) + address + context;
-	cursor->next += weir_message_size(item->length, item->flags);
+	item->source = NULL;
+	item->context = NULL;
+	if (item->flags & WEIR_MESSAGE_ADDRESS) {
+		item->source = behind;
+		behind += weir_message_address(item->flags);
+	}
+	if (item->flags & WEIR_MESSAGE_CONTEXT) {
+		item->context = (const void *)behind;
+		behind += sizeof(*item->context);
+	}
+	item->payload = behind;
+	cursor->next += (behind - cursor->next + item->length + 3) & ~3;
+	cursor->left--;
+}
+
+/* The same; false after the last. */
+static inline bool weir_data_next(struct weir_data_cursor *cursor, struct weir_data_item *item)
+{
+	if (cursor->left == 0)
+		return false;
+	weir_data_take(cursor, item);
 	return true;
 }
