@@ -125,6 +125,7 @@ void weir_session_receive(
 		session->heard_at = now_ns;
 		frame_take(session, frame, now_ns);
 	}
+	weir_session_look_at_credit(session);
 	weir_session_tick_revoked(session, now_ns);
 }
 

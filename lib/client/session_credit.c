@@ -84,20 +84,37 @@ static void credit_add(struct weir_session *session, struct session_out *out)
 
 /*
  * The gateway may send no more ahead of the application than it can do in a short time, however
- * large the window: tell it when half of that is done, before the rest is.
+ * large the window: tell it when half of that is done, before the rest is. True when that is now.
  */
-static void tell_work_done(struct weir_session *session, uint64_t now_ns)
+static bool is_half_done(struct weir_session *session, uint64_t now_ns)
 {
 	uint64_t due = session->credit_at + CREDIT_PAUSE;
 
 	if (session->held.messages > session->most_held)
 		session->most_held = session->held.messages;
 	if (session->held.messages * 2 > session->most_held || session->most_held == 0)
-		return;
-	if (due <= now_ns)
-		weir_session_send_credit(session, now_ns);
-	else
+		return false;
+	if (due > now_ns)
 		session->send_at = least(session->send_at, due);
+	return due <= now_ns;
+}
+
+/* When to look again, if the application gives back one message after another. */
+static void credit_measure(struct weir_session *session, struct session_amount grown)
+{
+	uint64_t half = session->most_held / 2;
+
+	session->credit_far =
+		(struct session_amount){(session->window.messages + 3) / 4 - grown.messages,
+			(session->window.bytes + 3) / 4 - grown.bytes};
+	session->credit_look_at = UINT64_MAX;
+	if (session->most_held == 0)
+		return;
+	if (session->held.messages > half)
+		session->credit_far.messages =
+			least(session->credit_far.messages, session->held.messages - half);
+	else
+		session->credit_look_at = session->credit_at + CREDIT_PAUSE;
 }
 
 void weir_session_flush(struct weir_session *session, bool has_credit, uint64_t now_ns)
@@ -110,6 +127,7 @@ void weir_session_flush(struct weir_session *session, bool has_credit, uint64_t 
 		session->credit_at = now_ns;
 		session->most_held = session->held.messages;
 		credit_add(session, &out);
+		weir_session_look_at_credit(session);
 	}
 	weir_session_add_nacks(session, &out, now_ns);
 	if (has_credit || session->ack_at <= now_ns)
@@ -124,14 +142,17 @@ void weir_session_send_credit(struct weir_session *session, uint64_t now_ns)
 
 void weir_session_offer_credit(struct weir_session *session, uint64_t now_ns)
 {
-	struct session_amount limit;
+	struct session_amount grown;
 
 	if (session->phase != SESSION_JOINED)
 		return;
-	limit = limit_now(session);
-	if ((limit.messages - session->limit.messages) * 4 >= session->window.messages ||
-		(limit.bytes - session->limit.bytes) * 4 >= session->window.bytes)
+	grown = limit_now(session);
+	grown.messages -= session->limit.messages;
+	grown.bytes -= session->limit.bytes;
+	if (grown.messages * 4 >= session->window.messages ||
+		grown.bytes * 4 >= session->window.bytes || is_half_done(session, now_ns)) {
 		weir_session_send_credit(session, now_ns);
-	else
-		tell_work_done(session, now_ns);
+		grown = (struct session_amount){0};
+	}
+	credit_measure(session, grown);
 }

@@ -32,6 +32,7 @@ void weir_session_unrevoke(struct weir_session *session, struct weir_client_lane
 static void release(struct weir_session *session, struct weir_client_lane *lane, uint64_t seq)
 {
 	weir_session_write_off_epoch(session, lane);
+	weir_session_look_at_credit(session);
 	weir_session_unrevoke(session, lane);
 	weir_session_forget_lane(lane);
 	lane->floor = seq;

@@ -94,8 +94,12 @@ struct weir_session {
 	uint64_t send_at;   /* next SUBSCRIBE or CREDIT, by phase */
 	uint64_t credit_at; /* last CREDIT */
 	uint64_t most_held; /* messages, since then */
-	uint64_t heard_at;  /* last datagram of this session */
-	uint16_t refused;   /* code already told to the application in this phase; 0: none */
+	/* What may be given back before the next CREDIT can be due, and the time before it cannot.
+	 */
+	struct session_amount credit_far;
+	uint64_t credit_look_at;
+	uint64_t heard_at; /* last datagram of this session */
+	uint16_t refused;  /* code already told to the application in this phase; 0: none */
 
 	uint32_t subscribe_counter;
 	uint32_t subscribes;            /* sent in this session */
@@ -280,6 +284,18 @@ void weir_session_flush(struct weir_session *session, bool has_credit, uint64_t 
 void weir_session_send_credit(struct weir_session *session, uint64_t now_ns);
 /* Send it if a quarter of the window has come back. */
 void weir_session_offer_credit(struct weir_session *session, uint64_t now_ns);
+/* Its terms have changed by more than a message that was given back. */
+static inline void weir_session_look_at_credit(struct weir_session *session)
+{
+	session->credit_far = (struct session_amount){0};
+}
+/* Another message of so many bytes was given back, and it need not be offered yet. */
+static inline bool weir_session_is_credit_far(
+	const struct weir_session *session, uint16_t bytes, uint64_t now_ns)
+{
+	return session->credit_far.messages > 1 && session->credit_far.bytes > bytes &&
+	       now_ns < session->credit_look_at;
+}
 
 /* session_seek.c */
 void weir_session_add_seeks(struct weir_session *session, struct session_out *out);

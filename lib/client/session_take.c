@@ -96,10 +96,15 @@ static void held_free(struct weir_session *session, uint64_t messages, uint64_t 
 	session->held.bytes -= bytes;
 }
 
-/* The credit of the message in hand is free. */
+/* The credit of the message in hand is free: CREDIT is due, or at least so much nearer. */
 static void hand_free(struct weir_session *session, uint64_t now_ns)
 {
 	held_free(session, 1, session->hand_bytes);
+	if (weir_session_is_credit_far(session, session->hand_bytes, now_ns)) {
+		session->credit_far.messages--;
+		session->credit_far.bytes -= session->hand_bytes;
+		return;
+	}
 	weir_session_offer_credit(session, now_ns);
 }
 

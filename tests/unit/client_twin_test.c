@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <CUnit/Basic.h>
+
+#include "client_gateway.h"
+
+/*
+ * What the session does not look at for every message: one that is made to look each time says and
+ * hands out the same, at the same times.
+ */
+
+#define SEEDS 40
+#define STEPS 500
+
+struct twin {
+	struct gateway gateway;
+	bool looks; /* at everything, each time */
+};
+
+static uint64_t dice_roll(uint64_t *dice)
+{
+	*dice ^= *dice << 13;
+	*dice ^= *dice >> 7;
+	*dice ^= *dice << 17;
+	return *dice >> 8;
+}
+
+static void twin_open(struct twin *twin, bool looks, struct weir_consumer_options options)
+{
+	twin->looks = looks;
+	gateway_open_reliable(&twin->gateway, options);
+}
+
+static int twin_next(struct twin *twin, struct weir_message *message)
+{
+	struct gateway *gateway = &twin->gateway;
+
+	if (twin->looks)
+		gateway_heartbeat(gateway, 0); /* whatever comes may change all of it */
+	return weir_session_next(gateway->client, message, gateway->now_ns);
+}
+
+/* So many messages, if they are there; the application works on each for a while. */
+static void twin_work(struct twin *twin, uint64_t messages, uint64_t work_ns, uint64_t *taken)
+{
+	struct gateway *gateway = &twin->gateway;
+	struct weir_message message;
+
+	for (; messages > 0 && twin_next(twin, &message) == 1; messages--) {
+		*taken = *taken * 31 + message.partition + message.sequence * 7 + message.missed;
+		gateway->now_ns += work_ns;
+	}
+}
+
+static void expect_same(const struct gateway *a, const struct gateway *b)
+{
+	CU_ASSERT_EQUAL_FATAL(a->now_ns, b->now_ns);
+	CU_ASSERT_EQUAL(a->credits, b->credits);
+	CU_ASSERT_EQUAL(a->limit_messages, b->limit_messages);
+	CU_ASSERT_EQUAL(a->limit_bytes, b->limit_bytes);
+	CU_ASSERT_EQUAL(a->consumed_messages, b->consumed_messages);
+	CU_ASSERT_EQUAL(a->queue, b->queue);
+	CU_ASSERT_EQUAL(gateway_stats(a).taken, gateway_stats(b).taken);
+	CU_ASSERT_EQUAL(weir_session_waiting(a->client), weir_session_waiting(b->client));
+}
+
+static void twin_send(struct twin *twin, uint64_t dice)
+{
+	struct gateway *gateway = &twin->gateway;
+	uint64_t count = 1 + (dice >> 8) % 8;
+
+	gateway->payload = (uint16_t)(1 + (dice >> 16) % 150);
+	if (count > gateway_credit(gateway))
+		count = gateway_credit(gateway);
+	if (count > 0)
+		gateway_data(gateway, dice % GATEWAY_LANES, (uint16_t)count, false);
+}
+
+/* The same happens to both. */
+static void step(struct twin twins[2], uint64_t kind, uint64_t dice)
+{
+	uint64_t taken[2] = {0, 0};
+
+	for (int i = 0; i < 2; i++) {
+		struct gateway *gateway = &twins[i].gateway;
+
+		if (kind < 5) {
+			twin_send(&twins[i], dice);
+		} else if (kind < 7) {
+			twin_work(&twins[i], dice % 20, (dice >> 8) % 1000000, &taken[i]);
+		} else if (kind == 7) {
+			weir_session_pause(gateway->client, dice % 2, gateway->now_ns);
+		} else {
+			gateway_heartbeat(gateway, 0); /* it lives */
+			gateway_wait(gateway, dice % 30);
+		}
+	}
+	CU_ASSERT_EQUAL(taken[0], taken[1]);
+	expect_same(&twins[0].gateway, &twins[1].gateway);
+}
+
+static void test_credit_is_told_at_the_message_that_makes_it_due(void)
+{
+	static struct twin twins[2];
+
+	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+		struct weir_consumer_options options = {
+			.window_messages = (uint32_t)(1 + seed * 7 % 64), .window_bytes = 5600};
+		uint64_t dice = seed * UINT64_C(0x9e3779b97f4a7c15);
+
+		for (int i = 0; i < 2; i++)
+			twin_open(&twins[i], i == 0, options);
+		for (unsigned int i = 0; i < STEPS; i++)
+			step(twins, dice_roll(&dice) % 9, dice_roll(&dice));
+		CU_ASSERT(twins[0].gateway.credits > STEPS / 10);
+		CU_ASSERT_EQUAL(gateway_stats(&twins[0].gateway).overruns, 0);
+		for (int i = 0; i < 2; i++)
+			gateway_close(&twins[i].gateway);
+	}
+}
+
+static void take(struct gateway *gateway, unsigned int messages)
+{
+	struct weir_message message;
+
+	for (; messages > 0; messages--)
+		CU_ASSERT_EQUAL(weir_session_next(gateway->client, &message, gateway->now_ns), 1);
+}
+
+/* A CREDIT that was sent for another reason sets new terms for the next. */
+static void test_half_of_the_work_is_told_after_any_credit(void)
+{
+	struct gateway gateway;
+	unsigned int credits;
+
+	gateway_open_reliable(&gateway, (struct weir_consumer_options){.window_messages = 64});
+	gateway_data(&gateway, 0, 13, false);
+	gateway_wait(&gateway, 15);
+	credits = gateway.credits;
+	take(&gateway, 8); /* 7 are done with, 6 are left: told at once */
+	CU_ASSERT_EQUAL(gateway.credits, credits + 1);
+	take(&gateway, 3); /* 3 are left: to be told after a while */
+	CU_ASSERT_EQUAL(gateway.credits, credits + 1);
+	weir_session_pause(gateway.client, true, gateway.now_ns);
+	CU_ASSERT_EQUAL(gateway.credits, credits + 2);
+	take(&gateway, 2); /* 1 is left: again */
+	gateway_wait(&gateway, 11);
+	CU_ASSERT_EQUAL(gateway.credits, credits + 3);
+	gateway_close(&gateway);
+}
+
+int main(void)
+{
+	CU_TestInfo tests[] = {
+		{"credit is told at the message that makes it due",
+			test_credit_is_told_at_the_message_that_makes_it_due},
+		{"half of the work is told after any credit",
+			test_half_of_the_work_is_told_after_any_credit},
+		CU_TEST_INFO_NULL,
+	};
+	CU_SuiteInfo suites[] = {
+		{"client beside its twin", NULL, NULL, NULL, NULL, tests},
+		CU_SUITE_INFO_NULL,
+	};
+
+	if (CU_initialize_registry() != CUE_SUCCESS || CU_register_suites(suites) != CUE_SUCCESS)
+		return 2;
+	CU_basic_set_mode(CU_BRM_VERBOSE);
+	if (CU_basic_run_tests() != CUE_SUCCESS)
+		return 2;
+	return CU_get_number_of_failures() != 0;
+}
