@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "client/endpoint.h"
 #include "client/session.h"
@@ -11,7 +12,46 @@
 struct weir_consumer {
 	struct weir_session *session;
 	struct weir_endpoint *endpoint;
+	uint64_t now_ns;    /* when the clock was last read */
+	uint64_t coarse_ns; /* what the coarse one showed then */
+	uint64_t tick_ns;   /* that one is behind by so much at most */
 };
+
+static uint64_t ns_of(const struct timespec *time)
+{
+	return (uint64_t)time->tv_sec * UINT64_C(1000000000) + (uint64_t)time->tv_nsec;
+}
+
+/* As the kernel's tick left it. */
+static uint64_t coarse_read(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return ns_of(&now);
+}
+
+static uint64_t clock_read(struct weir_consumer *consumer)
+{
+	consumer->coarse_ns = coarse_read();
+	consumer->now_ns = weir_endpoint_now_ns();
+	return consumer->now_ns;
+}
+
+/*
+ * To read the clock takes longer than all else that is done for a small message, and the coarse
+ * one a fifth of that. So it is not read for a message for which nothing depends on it, unless
+ * the kernel's tick came meanwhile: no time is older than that, however long the application works.
+ */
+static uint64_t clock_for_next(struct weir_consumer *consumer)
+{
+	uint64_t coarse = coarse_read();
+
+	if (coarse == consumer->coarse_ns &&
+		!weir_session_needs_time(consumer->session, coarse + consumer->tick_ns))
+		return consumer->now_ns;
+	return clock_read(consumer);
+}
 
 static void datagram_take(void *context, const void *data, size_t length, uint64_t now_ns)
 {
@@ -29,13 +69,16 @@ static int consumer_start(
 						      : (uint64_t)window * 2;
 	int buffer = wanted < INT32_MAX ? (int)wanted : INT32_MAX;
 	struct weir_session_io io;
+	struct timespec tick;
 	uint64_t now;
 	int error = weir_endpoint_open(options->gateway, port, buffer, &consumer->endpoint);
 
 	if (error != 0)
 		return error;
 	io = weir_endpoint_io(consumer->endpoint);
-	now = weir_endpoint_now_ns();
+	clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
+	consumer->tick_ns = ns_of(&tick);
+	now = clock_read(consumer);
 	error = weir_session_create(options, &io, now, &consumer->session);
 	if (error == 0)
 		weir_session_tick(consumer->session, now);
@@ -93,7 +136,7 @@ int weir_consumer_process(struct weir_consumer *consumer)
 	/* A tick a burst: what a burst showed to be missing is asked for before the next one. */
 	for (unsigned int i = 0; i < BURSTS && result == 1; i++) {
 		result = weir_endpoint_read(consumer->endpoint, datagram_take, consumer->session);
-		weir_session_tick(consumer->session, weir_endpoint_now_ns());
+		weir_session_tick(consumer->session, clock_read(consumer));
 	}
 	if (result < 0)
 		return result;
@@ -102,7 +145,7 @@ int weir_consumer_process(struct weir_consumer *consumer)
 
 int weir_consumer_next(struct weir_consumer *consumer, struct weir_message *message)
 {
-	return weir_session_next(consumer->session, message, weir_endpoint_now_ns());
+	return weir_session_next(consumer->session, message, clock_for_next(consumer));
 }
 
 int weir_consumer_next_event(struct weir_consumer *consumer, struct weir_event *event)
@@ -112,24 +155,24 @@ int weir_consumer_next_event(struct weir_consumer *consumer, struct weir_event *
 
 int weir_consumer_consume(struct weir_consumer *consumer, uint32_t messages, uint32_t bytes)
 {
-	return weir_session_consume(consumer->session, messages, bytes, weir_endpoint_now_ns());
+	return weir_session_consume(consumer->session, messages, bytes, clock_read(consumer));
 }
 
 int weir_consumer_grant(struct weir_consumer *consumer, uint32_t messages)
 {
-	return weir_session_grant(consumer->session, messages, weir_endpoint_now_ns());
+	return weir_session_grant(consumer->session, messages, clock_read(consumer));
 }
 
 int weir_consumer_pause(struct weir_consumer *consumer, bool paused)
 {
-	return weir_session_pause(consumer->session, paused, weir_endpoint_now_ns());
+	return weir_session_pause(consumer->session, paused, clock_read(consumer));
 }
 
 int weir_consumer_seek(struct weir_consumer *consumer, const char *stream, int partition,
 	enum weir_from from, uint64_t value)
 {
 	return weir_session_seek(
-		consumer->session, stream, partition, from, value, weir_endpoint_now_ns());
+		consumer->session, stream, partition, from, value, clock_read(consumer));
 }
 
 void weir_consumer_stats(const struct weir_consumer *consumer, struct weir_consumer_stats *stats)
@@ -142,7 +185,7 @@ void weir_consumer_close(struct weir_consumer *consumer)
 	if (consumer == NULL)
 		return;
 	if (consumer->session != NULL)
-		weir_session_leave(consumer->session, weir_endpoint_now_ns());
+		weir_session_leave(consumer->session, clock_read(consumer));
 	weir_session_destroy(consumer->session);
 	weir_endpoint_close(consumer->endpoint);
 	free(consumer);

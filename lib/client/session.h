@@ -35,6 +35,13 @@ void weir_session_receive(
 uint64_t weir_session_deadline_ns(const struct weir_session *session);
 void weir_session_tick(struct weir_session *session, uint64_t now_ns);
 
+/*
+ * Whether anything that weir_session_next() would do now depends on the time, which is `latest_ns`
+ * at the latest. If not, it may be given an older one, but not one before what the session had
+ * last.
+ */
+bool weir_session_needs_time(const struct weir_session *session, uint64_t latest_ns);
+
 /* As their namesakes in weir.h. */
 int weir_session_next(struct weir_session *session, struct weir_message *message, uint64_t now_ns);
 int weir_session_next_event(struct weir_session *session, struct weir_event *event);

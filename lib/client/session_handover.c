@@ -39,6 +39,7 @@ static void release(struct weir_session *session, struct weir_client_lane *lane,
 	weir_session_keep_taken(session, lane);
 	lane->next_seq = seq;
 	lane->top = seq;
+	session->is_letting_go = true;
 	lane->is_released = true;
 	lane->has_released = true;
 	lane->released_epoch = lane->epoch;

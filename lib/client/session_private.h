@@ -133,7 +133,8 @@ struct weir_session {
 	struct session_seek seeks[SESSION_SEEKS];
 	unsigned int seek_count;
 	uint32_t seek_counter;
-	uint32_t revoked; /* lanes that are worked off before they go to another */
+	uint32_t revoked;   /* lanes that are worked off before they go to another */
+	bool is_letting_go; /* the inbox may have messages of one that was let go */
 
 	struct weir_inbox inbox;
 	bool has_taken; /* a message is in the application's hands: */

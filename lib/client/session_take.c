@@ -322,6 +322,15 @@ static void message_fill(struct weir_message *message, const struct weir_client_
 	memset(message->reserved, 0, sizeof(message->reserved));
 }
 
+bool weir_session_needs_time(const struct weir_session *session, uint64_t latest_ns)
+{
+	/* Work on what has come begins or ends: how long it takes is learnt. */
+	if (!session->has_taken || session->inbox.count == 0)
+		return true;
+	return session->inbox.timed != 0 || session->revoked != 0 || session->is_letting_go ||
+	       !weir_session_is_credit_far(session, session->hand_bytes, latest_ns);
+}
+
 int weir_session_next(struct weir_session *session, struct weir_message *message, uint64_t now_ns)
 {
 	struct weir_client_lane *lane;
@@ -335,6 +344,7 @@ int weir_session_next(struct weir_session *session, struct weir_message *message
 		run = weir_inbox_peek(&session->inbox);
 		if (run == NULL) {
 			service_learn(session, now_ns);
+			session->is_letting_go = false;
 			return 0;
 		}
 		lane = &session->lanes.items[run->lane];

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <CUnit/Basic.h>
@@ -28,6 +29,8 @@ struct peer {
 	unsigned int hellos;
 	unsigned int leaves;
 	uint64_t limit;
+	uint32_t service_ns;   /* as it was told last */
+	uint32_t time_left_us; /* of the messages that are sent */
 };
 
 static int peer_open(struct peer *peer, int family)
@@ -98,6 +101,12 @@ static void answer_subscribe(struct peer *peer)
 	peer_send(peer, &writer);
 }
 
+static void hear_credit(struct peer *peer, const struct weir_frame_credit *credit)
+{
+	peer->limit = weir_be64(credit->limit_messages);
+	peer->service_ns = weir_be32(credit->service_ns);
+}
+
 /* Answer one datagram of the client; false when none came in time. */
 static bool peer_answer(struct peer *peer)
 {
@@ -120,9 +129,7 @@ static bool peer_answer(struct peer *peer)
 		else if (frame->type == WEIR_FRAME_SUBSCRIBE)
 			answer_subscribe(peer);
 		else if (frame->type == WEIR_FRAME_CREDIT)
-			peer->limit =
-				weir_be64(((const struct weir_frame_credit *)(const void *)frame)
-						  ->limit_messages);
+			hear_credit(peer, (const void *)frame);
 		else if (frame->type == WEIR_FRAME_LEAVE)
 			peer->leaves++;
 	}
@@ -166,7 +173,8 @@ static void send_messages(struct peer *peer, uint64_t seq, unsigned int count)
 	weir_writer_begin(&writer, buffer, sizeof(buffer), SESSION);
 	CU_ASSERT_TRUE_FATAL(weir_data_begin(&data, &writer, &lane, seq));
 	for (unsigned int i = 0; i < count; i++) {
-		const struct weir_data_item item = {.seq = seq + i, .length = 5};
+		const struct weir_data_item item = {
+			.seq = seq + i, .time_left_us = peer->time_left_us, .length = 5};
 
 		memcpy(weir_data_add(&data, &item), "hello", 5);
 	}
@@ -217,6 +225,53 @@ static void test_ipv6_is_the_same(void)
 		return; /* a machine without it */
 	close(probe.fd);
 	check_delivery("::1", AF_INET6);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+static void work(uint64_t ns)
+{
+	for (uint64_t begin = now_ns(); now_ns() - begin < ns;)
+		;
+}
+
+/* Though the clock is not read for every message. */
+static void test_the_work_on_a_message_takes_its_time(void)
+{
+	struct weir_message first, message;
+	struct weir_consumer *consumer;
+	struct peer peer;
+
+	consumer = join(&peer, "127.0.0.1", AF_INET);
+	send_messages(&peer, 0, 4);
+	while (weir_consumer_next(consumer, &message) != 1)
+		CU_ASSERT_FATAL(consumer_step(consumer) >= 0);
+	for (unsigned int i = 1; i < 4; i++) {
+		work(5000000);
+		CU_ASSERT_EQUAL(weir_consumer_next(consumer, &message), 1);
+	}
+	CU_ASSERT_EQUAL(weir_consumer_next(consumer, &message), 0);
+	peer.service_ns = 0;
+	while (peer.service_ns == 0) {
+		CU_ASSERT_FATAL(consumer_step(consumer) >= 0);
+		CU_ASSERT_TRUE_FATAL(peer_answer(&peer));
+	}
+	CU_ASSERT(peer.service_ns > 3000000);
+	peer.time_left_us = 10000000;
+	send_messages(&peer, 4, 2);
+	while (weir_consumer_next(consumer, &first) != 1)
+		CU_ASSERT_FATAL(consumer_step(consumer) >= 0);
+	work(1000000);
+	CU_ASSERT_EQUAL_FATAL(weir_consumer_next(consumer, &message), 1);
+	CU_ASSERT(message.time_left_us < first.time_left_us - 990);
+	weir_consumer_close(consumer);
+	close(peer.fd);
 }
 
 static void test_an_idle_consumer_keeps_itself_alive_by_its_timeout_alone(void)
@@ -290,6 +345,7 @@ int main(void)
 		{"messages come through a socket and credit goes back",
 			test_messages_come_through_a_socket_and_credit_goes_back},
 		{"ipv6 is the same", test_ipv6_is_the_same},
+		{"the work on a message takes its time", test_the_work_on_a_message_takes_its_time},
 		{"an idle consumer keeps itself alive by its timeout alone",
 			test_an_idle_consumer_keeps_itself_alive_by_its_timeout_alone},
 		{"a dead port is no error and no busy loop",

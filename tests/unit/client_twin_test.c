@@ -10,10 +10,14 @@
 
 #define SEEDS 40
 #define STEPS 500
+#define TICK  (4 * GATEWAY_MS) /* of the coarse clock */
 
 struct twin {
 	struct gateway gateway;
-	bool looks; /* at everything, each time */
+	bool looks;      /* at everything, each time */
+	uint64_t now_ns; /* else: as consumer.c reads the clock */
+	uint64_t coarse_ns;
+	unsigned int reads;
 };
 
 static uint64_t dice_roll(uint64_t *dice)
@@ -26,17 +30,28 @@ static uint64_t dice_roll(uint64_t *dice)
 
 static void twin_open(struct twin *twin, bool looks, struct weir_consumer_options options)
 {
-	twin->looks = looks;
+	*twin = (struct twin){.looks = looks};
 	gateway_open_reliable(&twin->gateway, options);
+}
+
+static void clock_read(struct twin *twin)
+{
+	twin->now_ns = twin->gateway.now_ns;
+	twin->coarse_ns = twin->now_ns - twin->now_ns % TICK;
+	twin->reads++;
 }
 
 static int twin_next(struct twin *twin, struct weir_message *message)
 {
 	struct gateway *gateway = &twin->gateway;
+	uint64_t coarse = gateway->now_ns - gateway->now_ns % TICK;
 
 	if (twin->looks)
 		gateway_heartbeat(gateway, 0); /* whatever comes may change all of it */
-	return weir_session_next(gateway->client, message, gateway->now_ns);
+	if (twin->looks || coarse != twin->coarse_ns ||
+		weir_session_needs_time(gateway->client, coarse + TICK))
+		clock_read(twin);
+	return weir_session_next(gateway->client, message, twin->now_ns);
 }
 
 /* So many messages, if they are there; the application works on each for a while. */
@@ -46,7 +61,8 @@ static void twin_work(struct twin *twin, uint64_t messages, uint64_t work_ns, ui
 	struct weir_message message;
 
 	for (; messages > 0 && twin_next(twin, &message) == 1; messages--) {
-		*taken = *taken * 31 + message.partition + message.sequence * 7 + message.missed;
+		*taken = *taken * 31 + message.partition + message.sequence * 7 + message.missed +
+			 message.time_left_us * 5;
 		gateway->now_ns += work_ns;
 	}
 }
@@ -60,6 +76,7 @@ static void expect_same(const struct gateway *a, const struct gateway *b)
 	CU_ASSERT_EQUAL(a->consumed_messages, b->consumed_messages);
 	CU_ASSERT_EQUAL(a->queue, b->queue);
 	CU_ASSERT_EQUAL(gateway_stats(a).taken, gateway_stats(b).taken);
+	CU_ASSERT_EQUAL(gateway_stats(a).expired, gateway_stats(b).expired);
 	CU_ASSERT_EQUAL(weir_session_waiting(a->client), weir_session_waiting(b->client));
 }
 
@@ -69,6 +86,7 @@ static void twin_send(struct twin *twin, uint64_t dice)
 	uint64_t count = 1 + (dice >> 8) % 8;
 
 	gateway->payload = (uint16_t)(1 + (dice >> 16) % 150);
+	gateway->time_left_us = (dice >> 24) % 8 == 0 ? (uint32_t)(1 + (dice >> 32) % 20000) : 0;
 	if (count > gateway_credit(gateway))
 		count = gateway_credit(gateway);
 	if (count > 0)
@@ -93,14 +111,16 @@ static void step(struct twin twins[2], uint64_t kind, uint64_t dice)
 			gateway_heartbeat(gateway, 0); /* it lives */
 			gateway_wait(gateway, dice % 30);
 		}
+		clock_read(&twins[i]);
 	}
 	CU_ASSERT_EQUAL(taken[0], taken[1]);
 	expect_same(&twins[0].gateway, &twins[1].gateway);
 }
 
-static void test_credit_is_told_at_the_message_that_makes_it_due(void)
+static void test_credit_and_deadlines_are_those_of_the_exact_time(void)
 {
 	static struct twin twins[2];
+	unsigned int reads[2] = {0};
 
 	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
 		struct weir_consumer_options options = {
@@ -113,9 +133,12 @@ static void test_credit_is_told_at_the_message_that_makes_it_due(void)
 			step(twins, dice_roll(&dice) % 9, dice_roll(&dice));
 		CU_ASSERT(twins[0].gateway.credits > STEPS / 10);
 		CU_ASSERT_EQUAL(gateway_stats(&twins[0].gateway).overruns, 0);
+		reads[0] += twins[0].reads;
+		reads[1] += twins[1].reads;
 		for (int i = 0; i < 2; i++)
 			gateway_close(&twins[i].gateway);
 	}
+	CU_ASSERT(reads[1] < reads[0]);
 }
 
 static void take(struct gateway *gateway, unsigned int messages)
@@ -148,13 +171,90 @@ static void test_half_of_the_work_is_told_after_any_credit(void)
 	gateway_close(&gateway);
 }
 
+static void revoke(struct gateway *gateway, uint16_t partition)
+{
+	const struct gateway_lane *lane = &gateway->lanes[partition];
+	struct weir_frame_handover *frame;
+	uint8_t buffer[WEIR_DATAGRAM_MIN];
+	struct weir_writer writer;
+
+	weir_writer_begin(&writer, buffer, sizeof(buffer), gateway->session);
+	frame = weir_writer_add(&writer, WEIR_FRAME_REVOKE, 0, sizeof(*frame));
+	frame->stream = weir_be16(gateway->stream);
+	frame->partition = weir_be16(partition);
+	frame->deadline_ms = weir_be32(5);
+	frame->seq = weir_be64(lane->next_seq);
+	frame->lane_messages = weir_be64(lane->messages);
+	frame->lane_bytes = weir_be64(lane->bytes);
+	gateway_send(gateway, &writer);
+}
+
+static bool needs_time(const struct gateway *gateway)
+{
+	return weir_session_needs_time(gateway->client, gateway->now_ns + TICK);
+}
+
+static void test_the_time_is_needed_where_something_depends_on_it(void)
+{
+	struct gateway gateway;
+
+	gateway_open_reliable(&gateway, (struct weir_consumer_options){0});
+	gateway_wait(&gateway, 15);
+	gateway_data(&gateway, 0, 10, false);
+	CU_ASSERT_TRUE(needs_time(&gateway)); /* work begins */
+	take(&gateway, 3);
+	CU_ASSERT_FALSE(needs_time(&gateway));
+	take(&gateway, 2);
+	CU_ASSERT_TRUE(
+		needs_time(&gateway)); /* half of it will be done, and it is time to say so */
+	take(&gateway, 4);
+	CU_ASSERT_FALSE(needs_time(&gateway));
+	take(&gateway, 1);
+	CU_ASSERT_TRUE(needs_time(&gateway)); /* work ends */
+	CU_ASSERT_EQUAL(gateway_take_from(&gateway, 0), 0);
+	gateway_data(&gateway, 1, 40, false);
+	take(&gateway, 2);
+	CU_ASSERT_FALSE(needs_time(&gateway));
+	gateway.time_left_us = 1000;
+	gateway_data(&gateway, 1, 1, false);
+	take(&gateway, 1);
+	CU_ASSERT_TRUE(needs_time(&gateway)); /* one has a deadline */
+	gateway_close(&gateway);
+}
+
+static void test_the_time_is_needed_while_a_lane_is_let_go(void)
+{
+	struct gateway gateway;
+
+	gateway_open_reliable(&gateway, (struct weir_consumer_options){0});
+	gateway_data(&gateway, 0, 10, false);
+	gateway_data(&gateway, 1, 4, false);
+	gateway_data(&gateway, 0, 3, false);
+	gateway_data(&gateway, 1, 40, false);
+	revoke(&gateway, 0);
+	take(&gateway, 4);
+	CU_ASSERT_TRUE(needs_time(&gateway)); /* it may be late */
+	gateway_wait(&gateway, 6);
+	CU_ASSERT_EQUAL(gateway.releases, 1);
+	take(&gateway, 2);
+	CU_ASSERT_EQUAL(gateway_stats(&gateway).stale, 6);
+	CU_ASSERT_TRUE(needs_time(&gateway)); /* more of it may come, and be dropped */
+	take(&gateway, 3);
+	CU_ASSERT_EQUAL(gateway_stats(&gateway).stale, 9);
+	gateway_close(&gateway);
+}
+
 int main(void)
 {
 	CU_TestInfo tests[] = {
-		{"credit is told at the message that makes it due",
-			test_credit_is_told_at_the_message_that_makes_it_due},
+		{"credit and deadlines are those of the exact time",
+			test_credit_and_deadlines_are_those_of_the_exact_time},
 		{"half of the work is told after any credit",
 			test_half_of_the_work_is_told_after_any_credit},
+		{"the time is needed where something depends on it",
+			test_the_time_is_needed_where_something_depends_on_it},
+		{"the time is needed while a lane is let go",
+			test_the_time_is_needed_while_a_lane_is_let_go},
 		CU_TEST_INFO_NULL,
 	};
 	CU_SuiteInfo suites[] = {
