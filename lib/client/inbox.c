@@ -16,11 +16,6 @@ static size_t run_size(size_t data)
 	return (sizeof(struct weir_inbox_run) + data + ALIGN - 1) & ~(size_t)(ALIGN - 1);
 }
 
-static struct weir_inbox_run *oldest(const struct weir_inbox *inbox)
-{
-	return (struct weir_inbox_run *)(void *)(inbox->memory + inbox->head);
-}
-
 /* Where a run of that size goes, NULL: nowhere. */
 static struct weir_inbox_run *place(struct weir_inbox *inbox, size_t size)
 {
@@ -38,17 +33,6 @@ static struct weir_inbox_run *place(struct weir_inbox *inbox, size_t size)
 		inbox->tail = 0;
 	}
 	return (struct weir_inbox_run *)(void *)(inbox->memory + inbox->tail);
-}
-
-static void pop(struct weir_inbox *inbox)
-{
-	inbox->runs--;
-	inbox->timed -= oldest(inbox)->waiting.time_left_us != 0;
-	inbox->head += oldest(inbox)->size;
-	if (inbox->head == inbox->wrap) {
-		inbox->head = 0;
-		inbox->wrap = inbox->size;
-	}
 }
 
 size_t weir_inbox_run_size(const struct weir_inbox_slice *slice)
@@ -102,9 +86,15 @@ struct weir_inbox_run *weir_inbox_push(
 	return run;
 }
 
-struct weir_inbox_run *weir_inbox_peek(struct weir_inbox *inbox)
+void weir_inbox_pop(struct weir_inbox *inbox)
 {
-	while (inbox->runs > 0 && oldest(inbox)->waiting.left == 0)
-		pop(inbox);
-	return inbox->runs > 0 ? oldest(inbox) : NULL;
+	const struct weir_inbox_run *run = (const void *)(inbox->memory + inbox->head);
+
+	inbox->runs--;
+	inbox->timed -= run->waiting.time_left_us != 0;
+	inbox->head += run->size;
+	if (inbox->head == inbox->wrap) {
+		inbox->head = 0;
+		inbox->wrap = inbox->size;
+	}
 }

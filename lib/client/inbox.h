@@ -59,11 +59,24 @@ void weir_inbox_close(struct weir_inbox *inbox);
 /* Messages at the end, filled as above; NULL: full. */
 struct weir_inbox_run *weir_inbox_push(
 	struct weir_inbox *inbox, const struct weir_inbox_slice *slice);
+/* Let go of the oldest run, which was taken to its end. */
+void weir_inbox_pop(struct weir_inbox *inbox);
 /*
  * The run that the oldest message not taken is in, NULL when there is none. Whatever was taken of
  * the runs before is gone.
  */
-struct weir_inbox_run *weir_inbox_peek(struct weir_inbox *inbox);
+static inline struct weir_inbox_run *weir_inbox_peek(struct weir_inbox *inbox)
+{
+	struct weir_inbox_run *run;
+
+	while (inbox->runs > 0) {
+		run = (struct weir_inbox_run *)(void *)(inbox->memory + inbox->head);
+		if (run->waiting.left > 0)
+			return run;
+		weir_inbox_pop(inbox);
+	}
+	return NULL;
+}
 /* Take the oldest message of the run, weir_inbox_peek(). It stays in place until the next peek. */
 static inline void weir_inbox_take(
 	struct weir_inbox *inbox, struct weir_inbox_run *run, struct weir_data_item *item)

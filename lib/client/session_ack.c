@@ -4,7 +4,6 @@
 #define NACK_PAUSE_MIN (2 * SESSION_NS_PER_MS)
 #define NACK_PAUSE_MAX (200 * SESSION_NS_PER_MS)
 #define ACK_PAUSE_MIN  (SESSION_NS_PER_MS / 5) /* for each datagram of ACKs */
-#define ACK_REPEATS    2                       /* with CREDITs that follow the first ACK */
 #define ACK_TURNS      4 /* lanes a keepalive: one day every lost ACK is made up for */
 
 /* How long to wait for the answer to a NACK, the first and each further time. */
@@ -125,14 +124,6 @@ static void datagram_begin(struct session_out *out)
 		most < SESSION_DATAGRAM ? most : SESSION_DATAGRAM);
 }
 
-static void lane_dirty(struct weir_client_lanes *lanes, struct weir_client_lane *lane)
-{
-	if (lane->is_dirty)
-		return;
-	lane->is_dirty = true;
-	lanes->dirty[lanes->dirty_count++] = lane->index;
-}
-
 void weir_session_out_begin(struct session_out *out, struct weir_session *session)
 {
 	out->session = session;
@@ -157,13 +148,12 @@ void weir_session_out_end(struct session_out *out)
 	weir_link_send(&out->session->link, &out->writer);
 }
 
-void weir_session_ack_by(
-	struct weir_session *session, struct weir_client_lane *lane, uint64_t at_ns)
+void weir_session_dirty(struct weir_session *session, struct weir_client_lane *lane)
 {
-	lane_dirty(&session->lanes, lane);
-	lane->repeats = ACK_REPEATS;
-	if (at_ns < session->ack_at)
-		session->ack_at = at_ns;
+	struct weir_client_lanes *lanes = &session->lanes;
+
+	lane->is_dirty = true;
+	lanes->dirty[lanes->dirty_count++] = lane->index;
 }
 
 uint64_t weir_session_ack_time(const struct weir_session *session, uint64_t now_ns)
@@ -227,15 +217,16 @@ void weir_session_repeat_acks(struct weir_session *session, uint64_t now_ns)
 		if (!lane->is_told)
 			continue;
 		lane->repeats--;
-		lane_dirty(lanes, lane);
+		if (!lane->is_dirty)
+			weir_session_dirty(session, lane);
 		lanes->told[kept++] = lane->index;
 	}
 	lanes->told_count = kept;
 	for (unsigned int i = 0; i < ACK_TURNS && i < lanes->count; i++) {
 		struct weir_client_lane *lane = &lanes->items[session->round++ % lanes->count];
 
-		if (lane->is_known)
-			lane_dirty(lanes, lane);
+		if (lane->is_known && !lane->is_dirty)
+			weir_session_dirty(session, lane);
 	}
 	session->ack_at = now_ns;
 }

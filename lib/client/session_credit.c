@@ -8,6 +8,11 @@ static uint64_t least(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+static uint64_t above(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
 /*
  * Credit in use, of what was sent in this session and before: messages that are here, and those
  * that are missing and will still come. What came by repair before its position was told makes
@@ -102,19 +107,20 @@ static bool is_half_done(struct weir_session *session, uint64_t now_ns)
 /* When to look again, if the application gives back one message after another. */
 static void credit_measure(struct weir_session *session, struct session_amount grown)
 {
+	struct session_amount quarter = {
+		(session->window.messages + 3) / 4, (session->window.bytes + 3) / 4};
 	uint64_t half = session->most_held / 2;
 
-	session->credit_far =
-		(struct session_amount){(session->window.messages + 3) / 4 - grown.messages,
-			(session->window.bytes + 3) / 4 - grown.bytes};
+	session->credit_below = (struct session_amount){
+		above(session->held.messages + grown.messages, quarter.messages),
+		above(session->held.bytes + grown.bytes, quarter.bytes)};
 	session->credit_look_at = UINT64_MAX;
 	if (session->most_held == 0)
 		return;
-	if (session->held.messages > half)
-		session->credit_far.messages =
-			least(session->credit_far.messages, session->held.messages - half);
-	else
+	if (session->held.messages <= half)
 		session->credit_look_at = session->credit_at + CREDIT_PAUSE;
+	else if (session->credit_below.messages < half)
+		session->credit_below.messages = half;
 }
 
 void weir_session_flush(struct weir_session *session, bool has_credit, uint64_t now_ns)

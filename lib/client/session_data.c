@@ -5,11 +5,10 @@ static struct session_amount data_amount(const struct weir_frame_data *frame)
 {
 	struct session_amount amount = {weir_be16(frame->count), 0};
 	struct weir_data_cursor cursor;
-	struct weir_data_item item;
 
 	weir_data_open(&cursor, frame);
-	while (weir_data_next(&cursor, &item))
-		amount.bytes += item.length;
+	while (cursor.left > 0)
+		amount.bytes += weir_data_pass(&cursor);
 	return amount;
 }
 
@@ -69,7 +68,6 @@ static void data_take(struct weir_session *session, struct weir_client_lane *lan
 {
 	uint64_t end = weir_be64(frame->seq) + weir_be32(frame->covered);
 	struct weir_data_cursor cursor;
-	struct weir_data_item item;
 
 	lane_skip(session, lane, weir_be64(frame->seq), WEIR_GONE_LOST);
 	weir_data_open(&cursor, frame);
@@ -78,7 +76,7 @@ static void data_take(struct weir_session *session, struct weir_client_lane *lan
 
 		if (is_new && weir_session_queue(session, lane, &cursor, end, now_ns).messages > 0)
 			continue;
-		weir_data_take(&cursor, &item);
+		(void)weir_data_pass(&cursor);
 		if (is_new)
 			lane->missed++;
 		else

@@ -33,6 +33,7 @@
 #define SESSION_DATAGRAM  1400 /* longest sent: fits the usual path in one piece */
 #define SESSION_SEEKS     16   /* seeks that are under way */
 #define SESSION_ACK_MAX   (25 * SESSION_NS_PER_MS) /* from a change to its ACK */
+#define SESSION_REPEATS   2 /* of an ACK, with CREDITs that follow the first */
 
 enum session_phase {
 	SESSION_GREETING,    /* HELLO sent again and again */
@@ -94,9 +95,8 @@ struct weir_session {
 	uint64_t send_at;   /* next SUBSCRIBE or CREDIT, by phase */
 	uint64_t credit_at; /* last CREDIT */
 	uint64_t most_held; /* messages, since then */
-	/* What may be given back before the next CREDIT can be due, and the time before it cannot.
-	 */
-	struct session_amount credit_far;
+	/* CREDIT cannot be due while more than that is held, and not before that time. */
+	struct session_amount credit_below;
 	uint64_t credit_look_at;
 	uint64_t heard_at; /* last datagram of this session */
 	uint16_t refused;  /* code already told to the application in this phase; 0: none */
@@ -138,8 +138,8 @@ struct weir_session {
 
 	struct weir_inbox inbox;
 	bool has_taken; /* a message is in the application's hands: */
-	uint16_t hand_bytes;
 	struct session_taken hand;
+	struct session_amount hand_amount;    /* of that one */
 	struct weir_trace_context hand_trace; /* if it has one */
 	struct session_amount held;  /* credit in use: in the inbox, kept, or not given back */
 	struct session_amount taken; /* with manual: the part of it that is taken */
@@ -266,9 +266,18 @@ void weir_session_out_begin(struct session_out *out, struct weir_session *sessio
 /* The frame, all else zero; NULL when no datagram could hold it. */
 void *weir_session_out_add(struct session_out *out, enum weir_frame_type type, uint32_t length);
 void weir_session_out_end(struct session_out *out);
+/* Among those to acknowledge; it was not. */
+void weir_session_dirty(struct weir_session *session, struct weir_client_lane *lane);
 /* The lane has something to acknowledge, at `at_ns` at the latest. */
-void weir_session_ack_by(
-	struct weir_session *session, struct weir_client_lane *lane, uint64_t at_ns);
+static inline void weir_session_ack_by(
+	struct weir_session *session, struct weir_client_lane *lane, uint64_t at_ns)
+{
+	if (!lane->is_dirty)
+		weir_session_dirty(session, lane);
+	lane->repeats = SESSION_REPEATS;
+	if (at_ns < session->ack_at)
+		session->ack_at = at_ns;
+}
 /* When data alone may be acknowledged next. */
 uint64_t weir_session_ack_time(const struct weir_session *session, uint64_t now_ns);
 /* Every gap that is due. */
@@ -285,17 +294,17 @@ void weir_session_flush(struct weir_session *session, bool has_credit, uint64_t 
 void weir_session_send_credit(struct weir_session *session, uint64_t now_ns);
 /* Send it if a quarter of the window has come back. */
 void weir_session_offer_credit(struct weir_session *session, uint64_t now_ns);
-/* Its terms have changed by more than a message that was given back. */
+/* Its terms have changed by more than messages that were given back. */
 static inline void weir_session_look_at_credit(struct weir_session *session)
 {
-	session->credit_far = (struct session_amount){0};
+	session->credit_below = (struct session_amount){UINT64_MAX, UINT64_MAX};
 }
-/* Another message of so many bytes was given back, and it need not be offered yet. */
-static inline bool weir_session_is_credit_far(
-	const struct weir_session *session, uint16_t bytes, uint64_t now_ns)
+/* With so much held it need not be offered yet. */
+static inline bool weir_session_is_credit_far(const struct weir_session *session,
+	uint64_t held_messages, uint64_t held_bytes, uint64_t now_ns)
 {
-	return session->credit_far.messages > 1 && session->credit_far.bytes > bytes &&
-	       now_ns < session->credit_look_at;
+	return held_messages > session->credit_below.messages &&
+	       held_bytes > session->credit_below.bytes && now_ns < session->credit_look_at;
 }
 
 /* session_seek.c */

@@ -22,12 +22,11 @@ static bool has_item(const struct intake *in, uint64_t end)
 /* Past the next message, which there is; its bytes. */
 static uint16_t item_pass(struct intake *in)
 {
-	struct weir_data_item item;
+	uint16_t length = weir_data_pass(&in->cursor);
 
-	weir_data_take(&in->cursor, &item);
 	in->carried.messages++;
-	in->carried.bytes += item.length;
-	return item.length;
+	in->carried.bytes += length;
+	return length;
 }
 
 static void items_arrived(struct intake *in, uint64_t messages, uint64_t bytes)

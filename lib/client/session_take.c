@@ -14,17 +14,24 @@ static bool slice_take(struct weir_session *session, struct weir_data_cursor *cu
 {
 	uint64_t messages = session->window.messages - session->held.messages;
 	uint64_t bytes = session->window.bytes - session->held.bytes;
-	struct weir_data_cursor ahead = *cursor;
-	struct weir_data_item item;
+	struct weir_data_cursor at = *cursor;
+	uint32_t taken = 0;
+	uint16_t left = at.left > messages ? (uint16_t)(at.left - messages) : 0;
 
-	*slice = (struct weir_inbox_slice){.at = *cursor};
-	while (slice->count < messages && weir_data_next(&ahead, &item) && item.seq < end &&
-		slice->bytes + item.length <= bytes) {
-		slice->bytes += item.length;
-		slice->count++;
-		*cursor = ahead;
+	while (at.left > left && weir_data_seq(&at) < end) {
+		struct weir_data_cursor behind = at;
+		uint16_t length = weir_data_pass(&behind);
+
+		if (taken + length > bytes)
+			break;
+		taken += length;
+		at = behind;
 	}
-	slice->size = (uint32_t)(cursor->next - slice->at.next);
+	slice->at = *cursor;
+	slice->size = (uint32_t)(at.next - cursor->next);
+	slice->bytes = taken;
+	slice->count = cursor->left - at.left;
+	*cursor = at;
 	session->stats.overruns += slice->count == 0;
 	return slice->count > 0;
 }
@@ -90,45 +97,46 @@ static void service_learn(struct weir_session *session, uint64_t now_ns)
 		session->service_ns += sample * weight / 16 - session->service_ns * weight / 16;
 }
 
-static void held_free(struct weir_session *session, uint64_t messages, uint64_t bytes)
+static void held_free(struct weir_session *session, struct session_amount amount)
 {
-	session->held.messages -= messages;
-	session->held.bytes -= bytes;
+	session->held.messages -= amount.messages;
+	session->held.bytes -= amount.bytes;
 }
 
-/* The credit of the message in hand is free: CREDIT is due, or at least so much nearer. */
-static void hand_free(struct weir_session *session, uint64_t now_ns)
+static void offer_credit(struct weir_session *session, uint64_t now_ns)
 {
-	held_free(session, 1, session->hand_bytes);
-	if (weir_session_is_credit_far(session, session->hand_bytes, now_ns)) {
-		session->credit_far.messages--;
-		session->credit_far.bytes -= session->hand_bytes;
-		return;
-	}
-	weir_session_offer_credit(session, now_ns);
+	if (!weir_session_is_credit_far(
+		    session, session->held.messages, session->held.bytes, now_ns))
+		weir_session_offer_credit(session, now_ns);
 }
 
-void weir_session_give_back(struct weir_session *session, uint64_t now_ns)
+static void give_back(struct weir_session *session, uint64_t now_ns)
 {
-	if (!session->has_taken)
-		return;
 	session->has_taken = false;
 	if (session->manual) {
-		weir_session_offer_credit(session, now_ns);
+		offer_credit(session, now_ns);
 		return;
 	}
 	message_done(session, &session->hand, true, now_ns);
 	session->worked++;
 	if (now_ns != session->busy_at) /* else the time was not looked at since */
 		service_learn(session, now_ns);
-	hand_free(session, now_ns);
+	held_free(session, session->hand_amount);
+	offer_credit(session, now_ns);
+}
+
+void weir_session_give_back(struct weir_session *session, uint64_t now_ns)
+{
+	if (session->has_taken)
+		give_back(session, now_ns);
 }
 
 /* The application is not given the message in hand. */
 static void drop(struct weir_session *session, uint64_t now_ns)
 {
 	session->pulled++; /* what was asked for is still wanted */
-	hand_free(session, now_ns);
+	held_free(session, session->hand_amount);
+	offer_credit(session, now_ns);
 }
 
 /* Its lane was released before the application was given it: another consumer gets it. */
@@ -149,7 +157,7 @@ static bool hand_take(struct weir_session *session, struct weir_client_lane *lan
 {
 	weir_inbox_take(&session->inbox, run, item);
 	session->hand = (struct session_taken){run->lane, run->life, item->seq};
-	session->hand_bytes = item->length;
+	session->hand_amount = (struct session_amount){1, item->length};
 	if (was_let_go(lane, run)) {
 		session->stats.stale++;
 		drop(session, now_ns);
@@ -178,7 +186,7 @@ static void remember_taken(struct weir_session *session)
 {
 	session->ring[ring_at(session, session->ring_count++)] = session->hand;
 	session->taken.messages++;
-	session->taken.bytes += session->hand_bytes;
+	session->taken.bytes += session->hand_amount.bytes;
 }
 
 /* Its life is the lane's new one: the lane may come back with it, and it is not taken twice. */
@@ -268,7 +276,7 @@ void weir_session_release(
 	} else { /* never: what is held fits */
 		session->stats.overruns++;
 		lane->missed += from->count;
-		held_free(session, from->count, from->bytes);
+		held_free(session, (struct session_amount){from->count, from->bytes});
 	}
 	free(kept);
 }
@@ -328,7 +336,9 @@ bool weir_session_needs_time(const struct weir_session *session, uint64_t latest
 	if (!session->has_taken || session->inbox.count == 0)
 		return true;
 	return session->inbox.timed != 0 || session->revoked != 0 || session->is_letting_go ||
-	       !weir_session_is_credit_far(session, session->hand_bytes, latest_ns);
+	       !weir_session_is_credit_far(session,
+		       session->held.messages - session->hand_amount.messages,
+		       session->held.bytes - session->hand_amount.bytes, latest_ns);
 }
 
 int weir_session_next(struct weir_session *session, struct weir_message *message, uint64_t now_ns)
@@ -337,7 +347,8 @@ int weir_session_next(struct weir_session *session, struct weir_message *message
 	struct weir_data_item item;
 	struct weir_inbox_run *run;
 
-	weir_session_give_back(session, now_ns);
+	if (session->has_taken)
+		give_back(session, now_ns);
 	if (session->revoked != 0)
 		weir_session_tick_revoked(session, now_ns);
 	do {
@@ -376,8 +387,8 @@ int weir_session_consume(
 	service_learn(session, now_ns);
 	session->taken.messages -= messages;
 	session->taken.bytes -= bytes;
-	held_free(session, messages, bytes);
-	weir_session_offer_credit(session, now_ns);
+	held_free(session, (struct session_amount){messages, bytes});
+	offer_credit(session, now_ns);
 	return 0;
 }
 

@@ -119,13 +119,12 @@ static bool subscribed_is_valid(const struct weir_frame_header *header, uint32_t
 	return true;
 }
 
-/* Of a message that lies within its frame. */
+/* Of a message that lies within its frame and has a context. */
 static bool has_valid_context(const struct weir_frame_message *message)
 {
 	const uint8_t *behind = (const uint8_t *)(message + 1);
 
-	return !(message->flags & WEIR_MESSAGE_CONTEXT) ||
-	       weir_context_is_valid((const void *)(behind + weir_message_address(message->flags)));
+	return weir_context_is_valid((const void *)(behind + weir_message_address(message->flags)));
 }
 
 static bool messages_are_valid(const struct weir_frame_data *data, uint32_t length)
@@ -145,8 +144,9 @@ static bool messages_are_valid(const struct weir_frame_data *data, uint32_t leng
 			return false;
 		offset += weir_message_size(weir_be16(message->length), message->flags);
 		delta = weir_be16(message->seq_delta);
-		if (offset > length || delta <= last_delta || delta >= covered ||
-			!has_valid_context(message))
+		if (offset > length || delta <= last_delta || delta >= covered)
+			return false;
+		if ((message->flags & WEIR_MESSAGE_CONTEXT) && !has_valid_context(message))
 			return false;
 		last_delta = delta;
 	}

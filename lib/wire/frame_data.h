@@ -64,13 +64,20 @@ static inline uint32_t weir_message_context(uint8_t flags)
 	return flags & WEIR_MESSAGE_CONTEXT ? (uint32_t)sizeof(struct weir_frame_context) : 0;
 }
 
-/* Bytes that a message takes in a frame. */
+/* Bytes that a message takes in a frame, with so many behind its fixed part. */
+static inline uint32_t weir_message_padded(uint32_t behind)
+{
+	return ((uint32_t)sizeof(struct weir_frame_message) + behind + 3) & ~UINT32_C(3);
+}
+
+/* The same. Most have neither address nor context. */
 static inline uint32_t weir_message_size(uint16_t length, uint8_t flags)
 {
-	uint32_t size = (uint32_t)sizeof(struct weir_frame_message) + weir_message_address(flags) +
-			weir_message_context(flags);
+	uint32_t behind = length;
 
-	return (size + length + 3) & ~UINT32_C(3);
+	if (flags & (WEIR_MESSAGE_ADDRESS | WEIR_MESSAGE_CONTEXT))
+		behind += weir_message_address(flags) + weir_message_context(flags);
+	return weir_message_padded(behind);
 }
 
 /*
@@ -163,7 +170,7 @@ static inline uint8_t *weir_data_add(
 {
 	uint32_t address = weir_message_address(item->flags);
 	uint32_t context = weir_message_context(item->flags);
-	uint32_t size = weir_message_size(item->length, item->flags);
+	uint32_t size = weir_message_padded(address + context + item->length);
 	uint8_t *place = (uint8_t *)data->frame + data->used;
 	struct weir_frame_message *message = (struct weir_frame_message *)(void *)place;
 	uint64_t delta = item->seq - data->seq;
@@ -244,6 +251,17 @@ static inline uint64_t weir_data_seq(const struct weir_data_cursor *cursor)
 	const struct weir_frame_message *message = (const void *)cursor->next;
 
 	return cursor->seq + weir_be16(message->seq_delta);
+}
+
+/* Past the next message, which there is; the length of its payload. */
+static inline uint16_t weir_data_pass(struct weir_data_cursor *cursor)
+{
+	const struct weir_frame_message *message = (const void *)cursor->next;
+	uint16_t length = weir_be16(message->length);
+
+	cursor->next += weir_message_size(length, message->flags);
+	cursor->left--;
+	return length;
 }
 
 /* The next message, which there is. Its pointers point into the datagram. */
