@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -131,7 +130,6 @@ static int create_worker(struct weir_dataplane *dataplane, uint16_t id)
 	worker->dataplane = dataplane;
 	worker->copies = dataplane->copies;
 	worker->large = dataplane->large;
-	worker->epoll_fd = -1;
 	init_clock(worker);
 	init_lists(worker);
 	if (weir_transit_create(worker) < 0)
@@ -227,8 +225,6 @@ static void destroy_worker(struct weir_worker *worker, uint32_t worker_count)
 	free(worker->handoff_ports);
 	rte_free(worker->port_stats);
 	rte_free(worker->port_census);
-	if (worker->epoll_fd >= 0)
-		close(worker->epoll_fd);
 }
 
 void weir_dataplane_destroy(struct weir_dataplane *dataplane)

@@ -2,8 +2,8 @@
 #include "dataplane/reassign.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sched.h>
-#include <sys/epoll.h>
 #include <time.h>
 
 #include <rte_cycles.h>
@@ -43,13 +43,10 @@ static bool has_packets(struct weir_worker *worker)
 
 static void sleep_on_interrupts(struct weir_worker *worker)
 {
-	struct epoll_event events[8];
-
 	arm(worker, true);
-	if (!has_packets(worker) &&
-		epoll_wait(worker->epoll_fd, events, RTE_DIM(events), INTERRUPT_MS) < 0 &&
+	if (!has_packets(worker) && poll(worker->waits, worker->rx_count, INTERRUPT_MS) < 0 &&
 		errno != EINTR)
-		worker->epoll_fd = -1;
+		worker->has_interrupts = false;
 	arm(worker, false);
 }
 
@@ -93,7 +90,7 @@ void weir_worker_idle(struct weir_worker *worker)
 	}
 	worker->stats.sleeps++;
 	rte_rcu_qsbr_thread_offline(worker->dataplane->qsbr, worker->id);
-	if (worker->epoll_fd >= 0)
+	if (worker->has_interrupts)
 		sleep_on_interrupts(worker);
 	else
 		sleep_for(how_long(worker, idle_us, is_parked));

@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <unistd.h>
 
 #include "dataplane/move.h"
 #include "dataplane/produce.h"
@@ -13,27 +11,17 @@
 #include "dataplane/snapshot.h"
 #include "place/balance.h"
 
-/* Sleeping on interrupts needs them from every queue that the worker polls. */
+/*
+ * Sleeping on interrupts needs them from every queue that the worker polls. Nothing stands at the
+ * queues' descriptors while the worker is awake: the kernel would wake it for each packet.
+ */
 static void prepare_sleep(struct weir_worker *worker)
 {
-	struct epoll_event event = {.events = EPOLLIN};
-
-	if (worker->epoll_fd >= 0)
-		close(worker->epoll_fd);
-	worker->epoll_fd = -1;
-	for (uint32_t i = 0; i < worker->rx_count; i++)
-		if (worker->rx[i]->wait_fd < 0)
-			return;
-	if (worker->rx_count == 0)
-		return;
-	worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	for (uint32_t i = 0; worker->epoll_fd >= 0 && i < worker->rx_count; i++)
-		if (epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, worker->rx[i]->wait_fd, &event) !=
-				0 &&
-			errno != EEXIST) {
-			close(worker->epoll_fd);
-			worker->epoll_fd = -1;
-		}
+	worker->has_interrupts = worker->rx_count != 0;
+	for (uint32_t i = 0; i < worker->rx_count; i++) {
+		worker->waits[i] = (struct pollfd){.fd = worker->rx[i]->wait_fd, .events = POLLIN};
+		worker->has_interrupts &= worker->rx[i]->wait_fd >= 0;
+	}
 }
 
 static void add_queue(struct weir_worker *worker, struct weir_rx_queue *queue)
@@ -244,7 +232,8 @@ int weir_reassign_create(struct weir_dataplane *dataplane)
 		struct weir_worker *worker = &dataplane->workers[id];
 
 		worker->rx = calloc(count + 1, sizeof(struct weir_rx_queue *));
-		if (worker->rx == NULL)
+		worker->waits = calloc(count + 1, sizeof(*worker->waits));
+		if (worker->rx == NULL || worker->waits == NULL)
 			return -ENOMEM;
 	}
 	for (uint32_t i = 0; i < dataplane->port_count; i++)
@@ -256,8 +245,10 @@ int weir_reassign_create(struct weir_dataplane *dataplane)
 
 void weir_reassign_destroy(struct weir_dataplane *dataplane)
 {
-	for (uint32_t id = 0; dataplane->workers != NULL && id < dataplane->worker_count; id++)
+	for (uint32_t id = 0; dataplane->workers != NULL && id < dataplane->worker_count; id++) {
 		free(dataplane->workers[id].rx);
+		free(dataplane->workers[id].waits);
+	}
 	free(dataplane->rx);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #pragma once
 
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -184,7 +185,8 @@ struct weir_worker {
 	bool is_draining;               /* no longer receives */
 	_Atomic bool is_running;        /* this worker */
 	_Atomic bool is_parked;         /* control: it has no partitions, and may sleep */
-	int epoll_fd;                   /* for sleeping on interrupts; -1: none */
+	bool has_interrupts;            /* sleeps on those of its queues, at `waits` */
+	struct pollfd *waits;           /* by place in `rx` */
 	_Atomic bool may_sleep;         /* control */
 	uint64_t idle_since;
 	/* Control thread's own, see load.h. */
