@@ -4,8 +4,8 @@
 #include <stdint.h>
 
 /*
- * Unaligned reads of network-order fields. Freestanding: the builtins become single loads on
- * every target, BPF included. The caller has checked that the bytes are there.
+ * Unaligned reads of network-order fields. Freestanding: single loads on every target. The caller
+ * has checked that the bytes are there.
  */
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
@@ -48,29 +48,35 @@
 /* Whatever the compiler's taste, these are part of their caller. */
 #define WEIR_INLINE static inline __attribute__((always_inline))
 
+/*
+ * What is read at any address. clang for BPF makes a load of each byte of a memcpy(); the kernel
+ * takes unaligned loads from packets wherever the machine has them.
+ */
+#ifdef __bpf__
+#define WEIR_LOAD(type, bytes) (*(const type __attribute__((may_alias)) *)(bytes))
+#else
+#define WEIR_LOAD(type, bytes)                                                                     \
+	({                                                                                         \
+		type value_;                                                                       \
+		__builtin_memcpy(&value_, bytes, sizeof(value_));                                  \
+		value_;                                                                            \
+	})
+#endif
+
 /* Host order as in memory, for sums whose byte order does not matter (RFC 1071 2). */
 WEIR_INLINE uint32_t weir_load32(const uint8_t *bytes)
 {
-	uint32_t value;
-
-	__builtin_memcpy(&value, bytes, sizeof(value));
-	return value;
+	return WEIR_LOAD(uint32_t, bytes);
 }
 
 WEIR_INLINE uint64_t weir_load64(const uint8_t *bytes)
 {
-	uint64_t value;
-
-	__builtin_memcpy(&value, bytes, sizeof(value));
-	return value;
+	return WEIR_LOAD(uint64_t, bytes);
 }
 
 WEIR_INLINE uint16_t weir_load16be(const uint8_t *bytes)
 {
-	uint16_t value;
-
-	__builtin_memcpy(&value, bytes, sizeof(value));
-	return WEIR_FROM_BE16(value);
+	return WEIR_FROM_BE16(WEIR_LOAD(uint16_t, bytes));
 }
 
 WEIR_INLINE uint32_t weir_load32be(const uint8_t *bytes)

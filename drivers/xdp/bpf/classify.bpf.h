@@ -59,16 +59,18 @@ static __always_inline __u32 weir_cell(void *lines, __u32 line, __u32 index)
  * the packet after all the ways through one does not multiply with those through the next.
  */
 
-/* The usual packet, as weir_parse_frame() knows it. UDP, or anything else: walk. */
-__attribute__((noinline)) int weir_stage_plain(struct xdp_md *context, struct weir_found *found)
+/*
+ * The usual packet, as weir_parse_frame() knows it, whole in the first buffer. UDP, or anything
+ * else: walk. No function of its own: for most packets the call would cost more than what it does.
+ */
+static __always_inline int weir_parse_usual(struct xdp_md *context, struct weir_found *found)
 {
 	const __u8 *data = (const __u8 *)(long)*(volatile __u32 *)&context->data;
 	const __u8 *end = (const __u8 *)(long)*(volatile __u32 *)&context->data_end;
-	struct weir_packet headers = {0};
+	__u32 length = *(volatile __u32 *)&context->data_end - *(volatile __u32 *)&context->data;
 
-	if (found == NULL || !weir_parse_plain(data, end, found->length, 0, &headers))
+	if (!weir_parse_plain(data, end, length, 0, &found->headers))
 		return WEIR_PARSE_KERNEL;
-	found->headers = headers;
 	return WEIR_PARSE_UDP;
 }
 
@@ -242,10 +244,10 @@ static __always_inline int weir_parse_stages(struct xdp_md *context, struct weir
 {
 	int result;
 
-	found->length = (__u32)bpf_xdp_get_buff_len(context);
-	result = weir_stage_plain(context, found);
+	result = weir_parse_usual(context, found);
 	if (result == WEIR_PARSE_UDP)
 		return result;
+	found->length = (__u32)bpf_xdp_get_buff_len(context);
 	result = weir_stage_walk(context, found);
 	if (result == 4 << 8)
 		return weir_stage_walk4(context, found);

@@ -253,6 +253,7 @@ int weir_ingress(struct xdp_md *context)
 		return XDP_REDIRECT;
 	if (result == WEIR_PARSE_DROP)
 		return weir_drop_malformed(found.reason);
+	found.length = (__u32)bpf_xdp_get_buff_len(context);
 	if (is_own)
 		return weir_is_orphaned(now, state) ? weir_stage_session(context, &found)
 						    : XDP_PASS;
