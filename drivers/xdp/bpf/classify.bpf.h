@@ -350,19 +350,17 @@ __attribute__((noinline)) int weir_stage_steps(struct weir_found *found, __u32 f
 	return 0;
 }
 
-/* The stream's index, or WEIR_MATCH_NOTHING; into found->rule. 1: for an own address. */
-static __always_inline int weir_match(struct xdp_md *context, struct weir_found *found,
-	const struct weir_xdp_head *head, void *lines)
+/* By the planes of classes; into found->rule. */
+static __always_inline void weir_match_planes(
+	struct xdp_md *context, struct weir_found *found, const struct weir_xdp_head *head)
 {
 	__u32 six = found->headers.ip_version == 6;
-	__u32 destination = six ? 24 : 16, source = six ? 8 : 12;
+	__u32 destination = six ? 24 : 16, source = six ? 8 : 12, bank = found->bank;
+	void *lines = bpf_map_lookup_elem(&generations, &bank);
 
-	if (head->native_port != 0 && found->headers.destination_port == head->native_port &&
-		weir_trie(context, found, six ? head->own6 : head->own4, destination) != 0)
-		return 1;
-	found->rule = weir_port_rule(found->bank, found->headers.destination_port);
-	if (found->rule != WEIR_MATCH_FURTHER)
-		return 0;
+	found->rule = WEIR_MATCH_NOTHING;
+	if (lines == NULL)
+		return;
 	found->classes[0] = head->port_classes == 0 ? 0
 						    : weir_cell(lines, head->port_classes,
 							      found->headers.destination_port);
@@ -379,6 +377,20 @@ static __always_inline int weir_match(struct xdp_md *context, struct weir_found 
 	found->rule = head->always;
 	if (head->step_count != 0)
 		weir_stage_steps(found, head->steps, head->step_count);
+}
+
+/* The stream's index, or WEIR_MATCH_NOTHING; into found->rule. 1: for an own address. */
+static __always_inline int weir_match(
+	struct xdp_md *context, struct weir_found *found, const struct weir_xdp_head *head)
+{
+	__u32 six = found->headers.ip_version == 6;
+
+	if (head->native_port != 0 && found->headers.destination_port == head->native_port &&
+		weir_trie(context, found, six ? head->own6 : head->own4, six ? 24 : 16) != 0)
+		return 1;
+	found->rule = weir_port_rule(found->bank, found->headers.destination_port);
+	if (found->rule == WEIR_MATCH_FURTHER)
+		weir_match_planes(context, found, head);
 	return 0;
 }
 

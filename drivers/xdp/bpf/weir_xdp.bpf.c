@@ -231,13 +231,12 @@ int weir_ingress(struct xdp_md *context)
 		return XDP_PASS;
 	found.bank = *(volatile __u32 *)&now->bank;
 	found.ticks_offset = now->ticks_offset;
-	lines = bpf_map_lookup_elem(&generations, &found.bank);
 	line = weir_front(found.bank, WEIR_XDP_FRONT_HEAD);
-	if (lines == NULL || line == NULL)
+	if (line == NULL)
 		return XDP_PASS;
 	result = weir_parse_stages(context, &found);
 	if (result == WEIR_PARSE_UDP) {
-		is_own = weir_match(context, &found, &line->head, lines);
+		is_own = weir_match(context, &found, &line->head);
 		if (!is_own) {
 			if (found.rule == WEIR_MATCH_NOTHING)
 				return XDP_PASS;
@@ -257,6 +256,9 @@ int weir_ingress(struct xdp_md *context)
 	if (is_own)
 		return weir_is_orphaned(now, state) ? weir_stage_session(context, &found)
 						    : XDP_PASS;
+	lines = bpf_map_lookup_elem(&generations, &found.bank);
+	if (lines == NULL)
+		return XDP_PASS;
 	state->in_kernel++;
 	way.now = now;
 	way.state = state;
