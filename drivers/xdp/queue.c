@@ -252,19 +252,23 @@ static int bind_socket(
 	return 0;
 }
 
-/* Two rings' worth of frames to receive into, then those to send from. */
+/*
+ * Frames to receive into, then those to send from. As many as the ring of received ones holds, for
+ * that is the most that the kernel copies into; a NIC keeps as many besides in its own ring. More
+ * would only take longer to come round, out of the caches.
+ */
 static int share_frames(struct weir_xdp_queue *queue, uint32_t ring)
 {
+	uint32_t index = 0, count = queue->is_zero_copy ? 2 * ring : ring;
 	uint64_t address = 0;
-	uint32_t index = 0;
 
 	queue->free_frames = calloc(ring, sizeof(*queue->free_frames));
 	if (queue->free_frames == NULL)
 		return -ENOMEM;
-	xsk_ring_prod__reserve(&queue->fill, 2 * ring, &index);
-	for (uint32_t i = 0; i < 2 * ring; i++, address += queue->frame_bytes)
+	xsk_ring_prod__reserve(&queue->fill, count, &index);
+	for (uint32_t i = 0; i < count; i++, address += queue->frame_bytes)
 		*xsk_ring_prod__fill_addr(&queue->fill, index + i) = address;
-	xsk_ring_prod__submit(&queue->fill, 2 * ring);
+	xsk_ring_prod__submit(&queue->fill, count);
 	for (uint32_t i = 0; i < ring; i++, address += queue->frame_bytes)
 		queue->free_frames[queue->free_count++] = address;
 	return 0;

@@ -21,9 +21,9 @@
  * that a socket takes there.
  */
 
-#define RING       2048
+#define RING       4096
 #define FRAME_SIZE 2048
-#define FRAMES     (2 * RING)
+#define FRAMES     RING
 #define BURST      64
 
 struct taker {
