@@ -65,7 +65,7 @@ static void run_held(struct weir_session *session, const struct weir_inbox_run *
 }
 
 /* The application has no more use for it. `is_next`: nor for anything of the lane before it. */
-static void message_done(struct weir_session *session, const struct session_taken *message,
+static inline void message_done(struct weir_session *session, const struct session_taken *message,
 	bool is_next, uint64_t now_ns)
 {
 	struct weir_client_lane *lane = &session->lanes.items[message->lane];

@@ -119,34 +119,37 @@ static bool subscribed_is_valid(const struct weir_frame_header *header, uint32_t
 	return true;
 }
 
-/* Of a message that lies within its frame and has a context. */
-static bool has_valid_context(const struct weir_frame_message *message)
+#define MESSAGE_PARTS (WEIR_MESSAGE_ADDRESS | WEIR_MESSAGE_IPV6 | WEIR_MESSAGE_CONTEXT)
+
+/* Of a message that lies within its frame: what most do not have. */
+static bool parts_are_valid(const struct weir_frame_message *message)
 {
 	const uint8_t *behind = (const uint8_t *)(message + 1);
 
-	return weir_context_is_valid((const void *)(behind + weir_message_address(message->flags)));
+	if ((message->flags & (WEIR_MESSAGE_ADDRESS | WEIR_MESSAGE_IPV6)) == WEIR_MESSAGE_IPV6)
+		return false;
+	return !(message->flags & WEIR_MESSAGE_CONTEXT) ||
+	       weir_context_is_valid((const void *)(behind + weir_message_address(message->flags)));
 }
 
 static bool messages_are_valid(const struct weir_frame_data *data, uint32_t length)
 {
 	uint32_t covered = weir_be32(data->covered);
 	uint32_t offset = sizeof(*data);
-	int64_t last_delta = -1;
+	int32_t last_delta = -1;
 
 	for (uint32_t left = weir_be16(data->count); left > 0; left--) {
 		const struct weir_frame_message *message =
 			(const void *)((const uint8_t *)data + offset);
 		uint16_t delta;
 
-		if (length - offset < sizeof(*message) ||
-			(message->flags & (WEIR_MESSAGE_ADDRESS | WEIR_MESSAGE_IPV6)) ==
-				WEIR_MESSAGE_IPV6)
+		if (length - offset < sizeof(*message))
 			return false;
 		offset += weir_message_size(weir_be16(message->length), message->flags);
 		delta = weir_be16(message->seq_delta);
 		if (offset > length || delta <= last_delta || delta >= covered)
 			return false;
-		if ((message->flags & WEIR_MESSAGE_CONTEXT) && !has_valid_context(message))
+		if ((message->flags & MESSAGE_PARTS) && !parts_are_valid(message))
 			return false;
 		last_delta = delta;
 	}
