@@ -103,6 +103,7 @@ static void held_free(struct weir_session *session, struct session_amount amount
 	session->held.bytes -= amount.bytes;
 }
 
+/* Unless it is known not to be due yet. */
 static void offer_credit(struct weir_session *session, uint64_t now_ns)
 {
 	if (!weir_session_is_credit_far(
