@@ -128,8 +128,8 @@ struct weir_trace_context {
 
 /* One datagram as a producer sent it. Valid until the next weir_consumer_next() or _close(). */
 struct weir_message {
-	const char *stream; /* name; valid until _close() */
-	const uint8_t *data;
+	const char *stream;  /* name; valid until _close() */
+	const uint8_t *data; /* at any address: not aligned */
 	uint16_t length;
 	uint16_t stream_id; /* short for the name, in this session */
 	uint16_t partition;
