@@ -310,18 +310,29 @@ static uint32_t share_missed(
 {
 	struct weir_xdp_shared *shared = &making->tables->shared;
 	bool is_native = false;
-	struct weir_missed *cells;
 	uint32_t place;
 
 	for (uint32_t i = 0; i < view->attachment_count; i++)
 		is_native |= view->attachments[i].attachment->history != NULL;
 	place = is_native ? weir_xdp_missed_share(shared, slot, view->stream->partition_count) : 0;
-	cells = place != 0 ? (struct weir_missed *)(void *)&shared->missed[place - 1] : NULL;
 	if (place != 0)
 		making->missed[slot / 64] |= UINT64_C(1) << (slot % 64);
+	return place;
+}
+
+/*
+ * To the workers, when they know the places of its native groups' lanes: without them what the
+ * program sent of the numbers that it gave out would count as missed.
+ */
+static void show_missed(
+	const struct making *making, const struct weir_stream_view *view, uint32_t place)
+{
+	struct weir_xdp_missed *first = making->tables->shared.missed;
+	struct weir_missed *cells =
+		place != 0 ? (struct weir_missed *)(void *)&first[place - 1] : NULL;
+
 	if (atomic_exchange(&view->stream->missed, cells) != cells)
 		atomic_fetch_add(&weir_missed_changes, 1);
-	return place;
 }
 
 /* The place of a native group's lanes, + 1; 0: it has none. */
@@ -375,6 +386,7 @@ static void plan_stream(struct making *making, const struct weir_stream_view *vi
 		is_whole = groups[i].consumers != NULL;
 		stream.group_count++;
 	}
+	show_missed(making, view, stream.missed);
 	if (is_whole)
 		maps = choose_copies(making, &stream);
 	stream.copy_maps = maps;
