@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,16 +15,20 @@
 
 #include "base/address.h"
 
-/* Larger than any datagram: one that was cut would be taken for malformed. */
-#define SLOT      (WEIR_DATAGRAM_MAX + WEIR_FRAME_ALIGN)
-#define BURST     32 /* datagrams read by one call */
-#define NAME_HOST 18 /* characters of the host in a made-up name */
+/* Of the kernel: datagrams that came as one, and how long each of them is. */
+#define WHOLE     65536
+#define STRIDE    (WHOLE + 4096 + 64) /* no two begin in the same lines of a cache */
+#define BURST     32                  /* read by one call */
+#define NAME_HOST 18                  /* characters of the host in a made-up name */
 
 struct weir_endpoint {
 	int fd;
 	struct iovec vectors[BURST];
 	struct mmsghdr headers[BURST];
-	uint8_t buffers[]; /* BURST slots */
+	char control[BURST][CMSG_SPACE(sizeof(int))];
+	uint8_t part[WEIR_DATAGRAM_MAX +
+		     WEIR_FRAME_ALIGN]; /* one of several, where it is aligned */
+	uint8_t buffers[];              /* BURST, of which most is not touched */
 };
 
 static int socket_send(void *context, const void *data, size_t length)
@@ -95,6 +100,8 @@ static int socket_open(const char *gateway, uint16_t port, int receive_buffer)
 					  sizeof(receive_buffer)) != 0)
 		(void)setsockopt(
 			fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof(receive_buffer));
+	/* Several datagrams at a time, where the kernel has collected them. */
+	(void)setsockopt(fd, SOL_UDP, UDP_GRO, &(int){1}, sizeof(int));
 	if (connect(fd, (const struct sockaddr *)&peer, length) != 0) {
 		int error = -errno;
 
@@ -107,17 +114,18 @@ static int socket_open(const char *gateway, uint16_t port, int receive_buffer)
 static void buffers_set(struct weir_endpoint *endpoint)
 {
 	for (unsigned int i = 0; i < BURST; i++) {
-		endpoint->vectors[i].iov_base = endpoint->buffers + (size_t)i * SLOT;
-		endpoint->vectors[i].iov_len = SLOT;
+		endpoint->vectors[i].iov_base = endpoint->buffers + (size_t)i * STRIDE;
+		endpoint->vectors[i].iov_len = WHOLE;
 		endpoint->headers[i].msg_hdr.msg_iov = &endpoint->vectors[i];
 		endpoint->headers[i].msg_hdr.msg_iovlen = 1;
+		endpoint->headers[i].msg_hdr.msg_control = endpoint->control[i];
 	}
 }
 
 int weir_endpoint_open(
 	const char *gateway, uint16_t port, int receive_buffer, struct weir_endpoint **result)
 {
-	struct weir_endpoint *endpoint = calloc(1, sizeof(*endpoint) + (size_t)BURST * SLOT);
+	struct weir_endpoint *endpoint = calloc(1, sizeof(*endpoint) + (size_t)BURST * STRIDE);
 	int fd;
 
 	*result = NULL;
@@ -152,13 +160,46 @@ struct weir_session_io weir_endpoint_io(struct weir_endpoint *endpoint)
 	return (struct weir_session_io){endpoint, socket_send, system_random, system_utc_ns};
 }
 
-int weir_endpoint_read(struct weir_endpoint *endpoint,
-	void (*receive)(void *context, const void *data, size_t length, uint64_t now_ns),
-	void *context)
+/* How long each datagram is of what came as one, its last aside. */
+static size_t part_length(struct msghdr *header, size_t whole)
 {
-	int count = recvmmsg(endpoint->fd, endpoint->headers, BURST, MSG_DONTWAIT, NULL);
-	uint64_t now = weir_endpoint_now_ns();
+	struct cmsghdr *told = CMSG_FIRSTHDR(header);
+	int length = 0;
 
+	if (told != NULL && told->cmsg_level == SOL_UDP && told->cmsg_type == UDP_GRO)
+		memcpy(&length, CMSG_DATA(told), sizeof(length));
+	return length > 0 ? (size_t)length : whole;
+}
+
+static void take_parts(struct weir_endpoint *endpoint, struct mmsghdr *received,
+	weir_endpoint_receive receive, void *context, uint64_t now_ns)
+{
+	const uint8_t *data = received->msg_hdr.msg_iov->iov_base;
+	size_t left = received->msg_len;
+	size_t length = part_length(&received->msg_hdr, left);
+
+	do {
+		size_t part = left < length ? left : length;
+		const void *datagram = data;
+
+		/* Frames are read where they are; what is too long for this is none of ours. */
+		if ((uintptr_t)data % WEIR_FRAME_ALIGN != 0 && part <= sizeof(endpoint->part))
+			datagram = memcpy(endpoint->part, data, part);
+		receive(context, datagram, part, now_ns);
+		data += part;
+		left -= part;
+	} while (left != 0);
+}
+
+int weir_endpoint_read(struct weir_endpoint *endpoint, weir_endpoint_receive receive, void *context)
+{
+	uint64_t now;
+	int count;
+
+	for (unsigned int i = 0; i < BURST; i++)
+		endpoint->headers[i].msg_hdr.msg_controllen = sizeof(endpoint->control[i]);
+	count = recvmmsg(endpoint->fd, endpoint->headers, BURST, MSG_DONTWAIT, NULL);
+	now = weir_endpoint_now_ns();
 	/* One ICMP message decides nothing; liveness does. */
 	if (count < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNREFUSED ||
 				 errno == EHOSTUNREACH || errno == ENETUNREACH))
@@ -166,7 +207,7 @@ int weir_endpoint_read(struct weir_endpoint *endpoint,
 	if (count < 0)
 		return -errno;
 	for (int i = 0; i < count; i++)
-		receive(context, endpoint->vectors[i].iov_base, endpoint->headers[i].msg_len, now);
+		take_parts(endpoint, &endpoint->headers[i], receive, context, now);
 	return count == BURST;
 }
 

@@ -25,13 +25,14 @@ void weir_endpoint_close(struct weir_endpoint *endpoint);
 int weir_endpoint_fd(const struct weir_endpoint *endpoint);
 /* Sends through the socket; valid as long as the endpoint. */
 struct weir_session_io weir_endpoint_io(struct weir_endpoint *endpoint);
+typedef void (*weir_endpoint_receive)(
+	void *context, const void *data, size_t length, uint64_t now_ns);
 /*
  * Hand one burst of what has arrived to `receive`. 1: there may be more; 0: the socket is empty;
  * or negative errno. That nobody listens at the gateway is no error.
  */
-int weir_endpoint_read(struct weir_endpoint *endpoint,
-	void (*receive)(void *context, const void *data, size_t length, uint64_t now_ns),
-	void *context);
+int weir_endpoint_read(
+	struct weir_endpoint *endpoint, weir_endpoint_receive receive, void *context);
 
 /* CLOCK_MONOTONIC. */
 uint64_t weir_endpoint_now_ns(void);
