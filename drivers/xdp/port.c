@@ -321,6 +321,7 @@ int weir_xdp_port_find(const struct weir_config *config, unsigned int index, str
 	port->ops = &ops;
 	port->index = (uint16_t)index;
 	port->can_multi_segment = true;
+	port->joins = true;
 	port->rx_queues = port_config->queues != 0 ? port_config->queues : queues;
 	port->rx_queues = RTE_MIN(port->rx_queues, (uint16_t)WEIR_PORT_MAX_QUEUES);
 	snprintf(port->name, sizeof(port->name), "%s", port_config->name);
@@ -348,15 +349,18 @@ int weir_xdp_port_find(const struct weir_config *config, unsigned int index, str
 	return 0;
 }
 
-/* Of the process, for all ports: marks what has waited in a socket for too long. */
-static int reserve_stale_flag(const struct weir_port *port, struct weir_error *error)
+/* Of the process, for all ports: what has waited in a socket for too long, what may be joined. */
+static int reserve_flags(const struct weir_port *port, struct weir_error *error)
 {
-	const struct rte_mbuf_dynflag flag = {.name = "weir_port_stale"};
+	const struct rte_mbuf_dynflag stale = {.name = "weir_port_stale"};
+	const struct rte_mbuf_dynflag joins = {.name = "weir_port_joins"};
 
-	if (rte_mbuf_dynflag_register_bitnum(&flag, WEIR_PORT_STALE_BIT) == WEIR_PORT_STALE_BIT)
+	if (rte_mbuf_dynflag_register_bitnum(&stale, WEIR_PORT_STALE_BIT) == WEIR_PORT_STALE_BIT &&
+		rte_mbuf_dynflag_register_bitnum(&joins, WEIR_PORT_JOINS_BIT) ==
+			WEIR_PORT_JOINS_BIT)
 		return 0;
 	return fail(error, -EBUSY, port->index, "", "report this",
-		"another driver uses the flag of stale packets");
+		"another driver uses the flags of packets");
 }
 
 int weir_xdp_port_start(struct weir_port *port, const struct weir_config *config,
@@ -369,7 +373,7 @@ int weir_xdp_port_start(struct weir_port *port, const struct weir_config *config
 
 	device->ifindex = port->kernel_ifindex;
 	if (result == 0)
-		result = reserve_stale_flag(port, error);
+		result = reserve_flags(port, error);
 	if (result == 0) {
 		result = weir_xdp_tables_open(device->program->object, &device->tables);
 		if (result < 0)

@@ -7,12 +7,14 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <rte_common.h>
 #include <rte_memcpy.h>
 #include <rte_prefetch.h>
 
 #include "xdp/program.h"
+#include "xdp/segments.h"
 
 /* Of kernels since 6.6; the headers here may be older. */
 #ifndef XDP_USE_SG
@@ -310,6 +312,7 @@ int weir_xdp_queue_open(const struct weir_config_port *config, const struct weir
 	queue->port = port->index;
 	queue->number = number;
 	queue->fd = -1;
+	queue->segments_fd = -1;
 	queue->frame_bytes = frame_bytes_for(port->mtu);
 	queue->has_fragments = port->mtu + LINK_OVERHEAD + HEADROOM > LARGE_FRAME;
 	queue->frame_room = queue->frame_bytes - HEADROOM;
@@ -325,6 +328,10 @@ int weir_xdp_queue_open(const struct weir_config_port *config, const struct weir
 	}
 	if (result == 0)
 		result = share_frames(queue, ring);
+	/* A NIC that takes packets where they lie is faster without. */
+	if (result == 0 && !queue->is_zero_copy)
+		queue->segments_fd = weir_xdp_segments_open(config->interface);
+	queue->joins = queue->segments_fd >= 0;
 	if (result < 0) {
 		weir_xdp_queue_close(queue);
 		return explain(port, config, number, result, error);
@@ -339,6 +346,8 @@ void weir_xdp_queue_close(struct weir_xdp_queue *queue)
 		return;
 	weir_guard_close(&queue->guard);
 	rte_pktmbuf_free(queue->partial);
+	if (queue->segments_fd >= 0)
+		close(queue->segments_fd);
 	if (queue->socket != NULL)
 		xsk_socket__delete(queue->socket);
 	if (queue->umem != NULL)

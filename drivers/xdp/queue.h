@@ -54,6 +54,8 @@ struct weir_xdp_queue {
 	uint64_t tx_packets;
 	uint64_t tx_bytes;
 	uint64_t tx_errors;
+	int segments_fd;     /* -1: none; see segments.h */
+	bool joins;          /* datagrams that may be joined are */
 	uint64_t tx_refused; /* by the interface, of what was sent; whoever makes it send */
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "xdp/queue.h"
+#include "xdp/segments.h"
 
 #include <errno.h>
 #include <string.h>
@@ -187,14 +187,53 @@ static uint16_t submit(struct weir_xdp_queue *queue, struct rte_mbuf **packets, 
 	return sent;
 }
 
+/* So many as one packet, behind all that was sent before; false: they go each by itself. */
+static bool submit_joined(struct weir_xdp_queue *queue, struct rte_mbuf **packets, uint16_t count)
+{
+	weir_xdp_transmit_rest(queue);
+	if (in_ring(queue) != 0)
+		return false;
+	if (unlikely(weir_guard_has_stale())) {
+		queue->tx_errors += count;
+	} else {
+		if (!weir_xdp_segments_send(queue, packets, count))
+			return false;
+		queue->tx_packets += count;
+		for (uint16_t i = 0; i < count; i++)
+			queue->tx_bytes += packets[i]->pkt_len;
+	}
+	rte_pktmbuf_free_bulk(packets, count);
+	return true;
+}
+
+/* How many from the first on are not to be joined with the next. */
+static uint16_t count_apart(
+	const struct weir_xdp_queue *queue, struct rte_mbuf **packets, uint16_t count)
+{
+	uint16_t apart = 1;
+
+	while (queue->joins && apart < count &&
+		weir_xdp_segments_count(packets + apart, RTE_MIN(count - apart, 2)) == 1)
+		apart++;
+	return queue->joins ? apart : count;
+}
+
 uint16_t weir_xdp_transmit(void *handle, struct rte_mbuf **packets, uint16_t count)
 {
 	struct weir_xdp_queue *queue = handle;
 	uint16_t sent = 0;
 
 	while (sent < count) {
-		uint16_t part = RTE_MIN((uint16_t)(count - sent), (uint16_t)KERNEL_BATCH);
-		uint16_t taken = submit(queue, packets + sent, part);
+		uint16_t left = (uint16_t)(count - sent), part, taken;
+		uint16_t joined = queue->joins ? weir_xdp_segments_count(packets + sent, left) : 1;
+
+		if (joined > 1 && submit_joined(queue, packets + sent, joined)) {
+			sent += joined;
+			continue;
+		}
+		part = joined > 1 ? joined : count_apart(queue, packets + sent, left);
+		part = RTE_MIN(part, (uint16_t)KERNEL_BATCH);
+		taken = submit(queue, packets + sent, part);
 		sent += taken;
 		if (taken < part)
 			break;

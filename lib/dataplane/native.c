@@ -96,9 +96,17 @@ bool weir_native_datagram(
 	return outlet->datagram != NULL || begin(worker, outlet, route, batch_size(outlet, route));
 }
 
+static void allow_joining(struct rte_mbuf *packet, const struct weir_route *route)
+{
+	packet->ol_flags |= WEIR_PORT_JOINS;
+	packet->l3_len = route->ip_version == 4 ? 20 : 40;
+	packet->l2_len = route->header_length - packet->l3_len - 8u;
+}
+
 void weir_native_send(struct weir_worker *worker, struct weir_outlet *outlet)
 {
 	const struct weir_route *route = outlet->datagram_route;
+	struct weir_tx *tx = &worker->tx[route->port];
 	struct rte_mbuf *packet = outlet->datagram;
 
 	if (unlikely(outlet->needs_tag && outlet->consumer->seal.is_on)) {
@@ -106,10 +114,13 @@ void weir_native_send(struct weir_worker *worker, struct weir_outlet *outlet)
 		(void)weir_seal_add(&outlet->consumer->seal, &outlet->writer);
 	}
 	weir_native_headers(packet, route, outlet->writer.length);
-	if (unlikely(outlet->fragment_count != 0))
+	if (unlikely(outlet->fragment_count != 0)) {
 		weir_native_fragment(worker, outlet, packet);
-	else
-		weir_tx_add_datagram(&worker->tx[route->port], packet, outlet->consumer);
+	} else {
+		if (tx->port->joins)
+			allow_joining(packet, route);
+		weir_tx_add_datagram(tx, packet, outlet->consumer);
+	}
 	outlet->stats.datagrams++;
 	outlet->datagram = NULL;
 	outlet->last_sent = worker->now;

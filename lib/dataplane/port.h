@@ -28,6 +28,14 @@
 #define WEIR_PORT_TRACED_BIT 40
 #define WEIR_PORT_TRACED     (UINT64_C(1) << WEIR_PORT_TRACED_BIT)
 
+/*
+ * In an mbuf to send, for ports with `joins`: a datagram that the gateway has made. Those with the
+ * same headers, one behind the other, may be handed on as one, with checksums made anew. l2_len and
+ * l3_len say where they are.
+ */
+#define WEIR_PORT_JOINS_BIT 37
+#define WEIR_PORT_JOINS     (UINT64_C(1) << WEIR_PORT_JOINS_BIT)
+
 struct weir_dataplane;
 struct weir_will_store;
 struct weir_token_store;
@@ -88,6 +96,7 @@ struct weir_port {
 	bool can_ip_checksum;   /* receive verifies the IPv4 header and says so in ol_flags */
 	bool can_udp_checksum;  /* receive verifies UDP and says so in ol_flags */
 	bool can_multi_segment; /* transmit takes chained mbufs */
+	bool joins;             /* transmit makes one packet of several: WEIR_PORT_JOINS */
 	bool can_restart;       /* `hold` and `restart` are there */
 	int kernel_ifindex;     /* interface whose routes lead out of this port; 0: none */
 	uint16_t rx_queues;
