@@ -3,6 +3,7 @@
 #include "dataplane/blind.h"
 #include "dataplane/gate.h"
 #include "dataplane/missed.h"
+#include "dataplane/native_wire.h"
 #include "dataplane/partition.h"
 #include "dataplane/reliable.h"
 #include "dataplane/replay.h"
@@ -17,6 +18,7 @@
  * native consumers that are far behind share a quarter of what these leave.
  */
 
+#define ALONE_QUANTA 4
 #define BEHIND_SHARE 4 /* of the spare capacity: one in so many messages */
 
 static bool critical_is_within_meter(struct weir_worker *worker)
@@ -89,10 +91,8 @@ void weir_lane_idle(struct weir_lane *lane)
 
 void weir_outlet_rescan(struct weir_worker *worker, struct weir_outlet *outlet)
 {
-	const struct weir_snapshot *snapshot = worker->snapshot;
-
-	for (uint32_t i = 0; i < snapshot->stream_count; i++) {
-		struct weir_stream *stream = snapshot->streams[i].stream;
+	for (uint32_t i = 0; i < worker->snapshot->stream_count; i++) {
+		struct weir_stream *stream = worker->snapshot->streams[i].stream;
 
 		for (uint16_t p = 0; p < stream->partition_count; p++) {
 			struct weir_partition *partition = &stream->partitions[p];
@@ -365,6 +365,16 @@ static inline uint64_t note_sent(struct weir_worker *worker, const struct weir_q
 	return queue->outlet->l3_packets;
 }
 
+/* The others go first. Datagrams alike, of which the port makes one packet, hold no two lanes. */
+static void turn_ends(
+	struct weir_worker *worker, struct weir_queue *queue, struct weir_lane *lane, bool joins)
+{
+	if (joins && queue->outlet->datagram != NULL)
+		weir_native_send(worker, queue->outlet);
+	weir_list_remove(&lane->link);
+	weir_list_add_tail(&queue->lanes, &lane->link);
+}
+
 /* One queue's turn. Afterwards it is at the tail of a list, or in none. */
 static uint32_t queue_turn(
 	struct weir_worker *worker, struct weir_queue *queue, uint32_t quantum, uint32_t most)
@@ -389,12 +399,10 @@ static uint32_t queue_turn(
 		taken += lane_turn(worker, queue, lane, route, most - taken);
 		if (!lane->is_queued)
 			continue;
-		if (lane->cursor == lane->partition->head) {
+		if (lane->cursor == lane->partition->head)
 			weir_lane_idle(lane);
-		} else if (outlet->gate == WEIR_GATE_OPEN) {
-			weir_list_remove(&lane->link);
-			weir_list_add_tail(&queue->lanes, &lane->link);
-		}
+		else if (outlet->gate == WEIR_GATE_OPEN)
+			turn_ends(worker, queue, lane, worker->tx[route->port].port->joins);
 	}
 	note_sent(worker, queue, features, noted);
 	if (outlet->limits != 0)
@@ -434,18 +442,25 @@ static uint32_t run_critical(struct weir_worker *worker, uint32_t most)
 	return taken;
 }
 
+/* Of the list's first queue: more when no other waits, and it is known whether it is behind. */
+static uint32_t quantum_of(const struct weir_worker *worker, const struct weir_list *list)
+{
+	const struct weir_queue *queue = weir_list_entry(list->next, struct weir_queue, link);
+	uint32_t quantum = queue->tier == WEIR_TIER_BULK ? worker->snapshot->bulk_quantum
+							 : worker->snapshot->standard_quantum;
+	bool is_known = list == &worker->behind ||
+			worker->now - queue->oldest <= worker->snapshot->catch_up_cycles;
+
+	return list->next == list->prev && is_known ? quantum * ALONE_QUANTA : quantum;
+}
+
 static uint32_t run_list(struct weir_worker *worker, struct weir_list *list, uint32_t most)
 {
 	uint32_t taken = 0;
 
-	while (!weir_list_is_empty(list) && taken < most) {
-		struct weir_queue *queue = weir_list_entry(list->next, struct weir_queue, link);
-		uint32_t quantum = queue->tier == WEIR_TIER_BULK
-					   ? worker->snapshot->bulk_quantum
-					   : worker->snapshot->standard_quantum;
-
-		taken += queue_turn(worker, queue, quantum, most - taken);
-	}
+	while (!weir_list_is_empty(list) && taken < most)
+		taken += queue_turn(worker, weir_list_entry(list->next, struct weir_queue, link),
+			quantum_of(worker, list), most - taken);
 	return taken;
 }
 
