@@ -84,7 +84,6 @@ static void fetch_ahead(const struct weir_lane *lane, uint64_t seq)
 	struct rte_mbuf *packet = weir_slot(lane->partition, seq + FETCH_AHEAD)->mbuf;
 
 	rte_mbuf_prefetch_part1(packet);
-	rte_mbuf_prefetch_part2(packet);
 }
 
 static void settle(struct weir_worker *worker, struct weir_lane *lane)
