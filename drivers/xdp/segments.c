@@ -33,9 +33,12 @@ int weir_xdp_segments_open(const char *interface)
 {
 	struct sockaddr_ll address = {
 		.sll_family = AF_PACKET, .sll_ifindex = (int)if_nametoindex(interface)};
-	/* Of no protocol: it receives nothing. */
-	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), yes = 1, size = SEND_BUFFER;
+	int fd, yes = 1, size = SEND_BUFFER;
 
+	if (address.sll_ifindex == 0)
+		return -1;
+	/* Of no protocol: it receives nothing. */
+	fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -1;
 	if (setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &yes, sizeof(yes)) < 0 ||
