@@ -19,8 +19,8 @@ int weir_xdp_segments_open(const char *interface);
 /* How many from the first on may go as one; 1: it goes alone. */
 uint16_t weir_xdp_segments_count(struct rte_mbuf *const *packets, uint16_t count);
 /*
- * Send so many as one; the packets stay the caller's. False: nothing was sent, and after an error
- * that no other packet would be spared nothing is asked again.
+ * Send so many as one; the packets stay the caller's. False: nothing was sent. After an error that
+ * the next packet would meet as well the queue joins no more.
  */
 bool weir_xdp_segments_send(
 	struct weir_xdp_queue *queue, struct rte_mbuf *const *packets, uint16_t count);

@@ -180,12 +180,14 @@ static void take_parts(struct weir_endpoint *endpoint, struct mmsghdr *received,
 
 	do {
 		size_t part = left < length ? left : length;
+		/* Longer than any of ours: cut, it is taken for malformed. */
+		size_t most = part < sizeof(endpoint->part) ? part : sizeof(endpoint->part);
 		const void *datagram = data;
 
-		/* Frames are read where they are; what is too long for this is none of ours. */
-		if ((uintptr_t)data % WEIR_FRAME_ALIGN != 0 && part <= sizeof(endpoint->part))
-			datagram = memcpy(endpoint->part, data, part);
-		receive(context, datagram, part, now_ns);
+		/* Frames are read where they are. */
+		if ((uintptr_t)data % WEIR_FRAME_ALIGN != 0)
+			datagram = memcpy(endpoint->part, data, most);
+		receive(context, datagram, most, now_ns);
 		data += part;
 		left -= part;
 	} while (left != 0);

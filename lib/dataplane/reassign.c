@@ -178,7 +178,6 @@ void weir_reassign_sync(struct weir_worker *worker)
 
 void weir_reassign_step(struct weir_worker *worker)
 {
-	uint32_t polled = worker->rx_count;
 	bool any = leave_queues(worker);
 
 	any |= leave_producers(worker);
@@ -189,8 +188,7 @@ void weir_reassign_step(struct weir_worker *worker)
 		pass_producers(worker);
 	}
 	take_all(worker);
-	if (worker->rx_count != polled)
-		prepare_sleep(worker);
+	prepare_sleep(worker);
 	worker->is_reassigning = is_due(worker);
 	/* Others may wait for it, and so may the control thread. */
 	if (!worker->is_reassigning)
