@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <CUnit/Basic.h>
 #include <callgrind.h>
@@ -15,8 +17,9 @@
  * count: data plane and pools are real, the port costs next to nothing. One dump for each case,
  * under its name; without callgrind it shows that all that is counted is delivered.
  *
- * Standard output has a line "NAME MESSAGES" for each case, of messages received, and the compiler
- * in "compiler NAME".
+ * Standard output has a line "NAME MESSAGES" for each case, of messages received, the seconds that
+ * they took in "time NAME SECONDS", and the compiler in "compiler NAME". instructions [BURSTS]: so
+ * many are counted instead of 32, to be timed.
  */
 
 #ifdef __clang__
@@ -34,7 +37,7 @@
 #define PARTITIONS  16
 #define KEYS        1000 /* observation domains */
 #define WARM_ROUNDS 16   /* bursts */
-#define ROUNDS      32   /* that are counted */
+#define ROUNDS      32   /* that are counted, unless told otherwise */
 
 struct shape {
 	const char *name;
@@ -42,6 +45,16 @@ struct shape {
 	uint16_t payload;
 	bool is_watched; /* one message in so many is to be traced, as it may be at all times */
 };
+
+static uint32_t rounds = ROUNDS;
+
+static double now(void)
+{
+	struct timespec clock;
+
+	clock_gettime(CLOCK_MONOTONIC, &clock);
+	return (double)clock.tv_sec + (double)clock.tv_nsec / 1e9;
+}
 
 /* An IPFIX message of a domain; where there is room, with a data set. */
 static void fill(uint8_t *payload, uint16_t length, uint32_t domain)
@@ -98,18 +111,21 @@ static void acknowledge(struct client *client)
 static void run(struct plane *plane, const struct shape *shape, struct client *client)
 {
 	struct rte_mbuf *packets[WEIR_BURST];
+	double spent = 0, begin;
 
 	CALLGRIND_START_INSTRUMENTATION;
-	for (uint32_t round = 0; round < WARM_ROUNDS + ROUNDS; round++) {
+	for (uint32_t round = 0; round < WARM_ROUNDS + rounds; round++) {
 		bool is_counted = round >= WARM_ROUNDS;
 
 		make_burst(plane, shape->payload, round * WEIR_BURST, packets);
 		plane_advance(plane, 10);
+		begin = now();
 		if (is_counted)
 			CALLGRIND_TOGGLE_COLLECT;
 		forward(plane, packets);
 		if (is_counted)
 			CALLGRIND_TOGGLE_COLLECT;
+		spent += is_counted ? now() - begin : 0;
 		if (client == NULL) {
 			CU_ASSERT_EQUAL(plane->sent_count, shape->groups * WEIR_BURST);
 			plane_forget_sent(plane);
@@ -119,7 +135,7 @@ static void run(struct plane *plane, const struct shape *shape, struct client *c
 	}
 	CALLGRIND_DUMP_STATS_AT(shape->name);
 	CALLGRIND_STOP_INSTRUMENTATION;
-	printf("\n%s %d\n", shape->name, ROUNDS * WEIR_BURST);
+	printf("\n%s %u\ntime %s %.6f\n", shape->name, rounds * WEIR_BURST, shape->name, spent);
 }
 
 static void blind_groups(char *text, size_t size, uint32_t count)
@@ -170,7 +186,7 @@ static void run_native(const struct shape *shape)
 	client_grant_all(&client);
 	run(plane, shape, &client);
 	CU_ASSERT_EQUAL(
-		plane_group(plane, "s", "n").delivered, (WARM_ROUNDS + ROUNDS) * WEIR_BURST);
+		plane_group(plane, "s", "n").delivered, (WARM_ROUNDS + rounds) * WEIR_BURST);
 	plane_close(plane);
 }
 
@@ -200,7 +216,7 @@ static void test_native(void)
 	run_native(&(const struct shape){.name = "native", .payload = 32});
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	CU_TestInfo tests[] = {{"forwarding", test_forward},
 		{"forwarding 512 bytes", test_forward_512},
@@ -210,6 +226,8 @@ int main(void)
 		{"instructions", NULL, NULL, NULL, NULL, tests}, CU_SUITE_INFO_NULL};
 	unsigned int failures;
 
+	if (argc > 1)
+		rounds = (uint32_t)strtoul(argv[1], NULL, 10);
 	if (!plane_environment()) {
 		fprintf(stderr, "the environment layer does not start\n");
 		return 1;

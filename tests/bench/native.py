@@ -29,6 +29,7 @@ WAIT_S = 20
 DATAGRAM = 1408  # bytes of UDP payload: what a consumer has by default
 DRAIN_PORT = 9995
 DRAIN_COUNT = 160_000
+FRAMED_BURSTS = 4000  # of 128 messages
 COUNTS = {32: 800_000, 288: 320_000, 1344: 160_000}  # messages, by their bytes
 PEER = "dpdk-testpmd --forward-mode=5tswap, packets/s of 64 bytes"
 
@@ -176,5 +177,20 @@ def apart(arguments):
     return alternate("native_apart", drained, "datagrams/s", arguments)
 
 
+def framed(arguments):
+    """
+    Messages of 32 bytes per second that a worker receives, classifies and puts into frames, in batches,
+    with neither devices nor the consumer's part in the time: what instructions.c has counted.
+    """
+    done = subprocess.run(["taskset", "-c", str(arguments.cpu), "instructions", str(FRAMED_BURSTS)],
+                          capture_output=True, text=True, timeout=90, check=True)
+    lines = dict(line.rsplit(" ", 1) for line in done.stdout.splitlines() if " " in line)
+    return int(lines["native"]) / float(lines["time native"])
+
+
+def frame(arguments):
+    return alternate("framed_32", framed, "messages/s", arguments)
+
+
 CASES = {f"native_{size}": functools.partial(native, size) for size in COUNTS} | {
-    "native_apart": apart}
+    "native_apart": apart, "framed_32": frame}
