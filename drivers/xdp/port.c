@@ -321,7 +321,6 @@ int weir_xdp_port_find(const struct weir_config *config, unsigned int index, str
 	port->ops = &ops;
 	port->index = (uint16_t)index;
 	port->can_multi_segment = true;
-	port->joins = true;
 	port->rx_queues = port_config->queues != 0 ? port_config->queues : queues;
 	port->rx_queues = RTE_MIN(port->rx_queues, (uint16_t)WEIR_PORT_MAX_QUEUES);
 	snprintf(port->name, sizeof(port->name), "%s", port_config->name);
@@ -400,6 +399,7 @@ int weir_xdp_port_start(struct weir_port *port, const struct weir_config *config
 	}
 	if (result < 0)
 		return result;
+	port->joins = device->queues[0]->joins;
 	device->program->settings->queues = device->queue_count;
 	count_errors(device, config);
 	device->counts_errors = true;

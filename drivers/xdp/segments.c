@@ -14,20 +14,17 @@
 
 #include "dataplane/port.h"
 #include "dataplane/route.h"
+#include "wire/parse_headers.h"
 
 /* Of kernels since 6.2; the headers here may be older. */
 #ifndef VIRTIO_NET_HDR_GSO_UDP_L4
 #define VIRTIO_NET_HDR_GSO_UDP_L4 5
 #endif
 
-#define ETHER        14
-#define UDP          8
-#define IPV4         20
-#define IPV6         40
 #define IP_MAX       65535
 #define SEGMENTS_MAX 64 /* what a receiver's kernel has in one, too */
 #define SEND_BUFFER  (16 << 20)
-#define HEADERS_MAX  (ETHER + IPV6 + UDP)
+#define HEADERS_MAX  (WEIR_ETHER_SIZE + WEIR_IPV6_SIZE + WEIR_UDP_SIZE)
 
 int weir_xdp_segments_open(const char *interface)
 {
@@ -52,26 +49,27 @@ int weir_xdp_segments_open(const char *interface)
 
 static uint16_t header_length(const struct rte_mbuf *packet)
 {
-	return (uint16_t)(packet->l2_len + packet->l3_len + UDP);
+	return (uint16_t)(packet->l2_len + packet->l3_len + WEIR_UDP_SIZE);
 }
 
 static bool may_be_joined(const struct rte_mbuf *packet)
 {
 	return (packet->ol_flags & WEIR_PORT_JOINS) && packet->nb_segs == 1 &&
-	       packet->l2_len == ETHER;
+	       packet->l2_len == WEIR_ETHER_SIZE;
 }
 
 /* The same but for lengths and checksums. */
 static bool have_same_headers(const uint8_t *a, const uint8_t *b, uint16_t l3_length)
 {
-	const uint8_t *a_ip = a + ETHER, *b_ip = b + ETHER;
+	const uint8_t *a_ip = a + WEIR_ETHER_SIZE, *b_ip = b + WEIR_ETHER_SIZE;
 
-	if (memcmp(a, b, ETHER) != 0 || memcmp(a_ip + l3_length, b_ip + l3_length, 4) != 0)
+	if (memcmp(a, b, WEIR_ETHER_SIZE) != 0 ||
+		memcmp(a_ip + l3_length, b_ip + l3_length, 4) != 0)
 		return false;
-	if (l3_length == IPV4)
+	if (l3_length == WEIR_IPV4_SIZE)
 		return memcmp(a_ip, b_ip, 2) == 0 && memcmp(a_ip + 4, b_ip + 4, 6) == 0 &&
 		       memcmp(a_ip + 12, b_ip + 12, 8) == 0;
-	return memcmp(a_ip, b_ip, 4) == 0 && memcmp(a_ip + 6, b_ip + 6, IPV6 - 6) == 0;
+	return memcmp(a_ip, b_ip, 4) == 0 && memcmp(a_ip + 6, b_ip + 6, WEIR_IPV6_SIZE - 6) == 0;
 }
 
 uint16_t weir_xdp_segments_count(struct rte_mbuf *const *packets, uint16_t count)
@@ -83,7 +81,7 @@ uint16_t weir_xdp_segments_count(struct rte_mbuf *const *packets, uint16_t count
 	if (!may_be_joined(first))
 		return 1;
 	payload = first->pkt_len - header_length(first);
-	total = first->l3_len + UDP + payload;
+	total = first->l3_len + WEIR_UDP_SIZE + payload;
 	/* Each as long as the first; the last may be shorter. */
 	for (; taken < RTE_MIN(count, SEGMENTS_MAX); taken++) {
 		const struct rte_mbuf *packet = packets[taken];
@@ -102,14 +100,14 @@ uint16_t weir_xdp_segments_count(struct rte_mbuf *const *packets, uint16_t count
 /* The lengths become those of the whole; of the UDP checksum the kernel completes what is begun. */
 static void set_lengths(uint8_t *ip, uint16_t l3_length, uint32_t payload)
 {
-	uint16_t udp_length = (uint16_t)(UDP + payload);
+	uint16_t udp_length = (uint16_t)(WEIR_UDP_SIZE + payload);
 	uint8_t *udp = ip + l3_length;
 	uint64_t sum;
 
-	if (l3_length == IPV4) {
-		weir_store16(ip + 2, rte_cpu_to_be_16((uint16_t)(IPV4 + udp_length)));
+	if (l3_length == WEIR_IPV4_SIZE) {
+		weir_store16(ip + 2, rte_cpu_to_be_16((uint16_t)(WEIR_IPV4_SIZE + udp_length)));
 		weir_store16(ip + 10, 0);
-		weir_store16(ip + 10, (uint16_t)~weir_sum_fold(weir_sum_bytes(ip, IPV4)));
+		weir_store16(ip + 10, (uint16_t)~weir_sum_fold(weir_sum_bytes(ip, WEIR_IPV4_SIZE)));
 		sum = weir_sum_address(ip + 12, 8);
 	} else {
 		weir_store16(ip + 4, rte_cpu_to_be_16(udp_length));
@@ -130,7 +128,7 @@ bool weir_xdp_segments_send(
 		.gso_type = VIRTIO_NET_HDR_GSO_UDP_L4,
 		.hdr_len = headers,
 		.gso_size = (uint16_t)(first->pkt_len - headers),
-		.csum_start = (uint16_t)(headers - UDP),
+		.csum_start = (uint16_t)(headers - WEIR_UDP_SIZE),
 		.csum_offset = 6};
 	struct iovec parts[2 + SEGMENTS_MAX] = {{&offload, sizeof(offload)}, {room, headers}};
 	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2u + count};
@@ -142,7 +140,7 @@ bool weir_xdp_segments_send(
 		payload += packets[i]->pkt_len - headers;
 	}
 	memcpy(room, rte_pktmbuf_mtod(first, const void *), headers);
-	set_lengths(room + ETHER, first->l3_len, payload);
+	set_lengths(room + WEIR_ETHER_SIZE, first->l3_len, payload);
 	if (sendmsg(queue->segments_fd, &message, MSG_DONTWAIT) >= 0)
 		return true;
 	if (errno != EAGAIN && errno != ENOBUFS && errno != ENETDOWN)

@@ -207,15 +207,14 @@ static bool submit_joined(struct weir_xdp_queue *queue, struct rte_mbuf **packet
 }
 
 /* How many from the first on are not to be joined with the next. */
-static uint16_t count_apart(
-	const struct weir_xdp_queue *queue, struct rte_mbuf **packets, uint16_t count)
+static uint16_t count_apart(struct rte_mbuf **packets, uint16_t count)
 {
 	uint16_t apart = 1;
 
-	while (queue->joins && apart < count &&
+	while (apart < count &&
 		weir_xdp_segments_count(packets + apart, RTE_MIN(count - apart, 2)) == 1)
 		apart++;
-	return queue->joins ? apart : count;
+	return apart;
 }
 
 uint16_t weir_xdp_transmit(void *handle, struct rte_mbuf **packets, uint16_t count)
@@ -224,15 +223,18 @@ uint16_t weir_xdp_transmit(void *handle, struct rte_mbuf **packets, uint16_t cou
 	uint16_t sent = 0;
 
 	while (sent < count) {
-		uint16_t left = (uint16_t)(count - sent), part, taken;
-		uint16_t joined = queue->joins ? weir_xdp_segments_count(packets + sent, left) : 1;
+		uint16_t part = (uint16_t)(count - sent), joined = 1, taken;
 
+		if (queue->joins)
+			joined = weir_xdp_segments_count(packets + sent, part);
 		if (joined > 1 && submit_joined(queue, packets + sent, joined)) {
 			sent += joined;
 			continue;
 		}
-		part = joined > 1 ? joined : count_apart(queue, packets + sent, left);
-		part = RTE_MIN(part, (uint16_t)KERNEL_BATCH);
+		/* No further than where the next that may be joined begin. */
+		part = RTE_MIN(joined > 1 ? joined : part, (uint16_t)KERNEL_BATCH);
+		if (queue->joins && joined == 1)
+			part = count_apart(packets + sent, part);
 		taken = submit(queue, packets + sent, part);
 		sent += taken;
 		if (taken < part)
